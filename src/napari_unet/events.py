@@ -1,0 +1,70 @@
+"""What happened: frozen dataclasses that long jobs yield.
+
+Each event is progress and a safe place to stop: whatever it reports is done and, where it says so, on disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the user should know: a choice that was made, a fallback, a warning."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One training step. ``progress`` runs from 0 to 1; times in seconds."""
+
+    step: int
+    loss: float
+    progress: float
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class CheckDone:
+    """The held-out part was scored. ``scores`` maps a class name to its Dice score; None is "n/a"."""
+
+    step: int
+    loss: float | None
+    scores: dict[str, float | None] = field(default_factory=dict)
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class TileDone:
+    """One tile of a prediction was written."""
+
+    done: int
+    total: int
+    seconds: float
+    seconds_left: float
+    plane: tuple[int, int] | None = None
+    """(t, z) of the plane that the tile lies in, for 2D networks."""
+
+
+@dataclass(frozen=True)
+class CellsDone:
+    """One plane or volume was turned into cells."""
+
+    done: int
+    total: int
+    cells: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a job that ran to its end. ``reason`` in words."""
+
+    reason: str
+    steps: int = 0
+    seconds: float = 0.0
+
+
+Event = Note | StepDone | CheckDone | TileDone | CellsDone | Finished
