@@ -111,7 +111,6 @@ class AugmentSpec(Spec):
     contrast: float = Field(default=0.25, ge=0, lt=1)
     brightness: float = Field(default=0.25, ge=0)
     """Shift, in standard deviations of the image."""
-    gamma: float = Field(default=0.0, ge=0, lt=1)
     noise: float = Field(default=0.1, ge=0)
     """Standard deviation of Gaussian noise, in standard deviations of the image."""
     probability: float = Field(default=0.75, ge=0, le=1)
@@ -119,7 +118,7 @@ class AugmentSpec(Spec):
 
 
 class TrainSpec(Spec):
-    """One training: budget, patches, optimiser. Exactly one of ``seconds`` and ``steps`` rules."""
+    """One training: budget, patches, optimiser. Give ``seconds`` or ``steps``; neither means 60 seconds."""
 
     seconds: float | None = Field(default=None, gt=0)
     """Time for training steps alone; start-up and writing do not count."""
@@ -133,7 +132,7 @@ class TrainSpec(Spec):
     """Part of the budget in which the learning rate rises."""
     val_fraction: float = Field(default=0.1, ge=0, lt=1)
     """Part of the annotation held out, as whole regions; 0: none."""
-    checks: int = Field(default=6, ge=1)
+    checks: int = Field(default=5, ge=1)
     """How often the held-out part is scored."""
     augment: AugmentSpec = AugmentSpec()
     seed: int = 0
@@ -151,7 +150,7 @@ class TrainSpec(Spec):
 class NormalisationSpec(Spec):
     """Intensities become ``(x - offset) / scale``, per channel; fitted once per image.
 
-    ``percentile``: offset and scale are the median-like centre and width of the 1st to 99th percentile range.
+    ``percentile``: the middle and a quarter of the width of the range from percentile 0.5 to 99.5.
     ``meanstd``: mean and standard deviation. ``none``: 0 and 1.
     """
 

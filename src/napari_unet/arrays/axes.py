@@ -156,9 +156,7 @@ class Image:
         chosen: dict[str, int | slice] = {"T": t, "Z": z, "Y": y, "X": x}
         return tuple(chosen[a] for a in self.result_axes)
 
-    def read(
-        self, t: int = 0, z: slice = ALL, y: slice = ALL, x: slice = ALL
-    ) -> npt.NDArray[Any]:
+    def read(self, t: int = 0, z: slice = ALL, y: slice = ALL, x: slice = ALL) -> npt.NDArray[Any]:
         """Read a region as a native-endian array of axes C, Z, Y, X."""
         chosen: dict[str, Any] = {"T": t, "C": ALL, "S": ALL, "Z": z, "Y": y, "X": x}
         block = np.asarray(self.data[tuple(chosen[a] for a in self.axes)])

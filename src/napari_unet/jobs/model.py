@@ -1,0 +1,162 @@
+"""A trained model as a user holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_unet.arrays.axes import ArrayLike, Image, guess_axes
+from napari_unet.learn import modelfile
+from napari_unet.learn.modelfile import Trained
+from napari_unet.nets import count_parameters, geometry
+from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
+
+
+def as_image(data: ArrayLike | Image, axes: str | None = None, name: str = "image") -> Image:
+    """Tell the axes of an array; they are guessed if ``axes`` is None."""
+    if isinstance(data, Image):
+        return data
+    return Image(data, axes or guess_axes(data.shape), name=name)
+
+
+class Model:
+    """A trained network: predicts probabilities, boundaries and cells of images of any size.
+
+    Arrays that are returned have the image's axes without its channels; probabilities have the classes first.
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        self.trained = trained
+
+    @property
+    def spec(self) -> TrainingSpec:
+        """What the training was told."""
+        return self.trained.spec
+
+    @property
+    def classes(self) -> tuple[ClassSpec, ...]:
+        """The classes, in the order of the probabilities."""
+        return self.trained.classes
+
+    def predict(
+        self,
+        image: ArrayLike | Image,
+        axes: str | None = None,
+        *,
+        out: Any = None,
+        tiling: TilingSpec | None = None,
+    ) -> Any:
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        image
+            numpy, dask or zarr array, or an `Image`.
+        axes
+            For instance ``"ZYX"``; guessed if None.
+        out
+            Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X); a new one if None.
+        tiling
+            Tile, halo, device.
+
+        Returns
+        -------
+        array
+            float32 (classes, [T,] [Z,] Y, X), summing to 1 over the classes; or ``out``.
+
+        Raises
+        ------
+        UserError
+            If the image does not fit the model.
+        """
+        return self._run("probabilities", image, axes, out, tiling, CellSpec())
+
+    def boundaries(
+        self,
+        image: ArrayLike | Image,
+        axes: str | None = None,
+        *,
+        out: Any = None,
+        tiling: TilingSpec | None = None,
+        cells: CellSpec | None = None,
+    ) -> Any:
+        """Predict the boundary mask: uint8, 1 = boundary; arguments as in `predict`."""
+        return self._run("boundaries", image, axes, out, tiling, cells or CellSpec())
+
+    def cells(
+        self,
+        image: ArrayLike | Image,
+        axes: str | None = None,
+        *,
+        out: Any = None,
+        tiling: TilingSpec | None = None,
+        cells: CellSpec | None = None,
+    ) -> Any:
+        """Segment cells: int32, 0 = boundary or background; arguments as in `predict`.
+
+        A 2D network numbers the cells of every slice from 1.
+        """
+        return self._run("cells", image, axes, out, tiling, cells or CellSpec())
+
+    def _run(
+        self,
+        output: Output,
+        image: ArrayLike | Image,
+        axes: str | None,
+        out: Any,
+        tiling: TilingSpec | None,
+        cells: CellSpec,
+    ) -> Any:
+        from napari_unet.jobs.prediction import prediction  # it imports this module
+
+        known = as_image(image, axes)
+        if out is None:
+            out = np.zeros(self.output_shape(known, output), OUTPUT_DTYPE[output])
+        for _ in prediction(self, known, {output: out}, tiling=tiling or TilingSpec(), cells=cells):
+            pass
+        return out
+
+    def output_shape(self, image: Image, output: Output) -> tuple[int, ...]:
+        """Shape of an output for an image."""
+        lead = (len(self.classes),) if output == "probabilities" else ()
+        return (*lead, *image.result_shape)
+
+    def save(self, path: str | Path) -> None:
+        """Save to a ``.safetensors`` file; an older one stays intact if this fails."""
+        modelfile.save(self.trained, Path(path))
+
+    def describe(self) -> dict[str, Any]:
+        """Facts about the model, ready for JSON."""
+        net = self.spec.net
+        return {
+            "network": net.model_dump(mode="json"),
+            "classes": [c.name for c in self.classes],
+            "parameters": count_parameters(self.trained.network),
+            "receptive_field": geometry.receptive_field(net),
+            "halo": list(geometry.halo(net)),
+            "training": self.spec.model_dump(mode="json", exclude={"net"}),
+            "history": [dict(h) for h in self.trained.history],
+            **self.trained.info,
+        }
+
+
+OUTPUT_DTYPE: dict[Output, npt.DTypeLike] = {
+    "probabilities": np.float32,
+    "classes": np.uint8,
+    "boundaries": np.uint8,
+    "cells": np.int32,
+}
+
+
+def load(path: str | Path) -> Model:
+    """Load a model file.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged, from a newer version, or not a model file.
+    """
+    return Model(modelfile.load(Path(path)))

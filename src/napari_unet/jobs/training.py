@@ -1,0 +1,360 @@
+"""Train a model from images and painted labels."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_unet.arrays import intensity, regions
+from napari_unet.arrays.axes import ArrayLike, Image
+from napari_unet.arrays.tiles import round_up
+from napari_unet.errors import UserError
+from napari_unet.events import CheckDone, Event, Note
+from napari_unet.jobs.model import Model, as_image
+from napari_unet.learn import data, modelfile, predictor
+from napari_unet.learn.device import choose_device, keep_memory, set_threads
+from napari_unet.learn.loop import Loop
+from napari_unet.learn.modelfile import Trained
+from napari_unet.nets import NETS, build, geometry
+from napari_unet.spec import (
+    ClassSpec,
+    Device,
+    NormalisationSpec,
+    Style,
+    TargetSpec,
+    TilingSpec,
+    TrainingSpec,
+    TrainSpec,
+)
+
+PATCH = {2: (192, 192), 3: (24, 80, 80)}
+"""Default patch sizes per number of dimensions."""
+
+
+class Training:
+    """One training. Making it checks the input; iterating trains; leaving the iteration stops it.
+
+    Parameters
+    ----------
+    pairs
+        Images and labels with the same T, Z, Y and X.
+    spec
+        What to do. Classes and channels are filled in from the data: see the attribute ``spec`` afterwards.
+    output
+        Model file to keep up to date at every check and at the end. The state for going on later lies beside it,
+        as ``<name>.resume.safetensors``.
+    resume
+        Go on from that state.
+    start
+        A model whose weights are the start, if its network is the same.
+
+    Raises
+    ------
+    UserError
+        If images, labels and spec do not fit together, or nothing can be learnt from the labels.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Image, Image]],
+        spec: TrainingSpec,
+        *,
+        output: Path | None = None,
+        resume: bool = False,
+        start: Model | None = None,
+    ) -> None:
+        check_output(output)
+        found = data.survey(pairs, spec.target)
+        self.spec = complete(spec, pairs, found)
+        self.counts = found.counts
+        self.output = output
+        self.notes = [*_notes(found)]
+        units = list(data.load_units(pairs, found, self.spec))
+        set_threads(spec.train.threads)
+        keep_memory()
+        torch.manual_seed(spec.train.seed)
+        device, words = choose_device(spec.train.device)
+        self.notes.append(Note(words))
+        self._device = device
+        self._loop = Loop(build(self.spec.net), *self._split(units), self.spec, device)
+        self._normalisations: dict[int, intensity.Normalisation] = {}
+        if start is not None:
+            self._start_from(start)
+        if resume:
+            self._resume()
+
+    @property
+    def classes(self) -> tuple[ClassSpec, ...]:
+        """The classes that are learnt."""
+        return self.spec.target.classes
+
+    @property
+    def resume_path(self) -> Path | None:
+        """Where the state for going on later is kept."""
+        return None if self.output is None else self.output.with_suffix(".resume.safetensors")
+
+    def __iter__(self) -> Iterator[Event]:
+        yield from self.notes
+        try:
+            for event in self._loop.run():
+                if isinstance(event, CheckDone):
+                    self.save()
+                yield event
+        finally:
+            self.save()
+
+    def save(self) -> None:
+        """Write the model and the state for going on, if an output was given."""
+        if self.output is None or self.resume_path is None:
+            return
+        self.model().save(self.output)
+        modelfile.write_tensors(self.resume_path, *self._loop.state())
+
+    def model(self, *, best: bool = True) -> Model:
+        """Give the model as it is now: the best at a check so far, or the latest."""
+        network = build(self.spec.net)
+        state = self._loop.best if best and self._loop.best else self._loop.average.state_dict()
+        network.load_state_dict(state)
+        progress = self._loop.progress
+        info = {"steps": progress.step, "seconds": round(progress.seconds, 1)}
+        return Model(Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info))
+
+    def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
+        """Predict one plane with the weights as they are now.
+
+        Returns
+        -------
+        ndarray
+            float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
+        """
+        key = id(image)
+        if key not in self._normalisations:
+            self._normalisations[key] = intensity.fit(image, self.spec.normalisation)
+        seen, at = image, z
+        if self.spec.net.ndim == 3:
+            seen, at = _neighbourhood(image, t, z, geometry.halo(self.spec.net)[0])
+            t = 0
+        plan = predictor.make_plan(seen, self.spec.net, TilingSpec(), [(t, at)])
+        network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
+        result = np.zeros((len(self.classes), *image.shape[3:]), np.float32)
+        for piece in predictor.predict(network, seen, self._normalisations[key], plan, self._device):
+            if piece.z.start <= at < piece.z.stop:
+                result[:, piece.y, piece.x] = piece.probabilities[:, at - piece.z.start]
+        return result
+
+    def _split(self, units: list[data.Unit]) -> tuple[data.PatchSampler, data.Batch | None]:
+        """Hold a part of the annotation out and make the sampler of the rest."""
+        train, patch = self.spec.train, self.spec.train.patch
+        assert patch is not None
+        block = [max(1, n // 2) for n in patch]
+        blocks = regions.hold_out(
+            [u.target for u in units], train.val_fraction, len(self.classes), block=block, seed=train.seed
+        )
+        if train.val_fraction and not blocks:
+            self.notes.append(Note("too little is painted to hold a part out for testing", warning=True))
+        targets = [regions.without(u.target, [b.box for b in blocks if b.unit == n]) for n, u in enumerate(units)]
+        kept = [n for n, t in enumerate(targets) if (t >= 0).any()]
+        sampler = data.PatchSampler(
+            [units[n] for n in kept],
+            [targets[n] for n in kept],
+            patch,
+            train.augment,
+            len(self.classes),
+            train.seed,
+        )
+        return sampler, data.held_out_batch(units, blocks, patch)
+
+    def _start_from(self, start: Model) -> None:
+        if start.spec.net != self.spec.net:
+            raise UserError(
+                f"the start model's network differs: {start.spec.net.model_dump()}, needed {self.spec.net.model_dump()}"
+            )
+        for network in (self._loop.network, self._loop.average):
+            network.load_state_dict(start.trained.network.state_dict())
+
+    def _resume(self) -> None:
+        path = self.resume_path
+        if path is None or not path.is_file():
+            raise UserError(f"there is nothing to go on from: {path or 'no output file'} does not exist")
+        tensors, facts = modelfile.read_tensors(path)
+        before = TrainingSpec.model_validate(facts["spec"])
+        if before.net != self.spec.net or before.target != self.spec.target:
+            raise UserError(f"{path} belongs to a training with another network or other classes; train anew")
+        self._loop.restore(tensors, facts)
+
+
+def _neighbourhood(image: Image, t: int, z: int, halo: int) -> tuple[Image, int]:
+    """Read the planes around ``z`` that a 3D network needs for it; returns them and the place of ``z``."""
+    first = max(0, z - halo)
+    block = image.read(t, slice(first, z + halo + 1))
+    return Image(block, "CZYX", image.spacing, image.name), z - first
+
+
+def check_output(output: Path | None) -> None:
+    """Raise `UserError` unless a model can be written there."""
+    if output is None:
+        return
+    if output.suffix != ".safetensors":
+        raise UserError(f"a model file ends in .safetensors, got '{output.name}'")
+    if not output.parent.is_dir():
+        raise UserError(f"the folder {output.parent} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write into the folder {output.parent}: {error.strerror}") from error
+
+
+def complete(spec: TrainingSpec, pairs: Sequence[tuple[Image, Image]], found: data.Survey) -> TrainingSpec:
+    """Fill in what the data tell: classes, channels, patch size."""
+    channels = {image.size("C") for image, _ in pairs}
+    if len(channels) != 1:
+        raise UserError(f"the images have different numbers of channels: {sorted(channels)}")
+    net = spec.net.model_copy(update={"in_channels": channels.pop(), "classes": len(found.classes)})
+    target = spec.target.model_copy(update={"classes": found.classes})
+    stride = geometry.stride(net)
+    patch = spec.train.patch
+    if patch is not None and (len(patch) != net.ndim or any(p % s for p, s in zip(patch, stride, strict=True))):
+        raise UserError(f"patch {patch} must have {net.ndim} lengths, each a multiple of {stride[0]}")
+    if patch is None:
+        largest = [max(image.shape[5 - net.ndim + a] for image, _ in pairs) for a in range(net.ndim)]
+        patch = tuple(min(p, round_up(n, s)) for p, n, s in zip(PATCH[net.ndim], largest, stride, strict=True))
+    train = spec.train.model_copy(update={"patch": patch})
+    return spec.model_copy(update={"net": net, "target": target, "train": train})
+
+
+def _notes(found: data.Survey) -> Iterator[Note]:
+    names = ", ".join(c.name for c in found.classes)
+    pixels = sum(found.counts.values())
+    yield Note(f"learning {names} from {pixels} painted pixels in {len(found.planes)} slice(s)")
+    if found.unpainted == "boundary":
+        yield Note("unpainted pixels are thin lines between cells: taken as boundary")
+
+
+def train(
+    image: ArrayLike | Image | Sequence[ArrayLike | Image],
+    labels: ArrayLike | Image | Sequence[ArrayLike | Image],
+    style: Style = "classes",
+    net: str = "unet",
+    seconds: float | None = None,
+    *,
+    steps: int | None = None,
+    axes: str | None = None,
+    dense: bool = False,
+    background_value: int | None = None,
+    classes: Sequence[ClassSpec] = (),
+    base: int | None = None,
+    depth: int | None = None,
+    val_fraction: float = 0.1,
+    normalisation: Literal["percentile", "meanstd", "none"] = "meanstd",
+    device: Device = "auto",
+    seed: int = 0,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    start: Model | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model from an image and painted labels, and return the best one.
+
+    Parameters
+    ----------
+    image
+        numpy, dask or zarr array, or a list of them.
+    labels
+        Integers, with the image's axes but its channels; 0 is not annotated.
+    style
+        ``classes``: a value is a class (1 = cell, 2 = boundary, 3 = background). ``cells``: a value is a cell.
+    net
+        Name of the network, see ``napari-unet nets``.
+    seconds, steps
+        Budget, one of the two; 60 seconds if neither is given.
+    axes
+        Of the image, for instance ``"CZYX"``; guessed if None.
+    dense
+        Style ``cells``: unpainted pixels are background.
+    background_value
+        Style ``cells``: the label value of background strokes.
+    classes
+        Names and roles, if they are not the default.
+    base, depth
+        Width of the first level and number of poolings, if not the network's default.
+    val_fraction
+        Part of the annotation that is held out and scored.
+    normalisation
+        How grey values are normalised.
+    device
+        ``auto`` takes a GPU if there is one.
+    seed
+        The same seed (with ``steps``, on the CPU) gives the same model.
+    output
+        Model file to keep up to date while training.
+    resume
+        A model file trained before with ``output``: go on with it.
+    start
+        A model to start from.
+    on_event
+        Called with every event.
+    **options
+        Further fields of `TrainSpec`: ``patch``, ``batch``, ``learning_rate``, ``augment`` ...
+
+    Raises
+    ------
+    UserError
+        If images and labels do not fit together, or nothing can be learnt from them.
+    """
+    images, annotations = (v if isinstance(v, list | tuple) else [v] for v in (image, labels))
+    if len(images) != len(annotations):
+        raise UserError(f"{len(images)} images but {len(annotations)} label images")
+    pairs = []
+    for i, a in zip(images, annotations, strict=True):
+        known = as_image(i, axes)
+        pairs.append((known, as_labels(a, known)))
+    shape = {k: v for k, v in (("base", base), ("depth", depth)) if v is not None}
+    spec = TrainingSpec(
+        target=TargetSpec(style=style, classes=tuple(classes), dense=dense, background_value=background_value),
+        net=net_spec(net, **shape),
+        train=TrainSpec(
+            seconds=seconds, steps=steps, val_fraction=val_fraction, device=device, seed=seed, **options
+        ),
+        normalisation=NormalisationSpec(method=normalisation),
+    )
+    path = resume if resume is not None else output
+    job = Training(
+        pairs, spec, output=None if path is None else Path(path), resume=resume is not None, start=start
+    )
+    for event in job:
+        if on_event is not None:
+            on_event(event)
+    return job.model()
+
+
+def net_spec(name: str, **fields: Any) -> Any:
+    """Spec of a network by name.
+
+    Raises
+    ------
+    UserError
+        If there is no such network.
+    """
+    if name not in NETS:
+        raise UserError(f"there is no network '{name}'; there are: {', '.join(NETS)}")
+    return NETS[name][0](**fields)
+
+
+def as_labels(labels: ArrayLike | Image, image: Image) -> Image:
+    """Tell the axes of labels: the image's, without its channels, unless they are told."""
+    if isinstance(labels, Image):
+        return labels
+    if len(labels.shape) != len(image.result_axes):
+        raise UserError(
+            f"the labels have shape {tuple(labels.shape)}, the image {tuple(image.data.shape)} ({image.axes}); "
+            f"labels need the axes {image.result_axes}"
+        )
+    return Image(labels, image.result_axes, image.spacing, "labels")

@@ -1,0 +1,1 @@
+"""Learning and predicting: sampling, augmentation, loss, the loop, the tiled predictor, model files."""

@@ -1,0 +1,256 @@
+"""The annotated planes (2D networks) or volumes (3D networks) and the patches drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from skimage.measure import label as connected_components
+from torch import Tensor
+
+from napari_unet.arrays import intensity, regions
+from napari_unet.arrays.axes import ALL, Image
+from napari_unet.arrays.targets import (
+    IGNORE,
+    Target,
+    Unpainted,
+    border_weights,
+    check_labels_dtype,
+    count_values,
+    derive_classes,
+    separate_mask,
+    target_of,
+    what_unpainted_means,
+)
+from napari_unet.errors import UserError
+from napari_unet.learn import augment
+from napari_unet.spec import AugmentSpec, ClassSpec, TargetSpec, TrainingSpec
+
+MAX_CENTRES = 50_000
+"""Annotated pixels remembered per plane and class as possible patch centres."""
+MAX_CHECKED = 16
+"""Held-out patches that are scored at a check."""
+
+Pair = tuple[Image, Image]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """An annotated plane (C, Y, X) or volume (C, Z, Y, X) in memory, with its target."""
+
+    image: npt.NDArray[Any]
+    normalisation: intensity.Normalisation
+    target: Target
+    weights: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the labels of a training hold."""
+
+    classes: tuple[ClassSpec, ...]
+    unpainted: Unpainted
+    planes: tuple[tuple[int, int, int], ...]
+    """Annotated planes as (pair, t, z)."""
+    counts: dict[int, int] = field(default_factory=dict)
+    """Pixels per label value."""
+
+
+def check_pair(image: Image, labels: Image) -> None:
+    """Raise `UserError` unless the labels fit the image."""
+    check_labels_dtype(labels.data.dtype, labels.name)
+    intensity.check_dtype(image)
+    if labels.size("C") != 1:
+        raise UserError(f"{labels.name} has {labels.size('C')} channels; labels have none (axes {labels.axes})")
+    of_image, of_labels = ([i.size(a) for a in "TZYX"] for i in (image, labels))
+    if of_image != of_labels:
+        raise UserError(
+            f"{image.name} and {labels.name} differ in size: {tuple(image.data.shape)} ({image.axes}) "
+            f"and {tuple(labels.data.shape)} ({labels.axes}); labels need the image's T, Z, Y and X"
+        )
+
+
+def survey(pairs: Sequence[Pair], spec: TargetSpec) -> Survey:
+    """Look through all labels, plane by plane, and decide on the classes.
+
+    Raises
+    ------
+    UserError
+        If the labels do not fit, hold a value without a class, or annotate too little; see `derive_classes`.
+    """
+    counts: dict[int, int] = {}
+    planes = []
+    for number, (image, labels) in enumerate(pairs):
+        check_pair(image, labels)
+        for t, z in np.ndindex(labels.size("T"), labels.size("Z")):
+            found = count_values(read_labels(labels, t, z))
+            if found:
+                planes.append((number, int(t), int(z)))
+            for value, n in found.items():
+                counts[value] = counts.get(value, 0) + n
+    some = (read_labels(pairs[p][1], t, z) for p, t, z in planes[:32])
+    unpainted = what_unpainted_means(spec, some)
+    return Survey(derive_classes(spec, counts, unpainted), unpainted, tuple(planes), counts)
+
+
+def read_labels(labels: Image, t: int, z: int) -> npt.NDArray[Any]:
+    """One plane of labels, axes Y, X; bool becomes uint8."""
+    plane = labels.read(t, slice(z, z + 1))[0, 0]
+    return plane.astype(np.uint8) if plane.dtype == bool else plane
+
+
+def load_units(pairs: Sequence[Pair], found: Survey, spec: TrainingSpec) -> Iterator[Unit]:
+    """Read the annotated planes (2D) or, for 3D networks, the annotated volumes."""
+    norms = {p: intensity.fit(pairs[p][0], spec.normalisation) for p, _, _ in found.planes}
+    if spec.net.ndim == 2:
+        places = [(p, t, slice(z, z + 1)) for p, t, z in found.planes]
+    else:
+        places = [(p, t, ALL) for p, t in sorted({(p, t) for p, t, _ in found.planes})]
+    for pair, t, z in places:
+        image, labels = pairs[pair]
+        block, painted = image.read(t, z), labels.read(t, z)[0]
+        painted = painted.astype(np.uint8) if painted.dtype == bool else painted
+        if spec.net.ndim == 2:
+            block, painted = block[:, 0], painted[0]
+        yield _unit(block, painted, norms[pair], spec.target, found)
+
+
+def _unit(
+    image: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    norm: intensity.Normalisation,
+    spec: TargetSpec,
+    found: Survey,
+) -> Unit:
+    target = target_of(labels, spec, found.classes, found.unpainted)
+    if image.dtype.kind == "f":
+        target[~np.isfinite(image).all(axis=0)] = IGNORE
+    weights = None
+    if spec.weight_map:
+        cells = (
+            separate_mask(labels) if spec.style == "cells" else connected_components(target == 0, connectivity=1)
+        )
+        weights = border_weights(cells.astype(np.int64), spec.border_weight, spec.border_sigma)
+    return Unit(image, norm, target, weights)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches: images (N, C, ...), target (N, ...) with IGNORE, weights (N, ...) or None."""
+
+    images: Tensor
+    target: Tensor
+    weights: Tensor | None
+
+
+def cut_crop(array: npt.NDArray[Any], start: Sequence[int], size: Sequence[int], fill: str) -> npt.NDArray[Any]:
+    """Cut a box that may reach beyond the array: ``fill`` is ``reflect``, or ``ignore`` for targets."""
+    inside = tuple(slice(max(0, s), max(0, s + n)) for s, n in zip(start, size, strict=True))
+    lead = array.ndim - len(inside)
+    part = array[(ALL,) * lead + inside]
+    pad = [(0, 0)] * lead + [
+        (max(0, -s), max(0, s + n - length)) for s, n, length in zip(start, size, array.shape[lead:], strict=True)
+    ]
+    if not any(before or after for before, after in pad):
+        return part
+    if fill == "ignore":
+        return np.pad(part, pad, constant_values=IGNORE)
+    return np.pad(part, pad, mode="reflect")
+
+
+class PatchSampler:
+    """Draws patches where there is annotation.
+
+    Half of the patches are centred near a pixel drawn among all annotated ones, half near a pixel of a class
+    drawn first, so that rare classes are seen.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        targets: Sequence[Target],
+        patch: tuple[int, ...],
+        spec: AugmentSpec,
+        classes: int,
+        seed: int,
+    ) -> None:
+        self.units, self.targets, self.patch, self.spec = units, targets, patch, spec
+        self.rng = np.random.default_rng(seed)
+        self.noise = torch.Generator().manual_seed(seed)
+        self._centres = [self._find_centres(t, classes) for t in targets]
+        sizes = np.array([sum(len(c) for c in of_unit) for of_unit in self._centres], float)
+        self._chances = np.sqrt(sizes) / np.sqrt(sizes).sum()
+        self._by_class = [[u for u, c in enumerate(self._centres) if len(c[k])] for k in range(classes)]
+
+    def _find_centres(self, target: Target, classes: int) -> list[npt.NDArray[np.int64]]:
+        found = []
+        for k in range(classes):
+            flat = np.flatnonzero(target == k)
+            found.append(self.rng.choice(flat, MAX_CENTRES, replace=False) if len(flat) > MAX_CENTRES else flat)
+        return found
+
+    def _draw_place(self) -> tuple[int, tuple[int, ...]]:
+        """Draw a unit and a centre in it."""
+        if self.rng.random() < 0.5:
+            present = [k for k, units in enumerate(self._by_class) if units]
+            k = present[int(self.rng.integers(len(present)))]
+            unit = self._by_class[k][int(self.rng.integers(len(self._by_class[k])))]
+            flat = self._centres[unit][k]
+        else:
+            unit = int(self.rng.choice(len(self.units), p=self._chances))
+            flat = np.concatenate(self._centres[unit])
+        shape = self.targets[unit].shape
+        position = np.unravel_index(int(flat[int(self.rng.integers(len(flat)))]), shape)
+        return unit, tuple(self._jitter(int(c), n, p) for c, n, p in zip(position, shape, self.patch, strict=True))
+
+    def _jitter(self, centre: int, length: int, patch: int) -> int:
+        moved = centre + int(self.rng.integers(-(patch // 4), patch // 4 + 1))
+        return min(max(moved, patch // 2), length - patch // 2) if length > patch else length // 2
+
+    def draw(self, count: int) -> Batch:
+        """Draw a batch of ``count`` patches."""
+        ndim = len(self.patch)
+        places = [self._draw_place() for _ in range(count)]
+        changes = [
+            augment.draw(self.spec, ndim, self.rng, square=self.patch[-1] == self.patch[-2]) for _ in places
+        ]
+        crop = augment.crop_size(self.patch, self.spec)
+        parts = [self._crop(unit, centre, crop) for unit, centre in places]
+        grids = torch.stack([augment.sampling_grid(c, self.patch, crop) for c in changes])
+        images = augment.warp(torch.from_numpy(np.stack([p[0] for p in parts])), grids)
+        images = augment.recolour(images, changes, self.noise)
+        target = torch.from_numpy(np.stack([p[1] for p in parts]).astype(np.float32))[:, None]
+        target = augment.warp(target, grids, nearest=True)[:, 0].round().long()
+        weights = None
+        if self.units[0].weights is not None:
+            stacked = torch.from_numpy(np.stack([p[2] for p in parts]))[:, None]
+            weights = augment.warp(stacked, grids, nearest=True)[:, 0]
+        return Batch(images, target, weights)
+
+    def _crop(self, number: int, centre: Sequence[int], crop: Sequence[int]) -> tuple[npt.NDArray[Any], ...]:
+        unit = self.units[number]
+        start = [c - n // 2 for c, n in zip(centre, crop, strict=True)]
+        image = unit.normalisation.apply(cut_crop(unit.image, start, crop, "reflect"))
+        target = cut_crop(self.targets[number], start, crop, "ignore")
+        if unit.weights is None:
+            return image, target
+        return image, target, cut_crop(unit.weights, start, crop, "reflect")
+
+
+def held_out_batch(units: Sequence[Unit], blocks: Sequence[regions.Block], patch: Sequence[int]) -> Batch | None:
+    """Patches around held-out blocks, annotated in the blocks only; None if there are none."""
+    if not blocks:
+        return None
+    images, targets = [], []
+    for block in list(blocks)[:MAX_CHECKED]:
+        unit = units[block.unit]
+        start = [(s.start + s.stop) // 2 - n // 2 for s, n in zip(block.box, patch, strict=True)]
+        only = np.full_like(unit.target, IGNORE)
+        only[block.box] = unit.target[block.box]
+        images.append(unit.normalisation.apply(cut_crop(unit.image, start, patch, "reflect")))
+        targets.append(cut_crop(only, start, patch, "ignore").astype(np.int64))
+    return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets)), None)

@@ -1,0 +1,87 @@
+"""Where to compute, and how to make the CPU fast."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+
+import torch
+
+from napari_unet.errors import UserError
+from napari_unet.spec import Device
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_ONE_GIB = 1 << 30
+
+
+def choose_device(wanted: Device) -> tuple[torch.device, str]:
+    """Choose the device and say in words what was chosen.
+
+    Parameters
+    ----------
+    wanted
+        ``auto`` takes a GPU if there is one that works, else the CPU.
+
+    Raises
+    ------
+    UserError
+        If a GPU is asked for by name and there is none.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        name = next(n for n in ("cuda", "mps", "cpu") if available[n] and _works(n))
+        return torch.device(name), {
+            "cuda": "computing on the GPU (CUDA)",
+            "mps": "computing on the GPU (Apple MPS)",
+            "cpu": "no GPU found: computing on the CPU",
+        }[name]
+    if not available[wanted]:
+        have = ", ".join(n for n, there in available.items() if there)
+        raise UserError(f"the device '{wanted}' is not available here; available: {have} (or 'auto')")
+    return torch.device(wanted), f"computing on {wanted}"
+
+
+@functools.cache
+def _works(name: str) -> bool:
+    """Compare a small convolution with the CPU's: some drivers answer wrongly instead of failing."""
+    if name == "cpu":
+        return True
+    layer = torch.nn.Conv2d(4, 8, 3, padding=1)
+    x = torch.linspace(-1, 1, 4 * 32 * 32).reshape(1, 4, 32, 32)
+    with torch.inference_mode():
+        expected = layer(x)
+        try:
+            got = layer.to(name)(x.to(name)).cpu()
+        except (RuntimeError, NotImplementedError):
+            return False
+    return torch.allclose(expected, got, atol=1e-2)
+
+
+def set_threads(threads: int | None) -> None:
+    """Set the number of CPU threads; None: as many as there are cores."""
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+
+
+@functools.cache
+def keep_memory() -> None:
+    """Make the C library keep freed memory instead of returning it to the system (Linux).
+
+    Activations are megabytes that are allocated and freed at every layer; by default each goes through
+    ``mmap`` and costs a page fault per 4 KiB.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:  # another C library, such as musl: works as well, only slower
+        return
+    libc.mallopt(_M_MMAP_THRESHOLD, _ONE_GIB)
+    libc.mallopt(_M_TRIM_THRESHOLD, _ONE_GIB)
+
+
+def memory_format(ndim: int) -> torch.memory_format:
+    """Channels last: what the CPU's and the GPU's convolutions are fastest with."""
+    return torch.channels_last if ndim == 2 else torch.channels_last_3d

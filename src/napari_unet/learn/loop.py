@@ -1,0 +1,238 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
+from napari_unet.learn.data import Batch, PatchSampler
+from napari_unet.learn.device import memory_format
+from napari_unet.learn.losses import cross_entropy, dice_scores
+from napari_unet.spec import TrainingSpec
+
+AVERAGING = 0.99
+"""Decay of the running average of the weights."""
+RECALIBRATION = 8
+"""Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
+State = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """How far a training is; survives a restart."""
+
+    step: int = 0
+    seconds: float = 0.0
+    checks: int = 0
+
+    def part(self, spec: TrainingSpec) -> float:
+        """Part of the budget that is used up, 0 to 1."""
+        if spec.train.steps is not None:
+            return min(1.0, self.step / spec.train.steps)
+        return min(1.0, self.seconds / (spec.train.seconds or 60.0))
+
+
+def learning_rate(part: float, spec: TrainingSpec) -> float:
+    """Rise linearly during the warm-up, then fall as a cosine to a hundredth at the end of the budget."""
+    warmup, highest = spec.train.warmup, spec.train.learning_rate
+    if part < warmup:
+        return highest * max(0.05, part / warmup)
+    fall = (part - warmup) / (1 - warmup)
+    return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, fall))) / 2)
+
+
+class Loop:
+    """One training: network, optimiser, average and best weights. `run` yields events, and may be left at any."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sampler: PatchSampler,
+        held_out: Batch | None,
+        spec: TrainingSpec,
+        device: torch.device,
+    ) -> None:
+        self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
+        self.format = memory_format(spec.net.ndim)
+        self.network = network.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=spec.train.learning_rate, weight_decay=spec.train.weight_decay
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
+        self.progress = Progress()
+        self.batch = spec.train.batch
+        self.best: State = {}
+        self.best_loss = math.inf
+        self.history: list[dict[str, Any]] = []
+
+    def run(self) -> Iterator[Event]:
+        """Train until the budget is used up; every event is a safe place to stop."""
+        used = self.progress.seconds
+        began = time.perf_counter()
+        reason = "the planned training is complete"
+        while (part := self.progress.part(self.spec)) < 1:
+            try:
+                loss = self._step(learning_rate(part, self.spec))
+            except torch.OutOfMemoryError:
+                if self.batch == 1:
+                    raise
+                self.batch //= 2
+                self._free_memory()
+                yield Note(f"the GPU's memory is full: going on with {self.batch} patches per step", warning=True)
+                continue
+            if not math.isfinite(loss):
+                self._roll_back()
+                reason = (
+                    f"the loss became {loss} at step {self.progress.step + 1}: went back to the last good state"
+                )
+                yield Note(reason + "; try a lower learning rate", warning=True)
+                break
+            self.progress.step += 1
+            self.progress.seconds = used + time.perf_counter() - began
+            yield self._report(loss)
+            if self.progress.part(self.spec) >= (self.progress.checks + 1) / self.spec.train.checks:
+                yield self._check(loss)
+                self.progress.seconds = used + time.perf_counter() - began
+        yield Finished(reason, self.progress.step, self.progress.seconds)
+
+    def _step(self, rate: float) -> float:
+        """One step of gradient descent; returns the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batch = self.sampler.draw(self.batch)
+        self.network.train()
+        loss = self._loss(batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            return value
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self._update_average()
+        return value
+
+    def _loss(self, batch: Batch) -> Tensor:
+        weights = None if batch.weights is None else batch.weights.to(self.device)
+        return cross_entropy(self._forward(self.network, batch.images), batch.target.to(self.device), weights)
+
+    def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
+        images = images.to(self.device).contiguous(memory_format=self.format)
+        with torch.autocast("cuda", torch.float16, enabled=self.device.type == "cuda"):
+            logits: Tensor = network(images)
+        return logits
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Move the averaged weights towards the current ones; BatchNorm statistics are copied."""
+        step = self.progress.step
+        decay = min(AVERAGING, (1 + step) / (10 + step))
+        for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            slow.lerp_(fast, 1 - decay)
+        for slow, fast in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            slow.copy_(fast)
+
+    def _report(self, loss: float) -> StepDone:
+        part = self.progress.part(self.spec)
+        left = self.progress.seconds * (1 - part) / max(part, 1e-6)
+        return StepDone(self.progress.step, loss, part, self.progress.seconds, left)
+
+    def _check(self, loss: float) -> CheckDone:
+        """Score the averaged weights on the held-out part and keep them if they are the best so far."""
+        self.progress.checks += 1
+        self.recalibrate()
+        event = self._score()
+        if event.best:
+            self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
+        self.history.append({"step": event.step, "loss": loss, "held_out": event.loss, "scores": event.scores})
+        return event
+
+    @torch.no_grad()
+    def recalibrate(self, batches: int = RECALIBRATION) -> None:
+        """Estimate the BatchNorm statistics of the averaged weights anew.
+
+        The running statistics lag behind the weights, and after a short training they are far off.
+        """
+        norms = [m for m in self.average.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+            norm.train()
+        for _ in range(batches):
+            self._forward(self.average, self.sampler.draw(self.batch).images)
+        self.average.eval()
+
+    @torch.no_grad()
+    def _score(self) -> CheckDone:
+        names = [c.name for c in self.spec.target.classes]
+        step = self.progress.step
+        if self.held_out is None:
+            return CheckDone(step, None, dict.fromkeys(names), best=True)
+        count = self.held_out.images.shape[0]
+        logits = torch.cat(
+            [
+                self._forward(self.average, self.held_out.images[i : i + 4]).float().cpu()
+                for i in range(0, count, 4)
+            ]
+        )
+        loss = float(cross_entropy(logits, self.held_out.target))
+        scores = dice_scores(logits, self.held_out.target)
+        best = loss <= self.best_loss  # False for NaN
+        self.best_loss = loss if best else self.best_loss
+        return CheckDone(step, loss, dict(zip(names, scores, strict=True)), best)
+
+    def _roll_back(self) -> None:
+        if self.best:
+            self.average.load_state_dict(self.best)
+
+    def _free_memory(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def state(self) -> tuple[State, dict[str, Any]]:
+        """Everything needed to go on later: tensors and JSON facts."""
+        tensors: State = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items()}
+        tensors["noise"] = self.sampler.noise.get_state()
+        facts = {
+            "progress": vars(self.progress),
+            "best_loss": None if math.isinf(self.best_loss) else self.best_loss,
+            "history": self.history,
+            "rng": self.sampler.rng.bit_generator.state,
+            "spec": self.spec.model_dump(mode="json"),
+        }
+        return tensors, facts
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+
+        def part(prefix: str) -> State:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.network.load_state_dict(part("network."))
+        self.average.load_state_dict(part("average."))
+        self.best = part("best.")
+        moments: dict[int, State] = {}
+        for key, value in part("optimizer.").items():
+            number, name = key.split(".", 1)
+            moments.setdefault(int(number), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.progress = Progress(**facts["progress"])
+        self.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
+        self.history = list(facts["history"])
+        self.sampler.rng.bit_generator.state = facts["rng"]
+        self.sampler.noise.set_state(tensors["noise"])

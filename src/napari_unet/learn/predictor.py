@@ -1,0 +1,163 @@
+"""The tiled predictor: reads a tile with its halo, computes it, keeps its inside. No seams, no blending."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from napari_unet.arrays import tiles
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.intensity import Normalisation
+from napari_unet.arrays.tiles import Span, Tile
+from napari_unet.errors import UserError
+from napari_unet.learn.data import cut_crop
+from napari_unet.learn.device import memory_format
+from napari_unet.nets import geometry
+from napari_unet.spec import NetSpec, TilingSpec
+
+BUDGET = {2: 1024 * 1024, 3: 96 * 160 * 160}
+"""Pixels (voxels) of an input tile: about where CPUs are fastest, and 1 to 2 GB for the default networks."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Probabilities (classes, Z, Y, X), float32, of the box ``z, y, x`` at time ``t``."""
+
+    t: int
+    z: slice
+    y: slice
+    x: slice
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which tiles make the prediction: the same ``tiles`` at every place (t, first z)."""
+
+    places: tuple[tuple[int, int], ...]
+    tiles: tuple[Tile, ...]
+    ndim: int
+
+    @property
+    def total(self) -> int:
+        """Number of tiles in all."""
+        return len(self.places) * len(self.tiles)
+
+
+def make_plan(
+    image: Image, net: NetSpec, tiling: TilingSpec, planes: Sequence[tuple[int, int]] | None = None
+) -> Plan:
+    """Plan a prediction.
+
+    Parameters
+    ----------
+    image
+        What will be predicted.
+    net
+        Its geometry rules alignment and halo.
+    tiling
+        Tile and halo as the user wants them.
+    planes
+        The (t, z) to predict with a 2D network; None: all. A 3D network predicts the whole volume of every t.
+
+    Raises
+    ------
+    UserError
+        If the channels differ from the network's, or the tile is too small for its halo.
+    """
+    if image.size("C") != net.in_channels:
+        raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}")
+    t, _, z, y, x = image.shape
+    stride = geometry.stride(net)
+    halo = geometry.halo(net)
+    if isinstance(tiling.halo, int):
+        halo = tuple(tiles.round_up(tiling.halo, s) for s in stride)
+    shape = (y, x) if net.ndim == 2 else (z, y, x)
+    tile = tiles.choose_tile(shape, halo, stride, BUDGET[net.ndim], tiling.tile)
+    places = planes if planes is not None else list(np.ndindex(t, z if net.ndim == 2 else 1))
+    if net.ndim == 3:
+        places = sorted({(p[0], 0) for p in places})
+    return Plan(tuple((int(a), int(b)) for a, b in places), tuple(tiles.cut(shape, tile, halo, stride)), net.ndim)
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel" + ("s" if count != 1 else "")
+
+
+def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
+    """Copy a network for prediction: evaluation mode, BatchNorm folded into the convolutions, channels last."""
+    ready = copy.deepcopy(network).eval()
+    for module in ready.modules():
+        if isinstance(module, nn.Sequential):
+            _fold(module)
+    return ready.to(device, memory_format=memory_format(ndim))
+
+
+def _fold(block: nn.Sequential) -> None:
+    """Fold every BatchNorm of a block into the convolution before it."""
+    layers = list(block)
+    for i in range(len(layers) - 1):
+        if isinstance(layers[i], nn.Conv2d | nn.Conv3d) and isinstance(
+            layers[i + 1], nn.BatchNorm2d | nn.BatchNorm3d
+        ):
+            block[i] = fuse_conv_bn_eval(layers[i], layers[i + 1])
+            block[i + 1] = nn.Identity()
+
+
+def predict(
+    network: nn.Module, image: Image, normalisation: Normalisation, plan: Plan, device: torch.device
+) -> Iterator[Piece]:
+    """Predict tile by tile.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode on ``device``, best from `prepare`.
+    image
+        Only the tile at hand is read.
+    normalisation
+        Fitted once for the whole image.
+    plan
+        From `make_plan`.
+
+    Yields
+    ------
+    Piece
+        Every pixel of the planned planes exactly once.
+    """
+    for t, z in plan.places:
+        for tile in plan.tiles:
+            spans = tile if plan.ndim == 3 else (Span(z, z + 1, z, z + 1), *tile)
+            block = normalisation.apply(_read(image, t, spans))
+            probabilities = _compute(network, block if plan.ndim == 3 else block[:, 0], device)
+            if plan.ndim == 2:
+                probabilities = probabilities[:, None]
+            kept = probabilities[(slice(None), *(s.kept for s in spans))]
+            yield Piece(t, *(slice(s.start, s.stop) for s in spans), kept)
+
+
+def _read(image: Image, t: int, spans: Sequence[Span]) -> npt.NDArray[Any]:
+    """Read the outer box of a tile; beyond the image's end it is mirrored."""
+    sizes = image.shape[2:]
+    box = [slice(s.outer_start, min(s.outer_stop, n)) for s, n in zip(spans, sizes, strict=True)]
+    block = image.read(t, *box)
+    wanted = [s.outer_stop - s.outer_start for s in spans]
+    return cut_crop(block, (0, 0, 0), wanted, "reflect")
+
+
+@torch.inference_mode()
+def _compute(network: nn.Module, block: npt.NDArray[np.float32], device: torch.device) -> npt.NDArray[np.float32]:
+    x = torch.from_numpy(np.ascontiguousarray(block))[None].to(device)
+    x = x.contiguous(memory_format=memory_format(block.ndim - 1))
+    with torch.autocast("cuda", torch.float16, enabled=device.type == "cuda"):
+        logits = network(x)
+    probabilities: npt.NDArray[np.float32] = logits.float().softmax(dim=1)[0].cpu().numpy()
+    return probabilities
