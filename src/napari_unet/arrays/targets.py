@@ -246,4 +246,5 @@ def border_weights(instances: Labels, w0: float = 10.0, sigma: float = 5.0) -> n
         nearest[box] = np.minimum(nearest[box], distance)
     weights = 1 + w0 * np.exp(-((nearest + second) ** 2) / (2 * sigma**2))
     weights[instances > 0] = 1
-    return weights.astype(np.float32)
+    result: npt.NDArray[np.float32] = weights.astype(np.float32)
+    return result

@@ -135,10 +135,12 @@ def _derive(
     name: Output, probabilities: npt.NDArray[np.float32], model: Model, cells: CellSpec, dtype: np.dtype[Any]
 ) -> npt.NDArray[Any]:
     if name == "classes":
-        return probabilities.argmax(axis=0).astype(np.uint8) + np.uint8(1)
+        return (probabilities.argmax(axis=0) + 1).astype(np.uint8)
     if name == "boundaries":
         return boundary_mask(probabilities, model.classes, cells.threshold)
-    return np.rint(probabilities * 255).astype(np.uint8) if dtype == np.uint8 else probabilities
+    if dtype == np.uint8:
+        return np.rint(probabilities * 255).astype(np.uint8)
+    return probabilities
 
 
 class _Gathered:

@@ -173,7 +173,7 @@ class Training:
     def _start_from(self, start: Model) -> None:
         if start.spec.net != self.spec.net:
             raise UserError(
-                f"the start model's network differs: {start.spec.net.model_dump()}, needed {self.spec.net.model_dump()}"
+                f"the start model's network differs: it is {start.spec.net!r}, needed is {self.spec.net!r}"
             )
         for network in (self._loop.network, self._loop.average):
             network.load_state_dict(start.trained.network.state_dict())

@@ -98,17 +98,15 @@ def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
     for module in ready.modules():
         if isinstance(module, nn.Sequential):
             _fold(module)
-    return ready.to(device, memory_format=memory_format(ndim))
+    return ready.to(device).to(memory_format=memory_format(ndim))  # type: ignore[no-any-return, call-overload]
 
 
 def _fold(block: nn.Sequential) -> None:
     """Fold every BatchNorm of a block into the convolution before it."""
-    layers = list(block)
-    for i in range(len(layers) - 1):
-        if isinstance(layers[i], nn.Conv2d | nn.Conv3d) and isinstance(
-            layers[i + 1], nn.BatchNorm2d | nn.BatchNorm3d
-        ):
-            block[i] = fuse_conv_bn_eval(layers[i], layers[i + 1])
+    for i in range(len(block) - 1):
+        layer, norm = block[i], block[i + 1]
+        if isinstance(layer, nn.Conv2d | nn.Conv3d) and isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
+            block[i] = fuse_conv_bn_eval(layer, norm)
             block[i + 1] = nn.Identity()
 
 
@@ -141,7 +139,8 @@ def predict(
             if plan.ndim == 2:
                 probabilities = probabilities[:, None]
             kept = probabilities[(slice(None), *(s.kept for s in spans))]
-            yield Piece(t, *(slice(s.start, s.stop) for s in spans), kept)
+            in_z, in_y, in_x = (slice(s.start, s.stop) for s in spans)
+            yield Piece(t, in_z, in_y, in_x, kept)
 
 
 def _read(image: Image, t: int, spans: Sequence[Span]) -> npt.NDArray[Any]:
