@@ -1,0 +1,1 @@
+"""Reading and writing images, and the sample images that come with the package."""

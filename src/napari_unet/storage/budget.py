@@ -1,0 +1,68 @@
+"""Is there room? Asked before anything is decoded or written."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from napari_unet.errors import UserError
+
+_MEMORY_SHARE = 0.6
+"""Part of the free memory that one decoded image may take."""
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def human(size: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> human(5), human(5_242_880), human(2.5e12)
+    ('5 bytes', '5.2 MB', '2.5 TB')
+    """
+    power = min(int(math.log(max(size, 1), 1000)), len(_UNITS) - 1)
+    return f"{size / 1000**power:.{1 if power else 0}f} {_UNITS[power]}"
+
+
+def nbytes(shape: Sequence[int], dtype: Any) -> int:
+    """Return the bytes that an array takes in memory (exact, whatever the size)."""
+    return math.prod(int(n) for n in shape) * int(np.dtype(dtype).itemsize)
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that are free now."""
+    return int(psutil.virtual_memory().available)
+
+
+def check_memory(size: int, what: str, cure: str) -> None:
+    """Raise a UserError if ``size`` bytes do not fit into the free memory.
+
+    Parameters
+    ----------
+    size
+        Bytes that are about to be decoded at once.
+    what
+        What claims that size, for the message: "a.tif" or "one chunk of a.zarr".
+    cure
+        What the user can do about it.
+    """
+    free = available_memory()
+    if size > free * _MEMORY_SHARE:
+        raise UserError(f"{what} needs {human(size)} of memory, {human(free)} are free; {cure}")
+
+
+def check_disk(folder: Path, size: int, what: str) -> None:
+    """Raise a UserError if ``size`` bytes do not fit onto the disk that holds ``folder``."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise UserError(
+            f"{what} may need {human(size)}, the disk of {folder} has {human(free)} free; "
+            "free some space or write elsewhere"
+        )

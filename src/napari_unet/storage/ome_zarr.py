@@ -1,0 +1,142 @@
+"""Zarr arrays and OME-Zarr images (0.4 on zarr 2, 0.5 on zarr 3): reading, and the metadata for writing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import zarr
+from zarr.errors import BaseZarrError
+
+from napari_unet.errors import UserError
+from napari_unet.storage import budget
+from napari_unet.storage.opened import Raw, checked_type
+from napari_unet.storage.units import spacing_zyx, to_micrometres
+
+_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+_UNSAFE = ("pickle", "numcodecs.pickle")
+"""Codecs that run code from the file."""
+
+
+def open_zarr(path: Path) -> Raw:
+    """Open a zarr array, or the full resolution of an OME-Zarr group, without reading pixels.
+
+    Raises
+    ------
+    UserError
+        If the metadata are damaged, a group leaves open which array is meant, a chunk is larger than the
+        memory, or a codec would run code from the file.
+    """
+    try:
+        found: Any = zarr.open(path, mode="r")
+        raw = _of_group(path, found) if isinstance(found, zarr.Group) else _of_array(found)
+    except UserError:
+        raise
+    except (BaseZarrError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: not a readable zarr image ({words}); copy it again") from error
+    _check(path, raw.data)
+    return raw
+
+
+def _of_array(array: Any) -> Raw:
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    axes = "".join(str(n)[:1] for n in names).upper() if names and all(names) else None
+    return Raw(array, axes)
+
+
+def _of_group(path: Path, group: Any) -> Raw:
+    known = group.attrs.get("ome", group.attrs)
+    scales = known.get("multiscales")
+    if scales:
+        return _of_multiscale(group, scales[0])
+    arrays = [name for name, _ in group.arrays()]
+    if len(arrays) == 1:
+        return _of_array(group[arrays[0]])
+    if "bioformats2raw.layout" in known and "0" in group:
+        return _of_group(path, group["0"])
+    inside = ", ".join(sorted([*arrays, *(name for name, _ in group.groups())])) or "nothing"
+    raise UserError(f"{path}: which array? it holds {inside}; name one, such as {path / 'NAME'}")
+
+
+def _of_multiscale(group: Any, scale: Mapping[str, Any]) -> Raw:
+    """Take the largest dataset, whatever the order in which they are listed."""
+    datasets = [(group[d["path"]], d.get("coordinateTransformations", ())) for d in scale["datasets"]]
+    array, transforms = max(datasets, key=lambda d: d[0].size)
+    axes = [a if isinstance(a, dict) else {"name": a} for a in scale.get("axes", ())]
+    letters = "".join(str(a["name"])[:1] for a in axes).upper()
+    factors = [1.0] * len(axes)
+    for transform in [*transforms, *scale.get("coordinateTransformations", ())]:
+        if transform.get("type") == "scale":
+            factors = [f * float(s) for f, s in zip(factors, transform["scale"], strict=True)]
+    units = {a["name"].upper(): a.get("unit") for a in axes}
+    sizes = {a: f for a, f in zip(letters, factors, strict=True) if a in "ZYX"}
+    known = {a: to_micrometres(units.get(a)) for a in sizes}
+    if sizes and all(known.values()):
+        spacing, unit = spacing_zyx({a: s * (known[a] or 1.0) for a, s in sizes.items()}, 1.0)
+    else:
+        spacing, unit = spacing_zyx(sizes, None)
+    return Raw(array, letters or None, spacing, unit)
+
+
+def _check(path: Path, array: Any) -> None:
+    checked_type(array.dtype, path.name)
+    described = json.dumps(array.metadata.to_dict(), default=str)
+    if any(f'"{name}"' in described for name in _UNSAFE):
+        raise UserError(f"{path}: is stored with the codec 'pickle', which can run code; save it with another one")
+    piece = budget.nbytes(array.chunks, array.dtype)
+    budget.check_memory(piece, f"one chunk {array.chunks} of {path}", "save it with smaller chunks")
+
+
+def metadata(
+    axes: str, spacing: Sequence[float], unit: str, name: str, *, cells: bool, classes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the attributes of an OME-Zarr 0.5 image with one level.
+
+    Parameters
+    ----------
+    axes
+        Letters of the array's axes, such as ``"CZYX"``.
+    spacing
+        Voxel size along Z, Y, X.
+    unit
+        Unit of it; "pixel" is left out, for it is none.
+    name
+        Name of the image.
+    cells
+        The pixels are label values (adds the image-label part).
+    classes
+        Names of the channels.
+
+    Examples
+    --------
+    >>> known = metadata("YX", (1, 0.5, 0.5), "micrometer", "a", cells=False)
+    >>> known["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    [{'type': 'scale', 'scale': [0.5, 0.5]}]
+    """
+    lengths = dict(zip("ZYX", spacing, strict=True))
+    described: list[dict[str, str]] = []
+    for axis in axes:
+        entry = {"name": axis.lower(), "type": _TYPES[axis]}
+        if unit != "pixel" and axis in "ZYX":
+            entry["unit"] = unit
+        described.append(entry)
+    scale = [float(lengths.get(a, 1.0)) for a in axes]
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    ome: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [{"name": name, "axes": described, "datasets": [level]}],
+    }
+    if cells:
+        ome["image-label"] = {"version": "0.5"}
+    if classes:
+        ome["omero"] = {"channels": [_channel(c, n) for n, c in enumerate(classes)]}
+    return {"ome": ome}
+
+
+def _channel(name: str, index: int) -> dict[str, Any]:
+    colours = ("00FF00", "FF0000", "0000FF", "FFFF00", "FF00FF", "00FFFF")
+    window = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
+    return {"label": name, "color": colours[index % len(colours)], "window": window, "active": True}

@@ -1,0 +1,156 @@
+"""TIFF, OME-TIFF and ImageJ TIFF: read with axes and voxel size, as lazily as the file allows."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from napari_unet.errors import UserError
+from napari_unet.storage import budget
+from napari_unet.storage.opened import Raw, checked_type
+from napari_unet.storage.units import spacing_zyx, to_micrometres
+
+EAGER = 256 * 2**20
+"""Images up to this many bytes are decoded at once; larger ones tile by tile."""
+
+_CORRUPT = (
+    tifffile.TiffFileError,
+    ValueError,
+    OSError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+)
+
+
+def open_tiff(path: Path) -> Raw:
+    """Open the largest image of a TIFF file.
+
+    Small images are decoded; large ones are memory-mapped if they are stored in one piece, else read
+    tile by tile when they are indexed.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged, needs a codec that is missing, or claims more than the memory can hold.
+    """
+    with _complaints() as complaints:
+        try:
+            raw = _open(path)
+        except UserError:
+            raise
+        except KeyError as error:
+            raise UserError(f"{path}: {_codec(error)}") from error
+        except _CORRUPT as error:
+            raise UserError(f"{path}: not a readable TIFF, it may be damaged ({error}); copy it again") from error
+    if complaints:
+        raise UserError(f"{path}: the TIFF is damaged or cut short ({complaints[0]}); copy it again")
+    return raw
+
+
+def _open(path: Path) -> Raw:
+    with tifffile.TiffFile(path) as file:
+        if not file.series:
+            raise UserError(f"{path}: the TIFF holds no image; save it again")
+        series = max(file.series, key=lambda s: s.size)
+        checked_type(series.dtype, path.name)
+        sizes, factor = _ome_sizes(file) if file.is_ome else _imagej_sizes(file)
+        spacing, unit = spacing_zyx(sizes, factor)
+        return Raw(_pixels(path, series), series.axes, spacing, unit)
+
+
+def _pixels(path: Path, series: Any) -> Any:
+    """Decode, map or wrap the pixels of a series."""
+    size = budget.nbytes(series.shape, series.dtype)
+    if size <= EAGER:
+        budget.check_memory(size, str(path), "close other programs")
+        return series.asarray()
+    page = series.keyframe
+    if series.dataoffset is not None and page.is_memmappable:
+        dtype = np.dtype(page.parent.byteorder + series.dtype.char)
+        return np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+    piece = budget.nbytes(page.chunks, series.dtype)
+    budget.check_memory(piece, f"one tile of {path}", "save it as OME-Zarr or as a tiled TIFF")
+    return _lazy(path)
+
+
+def _lazy(path: Path) -> Any:
+    """Return the pixels as a zarr array that decodes what is indexed; it keeps the file open."""
+    import zarr
+
+    file = tifffile.TiffFile(path)
+    series = max(file.series, key=lambda s: s.size)
+    found = zarr.open(series.aszarr(level=0), mode="r")
+    return found if isinstance(found, zarr.Array) else found["0"]
+
+
+def _codec(error: KeyError) -> str:
+    text = str(error.args[0]) if error.args else str(error)
+    if "imagecodecs" in text:
+        name = text.split(":")[0].strip("<").removeprefix("COMPRESSION.")
+        return f"the TIFF is compressed with {name}; pip install imagecodecs, or save it uncompressed"
+    return f"not a readable TIFF, it may be damaged ({text}); copy it again"
+
+
+def _ome_sizes(file: tifffile.TiffFile) -> tuple[dict[str, float], float | None]:
+    """Voxel lengths along Z, Y, X from OME metadata, and the micrometres in their unit."""
+    known = tifffile.xml2dict(file.ome_metadata or "")
+    images = known.get("OME", {}).get("Image", {})
+    pixels = (images[0] if isinstance(images, list) else images).get("Pixels", {})
+    lengths = {a: pixels[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in pixels}
+    sizes = {a: float(n) for a, n in lengths.items() if isinstance(n, int | float)}
+    factors = {a: to_micrometres(pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in sizes}
+    if not all(factors.values()):
+        return sizes, None
+    return {a: s * (factors[a] or 1.0) for a, s in sizes.items()}, 1.0
+
+
+def _imagej_sizes(file: tifffile.TiffFile) -> tuple[dict[str, float], float | None]:
+    """Voxel lengths from ImageJ metadata and the resolution tags that ImageJ fills in."""
+    known = file.imagej_metadata
+    if not known:
+        return {}, None
+    sizes = {}
+    for axis, tag in (("X", "XResolution"), ("Y", "YResolution")):
+        value = file.pages.first.tags.valueof(tag)
+        if value and value[0]:
+            sizes[axis] = value[1] / value[0]
+    if "spacing" in known:
+        sizes["Z"] = float(known["spacing"])
+    return sizes, to_micrometres(known.get("unit"))
+
+
+class _Collector(logging.Handler):
+    """Keeps what tifffile logs as errors: it goes on with fewer pages where a file is cut short."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the first line of an error; drop milder ones."""
+        if record.levelno >= logging.ERROR:
+            self.errors.append(record.getMessage().splitlines()[0].split("> ")[-1])
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect tifffile's logged errors instead of letting them be printed."""
+    logger = logging.getLogger("tifffile")
+    handler, propagate = _Collector(), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield handler.errors
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate

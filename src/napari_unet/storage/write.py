@@ -1,0 +1,248 @@
+"""Write an image piece by piece into a file that appears only when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from napari_unet.arrays.axes import check_axes
+from napari_unet.errors import UserError
+from napari_unet.files import replacing
+from napari_unet.storage import budget
+from napari_unet.storage.formats import SUFFIXES, WRITABLE, stem_of, suffix_of
+
+CHUNK = 512
+"""Default length of a chunk along Y and X; along all other axes it is 1."""
+
+_ALLOCATED = getattr(os, "posix_fallocate", None)
+
+
+class Writable(Protocol):
+    """What `create_output` gives: an array to write regions into."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """Check that an image can be written at ``path``, before any work is done.
+
+    Raises
+    ------
+    UserError
+        For an unknown suffix, a missing or read-only folder, or a folder in the way.
+    """
+    path = Path(path)
+    kind = SUFFIXES.get(suffix_of(path))
+    if kind not in ("tiff", "zarr"):
+        raise UserError(f"{path}: cannot write this kind of file; end the name in {WRITABLE}")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if kind == "tiff" and path.is_dir():
+        raise UserError(f"{path}: is a folder; choose another name")
+    if kind == "zarr" and path.is_file():
+        raise UserError(f"{path}: is a file, not a zarr folder; choose another name")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot write into the folder {path.parent} ({error.strerror})") from error
+    return path
+
+
+@contextmanager
+def create_output(
+    path: str | os.PathLike[str],
+    shape: Sequence[int],
+    dtype: npt.DTypeLike,
+    axes: str,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    *,
+    unit: str = "pixel",
+    chunks: Sequence[int] | None = None,
+    cells: bool = False,
+    classes: Sequence[str] = (),
+) -> Iterator[Writable]:
+    """Give an array to write into; the file takes its name when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        ``.zarr`` or ``.ome.zarr``: OME-Zarr 0.5 with one level, written chunk by chunk. ``.tif`` or ``.ome.tif``:
+        compressed OME-TIFF, gathered in a file in the same folder.
+    shape, dtype
+        Of the array.
+    axes
+        One letter per axis, such as ``"CZYX"``.
+    spacing, unit
+        Size of a voxel along Z, Y, X; "micrometer" or "pixel".
+    chunks
+        Of a zarr; None: one plane of 512 x 512.
+    cells
+        The values are label values (zarr: image-label metadata).
+    classes
+        Names of the channels.
+
+    Yields
+    ------
+    array
+        With ``shape``, ``dtype`` and ``array[slices] = values``; zeros where nothing is written.
+
+    Raises
+    ------
+    UserError
+        See `check_output`; or if the disk is too full. An older file at ``path`` stays as it was on any error.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_unet.storage.read import open_image
+    >>> path = Path(tempfile.mkdtemp()) / "mask.tif"
+    >>> with create_output(path, (2, 4, 4), "uint8", "ZYX", (2, 0.5, 0.5), unit="micrometer") as mask:
+    ...     mask[1] = 1
+    >>> image = open_image(path)
+    >>> image.axes, image.spacing, int(image.data.sum())
+    ('ZYX', (2.0, 0.5, 0.5), 16)
+    """
+    path, axes = check_output(path), check_axes(axes, shape)
+    shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
+    size = budget.nbytes(shape, dtype)
+    sizes = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+    if SUFFIXES[suffix_of(path)] == "zarr":
+        budget.check_disk(path.parent, size, str(path))
+        from napari_unet.storage import ome_zarr  # half a second that TIFFs need not wait
+
+        known = ome_zarr.metadata(axes, sizes, unit, stem_of(path), cells=cells, classes=classes)
+        with _replacing_folder(path) as folder:
+            yield _new_zarr(folder, shape, dtype, axes, chunks, known)
+    else:
+        budget.check_disk(path.parent, 2 * size, str(path))
+        with _scratch(path, shape, dtype) as array:
+            yield array
+            with replacing(path) as temporary:
+                _save_tiff(temporary, array, axes, sizes, unit, classes)
+
+
+def _new_zarr(
+    folder: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: str,
+    chunks: Sequence[int] | None,
+    known: dict[str, Any],
+) -> Writable:
+    import zarr
+
+    wanted = tuple(chunks) if chunks else tuple(CHUNK if a in "YX" else 1 for a in axes)
+    group = zarr.open_group(folder, mode="w", zarr_format=3, attributes=known)
+    array: Writable = group.create_array(
+        "0",
+        shape=shape,
+        dtype=dtype,
+        chunks=tuple(min(c, n) for c, n in zip(wanted, shape, strict=True)),
+        dimension_names=[a.lower() for a in axes],
+        fill_value=0,
+    )
+    return array
+
+
+@contextmanager
+def _replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` that takes its place when the block ends well."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    old = temporary.with_suffix(".old")
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            path.rename(old)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Give an array of zeros that lives in a file beside ``path`` and vanishes afterwards.
+
+    The space is reserved at once: a disk that fills up later would end the process without a message,
+    for that is what happens to memory-mapped files.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".scratch", dir=path.parent)
+    try:
+        with os.fdopen(handle, "rb+") as file:
+            _reserve(file.fileno(), budget.nbytes(shape, dtype))
+        array = np.memmap(name, dtype, "r+", shape=shape)
+        try:
+            yield array
+        finally:
+            del array
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Make an open file ``size`` bytes long and, where the system can, reserve the space for them."""
+    if _ALLOCATED is not None:
+        try:
+            return _ALLOCATED(handle, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+    return os.ftruncate(handle, size)
+
+
+def _save_tiff(
+    path: Path,
+    array: npt.NDArray[Any],
+    axes: str,
+    spacing: tuple[float, float, float],
+    unit: str,
+    classes: Sequence[str],
+) -> None:
+    known: dict[str, Any] = {"axes": axes}
+    if spacing != (1.0, 1.0, 1.0):
+        for axis, length in zip("ZYX", spacing, strict=True):
+            if axis in axes:
+                known[f"PhysicalSize{axis}"] = length
+                known[f"PhysicalSize{axis}Unit"] = "µm" if unit == "micrometer" else "pixel"
+    if classes and "C" in axes:
+        known["Channel"] = {"Name": list(classes)}
+    tifffile.imwrite(
+        path,
+        array,
+        ome=True,
+        photometric="minisblack",
+        compression="zlib",
+        metadata=known,
+        bigtiff=array.nbytes > 2**31,
+    )
