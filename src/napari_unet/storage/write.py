@@ -214,11 +214,11 @@ def _reserve(handle: int, size: int) -> None:
     """Make an open file ``size`` bytes long and, where the system can, reserve the space for them."""
     if _ALLOCATED is not None:
         try:
-            return _ALLOCATED(handle, 0, size)
+            _ALLOCATED(handle, 0, size)
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                 raise
-    return os.ftruncate(handle, size)
+    os.ftruncate(handle, size)
 
 
 def _save_tiff(
