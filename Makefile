@@ -1,0 +1,59 @@
+# make demo    train on real images that come with the package, predict, leave pictures and scores in demo-output/
+# make test    every check: style, types, layers, docs, tests
+# make docs    the documentation, in docs/_build/html
+# make format  put the code into shape
+# make clean   remove what make made, but for the virtual environment
+#
+# Each target makes and keeps up the virtual environment .venv by itself (scripts/setup.sh).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo test lint types layers docs pytest format clean setup setup-dev system-libraries help
+
+BIN := .venv/bin
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+setup:
+	@scripts/setup.sh run
+
+setup-dev:
+	@scripts/setup.sh dev
+
+system-libraries:
+	@scripts/system-libraries.sh
+
+demo: setup
+	$(BIN)/napari-unet demo -o demo-output $(DEMO_ARGS)
+
+# pytest comes last, so that its summary closes the output.
+test: lint types layers docs pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+layers: setup-dev
+	$(BIN)/lint-imports
+
+docs: setup-dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+pytest: setup-dev system-libraries
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist demo-output docs/_build docs/reference/_generated .coverage
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
