@@ -1,0 +1,63 @@
+"""``napari-unet nets``, ``info``, ``demo`` and ``doctor``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_unet.cli.progress import follow
+
+
+def nets() -> None:
+    """List the networks that --net takes, with parameters and receptive field."""
+    from napari_unet.nets import NETS, build, count_parameters, geometry
+
+    for name, (spec_class, words) in NETS.items():
+        spec = spec_class()
+        field = geometry.receptive_field(spec)
+        typer.echo(f"{name:12} {count_parameters(build(spec)):>11,} parameters, sees {field:>4} pixels  {words}")
+
+
+def info(model: Annotated[Path, typer.Argument(help="Model file (.safetensors).")]) -> None:
+    """Show what a model file holds, as JSON."""
+    from napari_unet.jobs import load
+
+    typer.echo(json.dumps(load(model).describe(), indent=2, default=str))
+
+
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, help="Time for training, in all.")] = 90,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and scores.")] = Path(
+        "demo-output"
+    ),
+    gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
+) -> None:
+    """Train on bundled real images, predict images it has not seen, write pictures and scores; works offline."""
+    from napari_unet.jobs.demo import demo as job
+
+    stopped = follow(job(output, seconds=seconds), "demo")
+    if stopped is not None:
+        raise typer.Exit(128 + stopped)
+    if gui:
+        shown = sorted(str(p) for p in output.glob("*.tif"))
+        command = [sys.executable, "-m", "napari", *shown, "-w", "napari-unet-live"]
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def doctor() -> None:
+    """Check device, memory, versions and a small computation, and say what to do about each finding."""
+    from napari_unet.jobs.doctor import doctor as job
+
+    bad = False
+    for finding in job():
+        typer.echo(f"{'ok  ' if finding.good else 'LOOK'} {finding.what}: {finding.found}")
+        if not finding.good:
+            typer.echo(f"     -> {finding.cure}")
+        bad = bad or finding.broken
+    if bad:
+        raise typer.Exit(1)

@@ -1,0 +1,84 @@
+"""The application that the commands join, and what becomes of a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from napari_unet import __version__
+from napari_unet.cli import about, predict, score, train
+from napari_unet.errors import UserError
+
+
+def one_line(error: Exception) -> str:
+    """Say a mistake in one line.
+
+    Examples
+    --------
+    >>> one_line(UserError("no such file"))
+    'no such file'
+    >>> one_line(FileNotFoundError(2, "No such file or directory", "a.tif"))
+    'a.tif: No such file or directory'
+    """
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        words = first["msg"].removeprefix("Value error, ")
+        return f"{where}: {words} (got {first['input']!r})" if where and where != "train" else words
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "the memory is full; close other programs, or use a smaller --tile, --patch or --batch"
+    return " ".join(str(error).split())
+
+
+class _Commands(typer.core.TyperGroup):
+    """Turns mistakes that a user can cure into one line and exit code 1; faults keep their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (UserError, ValidationError, OSError, MemoryError) as error:
+            typer.echo(f"napari-unet: {one_line(error)}", err=True)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            typer.echo("napari-unet: stopped", err=True)
+            sys.exit(130)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="napari-unet",
+    help="Paint a few strokes, let a U-Net learn from them, get boundaries and cells.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("score")(score.score)
+app.command("nets")(about.nets)
+app.command("info")(about.info)
+app.command("demo")(about.demo)
+app.command("doctor")(about.doctor)

@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_unet.errors import UserError
+from napari_unet.spec import ClassSpec, Device, Role
+
+Axes = Annotated[
+    str | None,
+    typer.Option(help="What each axis of the images is, such as ZYX or CZYX (T, C, Z, Y, X, S); else guessed."),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes a GPU if there is one.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
+
+ROLES: tuple[Role, ...] = ("cell", "boundary", "background", "other")
+
+
+def parse_classes(text: str | None) -> tuple[ClassSpec, ...]:
+    """Read the names of classes, each with its role after ``=`` if its name is not one.
+
+    Examples
+    --------
+    >>> [(c.name, c.role) for c in parse_classes("neurite=cell, boundary, glia")]
+    [('neurite', 'cell'), ('boundary', 'boundary'), ('glia', 'other')]
+    """
+    found = []
+    for part in (text or "").split(","):
+        name, _, told = (p.strip() for p in part.partition("="))
+        if not name and text:
+            raise UserError(f"--classes '{text}' holds an empty name; write cell,boundary,background")
+        if told and told not in ROLES:
+            raise UserError(f"--classes: the role of '{name}' is '{told}'; it must be one of {', '.join(ROLES)}")
+        role = next((r for r in ROLES if r == (told or name.lower())), "other")
+        if name:
+            found.append(ClassSpec(name=name, role=role))
+    return tuple(found)
+
+
+def parse_lengths(text: str | None, option: str) -> tuple[int, ...] | None:
+    """Read lengths such as ``192`` or ``24,80,80``.
+
+    Examples
+    --------
+    >>> parse_lengths("24,80,80", "--patch")
+    (24, 80, 80)
+    """
+    if text is None:
+        return None
+    parts = text.replace("x", ",").split(",")
+    if not all(p.strip().isdigit() and int(p) > 0 for p in parts):
+        raise UserError(f"{option} '{text}' must be whole numbers above 0, such as 192 or 24,80,80")
+    return tuple(int(p) for p in parts)

@@ -1,0 +1,128 @@
+"""Show the events of a long job on stderr, and stop it cleanly on a signal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from napari_unet.events import CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
+
+INTERVAL = 5.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Stop:
+    """While entered, SIGINT and SIGTERM only set ``signal``; a second one has its usual effect."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number
+        self.__exit__()
+
+
+def follow(events: Iterator[Event], what: str) -> int | None:
+    """Run a job to its end, or until a signal; returns the number of that signal.
+
+    Notes and scores go to stdout, progress with the time left to stderr.
+    """
+    with Stop() as stop, _Display(what) as display:
+        for event in events:
+            display.show(event)
+            if stop.signal is not None:
+                break
+    close = getattr(events, "close", None)
+    if close is not None:
+        close()  # saves what has been reported
+    return stop.signal
+
+
+class _Display:
+    """A bar in a terminal, else a line every few seconds."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+            self._bar = Progress(*columns, console=self._console, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._what, total=1.0, words="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        part, words = progress_of(event)
+        if part is None:
+            if words:
+                self._say(words)
+        elif self._bar is not None:
+            self._bar.update(self._task, completed=part, words=words)
+        elif time.monotonic() - self._last >= INTERVAL:
+            self._last = time.monotonic()
+            typer.echo(f"{self._what}: {part:.0%}, {words}", err=True)
+
+    def _say(self, words: str) -> None:
+        if self._bar is not None and sys.stdout.isatty():
+            self._bar.console.print(words, highlight=False, markup=False)
+        else:
+            typer.echo(words)
+
+
+def progress_of(event: Event) -> tuple[float | None, str]:
+    """Return how far a job is, from 0 to 1, and the words for it; None for what is said only once.
+
+    Examples
+    --------
+    >>> progress_of(StepDone(10, 0.5, 0.25, 15.0, 45.0))
+    (0.25, 'step 10, loss 0.500, 45 s left')
+    >>> progress_of(CheckDone(40, 0.4, {"cell": 0.91, "boundary": None}, best=True))
+    (None, 'step 40: held-out loss 0.400, cell 0.91, boundary n/a (best so far)')
+    """
+    match event:
+        case StepDone():
+            return event.progress, f"step {event.step}, loss {event.loss:.3f}, {_left(event.seconds_left)}"
+        case TileDone():
+            done = f"tile {event.done} of {event.total}, {_left(event.seconds_left)}"
+            return event.done / max(event.total, 1), done
+        case CellsDone():
+            return event.done / max(event.total, 1), f"{event.cells} cells in the last one"
+        case CheckDone():
+            scores = "".join(f", {n} {'n/a' if s is None else format(s, '.2f')}" for n, s in event.scores.items())
+            loss = "n/a" if event.loss is None else f"{event.loss:.3f}"
+            return None, f"step {event.step}: held-out loss {loss}{scores}{' (best so far)' if event.best else ''}"
+        case Note():
+            return None, ("warning: " if event.warning else "") + event.text
+        case Finished():
+            return None, f"{event.reason} ({event.seconds:.0f} s)"
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds:.0f} s left" if seconds < 120 else f"{seconds / 60:.0f} min left"
