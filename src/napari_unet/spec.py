@@ -113,7 +113,7 @@ class AugmentSpec(Spec):
     """Shift, in standard deviations of the image."""
     noise: float = Field(default=0.1, ge=0)
     """Standard deviation of Gaussian noise, in standard deviations of the image."""
-    probability: float = Field(default=0.75, ge=0, le=1)
+    probability: float = Field(default=0.4, ge=0, le=1)
     """Chance that a patch is deformed (flips and quarter turns are always drawn)."""
 
 

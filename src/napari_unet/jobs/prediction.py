@@ -135,7 +135,8 @@ def _derive(
     name: Output, probabilities: npt.NDArray[np.float32], model: Model, cells: CellSpec, dtype: np.dtype[Any]
 ) -> npt.NDArray[Any]:
     if name == "classes":
-        return (probabilities.argmax(axis=0) + 1).astype(np.uint8)
+        highest: npt.NDArray[np.intp] = probabilities.argmax(axis=0)
+        return (highest + 1).astype(np.uint8)
     if name == "boundaries":
         return boundary_mask(probabilities, model.classes, cells.threshold)
     if dtype == np.uint8:

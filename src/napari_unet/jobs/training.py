@@ -138,7 +138,9 @@ class Training:
             self._normalisations[key] = intensity.fit(image, self.spec.normalisation)
         seen, at = image, z
         if self.spec.net.ndim == 3:
-            seen, at = _neighbourhood(image, t, z, geometry.halo(self.spec.net)[0])
+            seen, at = _neighbourhood(
+                image, t, z, geometry.halo(self.spec.net)[0], geometry.stride(self.spec.net)[0]
+            )
             t = 0
         plan = predictor.make_plan(seen, self.spec.net, TilingSpec(), [(t, at)])
         network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
@@ -189,10 +191,10 @@ class Training:
         self._loop.restore(tensors, facts)
 
 
-def _neighbourhood(image: Image, t: int, z: int, halo: int) -> tuple[Image, int]:
+def _neighbourhood(image: Image, t: int, z: int, halo: int, stride: int) -> tuple[Image, int]:
     """Read the planes around ``z`` that a 3D network needs for it; returns them and the place of ``z``."""
-    first = max(0, z - halo)
-    block = image.read(t, slice(first, z + halo + 1))
+    first = max(0, (z - halo) // stride * stride)
+    block = image.read(t, slice(first, z + halo + stride))
     return Image(block, "CZYX", image.spacing, image.name), z - first
 
 

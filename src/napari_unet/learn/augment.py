@@ -99,7 +99,8 @@ def warp(values: Tensor, grids: Tensor, *, nearest: bool = False) -> Tensor:
 
     Positions outside the crop are mirrored, in image and target alike.
     """
-    mode = "nearest" if nearest else "bilinear"
+    smooth = "bicubic" if values.ndim == 4 else "bilinear"  # linear interpolation would take the noise away
+    mode = "nearest" if nearest else smooth
     return F.grid_sample(values, grids, mode=mode, padding_mode="reflection", align_corners=True)
 
 

@@ -99,7 +99,7 @@ def survey(pairs: Sequence[Pair], spec: TargetSpec) -> Survey:
 
 def read_labels(labels: Image, t: int, z: int) -> npt.NDArray[Any]:
     """One plane of labels, axes Y, X; bool becomes uint8."""
-    plane = labels.read(t, slice(z, z + 1))[0, 0]
+    plane: npt.NDArray[Any] = labels.read(t, slice(z, z + 1))[0, 0]
     if plane.dtype == bool:
         return plane.astype(np.uint8)
     return plane

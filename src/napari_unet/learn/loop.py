@@ -115,7 +115,7 @@ class Loop:
         if not math.isfinite(value):
             return value
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._update_average()

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from napari_unet.arrays import intensity
+from napari_unet.arrays.axes import Image
+from napari_unet.errors import UserError
+from napari_unet.spec import NormalisationSpec
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("method", ["meanstd", "percentile"])
+@pytest.mark.parametrize("gain", [1, 37])
+def test_gain_and_offset_do_not_matter(method, gain):
+    values = RNG.normal(100, 10, (40, 50))
+    spec = NormalisationSpec(method=method)
+
+    def normalised(v):
+        image = Image(v, "YX")
+        return intensity.fit(image, spec).apply(image.read())
+
+    np.testing.assert_allclose(normalised(values), normalised(values * gain + 5), atol=1e-3)
+
+
+def test_tile_and_whole_are_normalised_alike():
+    values = RNG.integers(0, 255, (3, 64, 64)).astype(np.uint8)
+    image = Image(values, "ZYX")
+    norm = intensity.fit(image)
+    whole = norm.apply(image.read())
+    np.testing.assert_array_equal(norm.apply(image.read(0, slice(1, 2), slice(8, 20)))[:, 0], whole[:, 1, 8:20])
+
+
+def test_channels_are_fitted_apart():
+    values = np.stack([RNG.normal(0, 1, (32, 32)), RNG.normal(1000, 50, (32, 32))])
+    result = intensity.fit(Image(values, "CYX")).apply(values[:, None])
+    np.testing.assert_allclose(result.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(result.std(axis=(1, 2, 3)), 1, atol=1e-5)
+
+
+def test_nan_and_infinite_pixels_are_left_out_and_become_zero():
+    values = RNG.normal(5, 2, (32, 32))
+    clean = intensity.fit(Image(values[1:], "YX"))
+    values[0] = np.nan
+    values[0, 0] = np.inf
+    norm = intensity.fit(Image(values, "YX"))
+    assert norm == clean
+    result = norm.apply(values[None, None])
+    assert (result[0, 0, 0] == 0).all()
+    assert np.isfinite(result).all()
+    assert intensity.count_invalid(values) == 32
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((8, 8), 7), "constant .*7"),
+        (np.full((8, 8), np.nan), "no finite pixel"),
+        (np.zeros((8, 8), complex), "complex128"),
+    ],
+)
+def test_hopeless_images_are_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        intensity.fit(Image(values, "YX"))
+
+
+def test_only_a_bounded_sample_is_read():
+    class Huge:
+        shape, dtype = (1000, 20_000, 20_000), np.dtype(np.uint8)
+        read = 0
+
+        def __getitem__(self, key):
+            shape = [len(range(*k.indices(n))) for k, n in zip(key, self.shape, strict=True)]
+            Huge.read += int(np.prod(shape))
+            return RNG.integers(0, 255, shape).astype(np.uint8)
+
+    intensity.fit(Image(Huge(), "ZYX"))
+    assert Huge.read <= intensity.MAX_PLANES * intensity.MAX_BLOCK**2

@@ -1,0 +1,189 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import napari_unet as nu
+from napari_unet.arrays.axes import Image
+from napari_unet.events import CheckDone, Finished, Note, StepDone
+from napari_unet.jobs import Training, net_spec
+from napari_unet.learn import loop
+from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from synthetic import classes, strokes, tissue
+
+IMAGE, CELLS = tissue((120, 140), 40)
+SMALL = {"base": 8, "depth": 2, "patch": (64, 64)}
+
+
+def job_of(labels=None, output=None, resume=False, **train):
+    spec = TrainingSpec(
+        net=net_spec("unet", base=8, depth=2), train=TrainSpec(**{"steps": 12, "patch": (64, 64), **train})
+    )
+    pair = Image(IMAGE, "YX"), Image(classes(CELLS) if labels is None else labels, "YX")
+    return Training([pair], spec, output=output, resume=resume)
+
+
+@pytest.mark.parametrize("how", ["dense", "strokes", "cells"])
+def test_learns_real_boundaries(how):
+    """The held-out score rises far above chance in every annotation style."""
+    labels = {"dense": classes(CELLS), "strokes": strokes(CELLS, 0.1), "cells": CELLS}[how]
+    style = "cells" if how == "cells" else "classes"
+    model = nu.train(IMAGE, labels, style, steps=60, val_fraction=0.15, **SMALL)
+    truth = classes(CELLS) == 2
+    found = model.predict(IMAGE)[1] > 0.5
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.75
+    assert model.trained.history[-1]["scores"]["boundary"] > 0.6
+
+
+def test_events_tell_the_story():
+    events = list(job_of(steps=10))
+    assert isinstance(events[0], Note)
+    steps = [e for e in events if isinstance(e, StepDone)]
+    assert [e.step for e in steps] == list(range(1, 11))
+    assert steps[-1].progress == 1
+    assert sum(isinstance(e, CheckDone) for e in events) == 5
+    assert isinstance(events[-1], Finished)
+    assert all(e.loss is not None and math.isfinite(e.loss) for e in events if isinstance(e, CheckDone))
+
+
+def test_same_seed_same_result():
+    first, again, other = (job_of(seed=s) for s in (3, 3, 4))
+    for job in (first, again, other):
+        list(job)
+    a, b, c = (j.model().predict(IMAGE) for j in (first, again, other))
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 1e-3
+
+
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path):
+    path = tmp_path / "model.safetensors"
+    straight = job_of(steps=20)
+    list(straight)
+    job = job_of(steps=20, output=path)
+    for event in job:
+        if isinstance(event, StepDone) and event.step == 9:
+            break
+    job.save()
+    assert nu.load(path).describe()["steps"] == 9
+    resumed = job_of(steps=20, output=path, resume=True)
+    assert [e.step for e in resumed if isinstance(e, StepDone)] == list(range(10, 21))
+    np.testing.assert_allclose(resumed.model().predict(IMAGE), straight.model().predict(IMAGE), atol=1e-5)
+
+
+def test_leaving_the_iteration_saves(tmp_path):
+    path = tmp_path / "model.safetensors"
+    events = iter(job_of(output=path))
+    while not isinstance(next(events), StepDone):
+        assert not path.exists()
+    events.close()
+    assert nu.load(path).describe()["steps"] == 1
+
+
+def test_resume_needs_the_same_classes_and_a_file(tmp_path):
+    with pytest.raises(nu.UserError, match="nothing to go on from"):
+        job_of(output=tmp_path / "m.safetensors", resume=True)
+    list(job_of(steps=2, output=tmp_path / "m.safetensors"))
+    labels = classes(CELLS)
+    labels[:20] = 3
+    with pytest.raises(nu.UserError, match="another network or other classes"):
+        job_of(labels, output=tmp_path / "m.safetensors", resume=True)
+
+
+def test_a_diverging_loss_stops_and_keeps_the_last_good_state(monkeypatch):
+    """FAULTS 7."""
+    real, count = loop.cross_entropy, []
+
+    def broken(*args):
+        count.append(1)
+        return real(*args) * (float("nan") if len(count) > 8 else 1)
+
+    monkeypatch.setattr(loop, "cross_entropy", broken)
+    job = job_of(steps=50, val_fraction=0.0)
+    events = list(job)
+    assert isinstance(events[-1], Finished)
+    assert "loss became nan" in events[-1].reason
+    for values in job.model().trained.network.state_dict().values():
+        assert torch.isfinite(values).all()
+
+
+def test_out_of_memory_halves_the_batch_and_other_errors_do_not(monkeypatch):
+    """FAULTS 1 and 3."""
+    real = loop.Loop._loss
+
+    def tight(self, batch):
+        if len(batch.images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, batch)
+
+    monkeypatch.setattr(loop.Loop, "_loss", tight)
+    notes = [e.text for e in job_of(steps=3, batch=4) if isinstance(e, Note) and "memory" in e.text]
+    assert [n.partition("going on with ")[2] for n in notes] == ["2 patches per step", "1 patches per step"]
+
+    def wrong(self, batch):
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(loop.Loop, "_loss", wrong)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        list(job_of(steps=3))
+
+
+def test_preview_is_the_prediction_of_the_moment():
+    image = np.stack([IMAGE, IMAGE[::-1]])
+    labels = np.stack([classes(CELLS), np.zeros_like(classes(CELLS))])
+    spec = TrainingSpec(net=net_spec("unet", base=8, depth=2), train=TrainSpec(steps=20, patch=(64, 64)))
+    stack = Image(image, "ZYX")
+    job = Training([(stack, Image(labels, "ZYX"))], spec)
+    previews = [job.preview(stack, 0, 1) for e in job if isinstance(e, StepDone) and e.step in (1, 19)]
+    assert previews[0].shape == (2, 120, 140)
+    assert np.abs(previews[0] - previews[1]).max() > 0.1
+    np.testing.assert_allclose(previews[1].sum(axis=0), 1, atol=1e-5)
+
+
+def test_preview_3d_equals_the_prediction_of_the_volume():
+    image, cells = tissue((24, 40, 44), 30)
+    spec = TrainingSpec(
+        net=net_spec("unet3d", base=4, depth=1), train=TrainSpec(steps=5, patch=(16, 32, 32), batch=1)
+    )
+    job = Training([(Image(image, "ZYX"), Image(classes(cells), "ZYX"))], spec)
+    list(job)
+    whole = job.model(best=False).predict(image)
+    np.testing.assert_allclose(job.preview(Image(image, "ZYX"), 0, 13), whole[:, 13], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("image", "labels", "options", "message"),
+    [
+        (IMAGE, np.zeros_like(CELLS), {}, "labels are empty"),
+        (IMAGE, np.ones_like(CELLS), {}, "only one class"),
+        (IMAGE, classes(CELLS)[:50], {}, "differ in size"),
+        (IMAGE, classes(CELLS).astype(float), {}, "must be integers"),
+        (np.full_like(IMAGE, 3), classes(CELLS), {}, "constant"),
+        (IMAGE, CELLS, {}, "choose the style 'cells'"),
+        (IMAGE, classes(CELLS), {"net": "resnet"}, "no network 'resnet'; there are: unet, unet3d"),
+        (IMAGE, classes(CELLS), {"patch": (50, 50)}, "multiple of 8"),
+        (IMAGE, classes(CELLS), {"device": "cuda"}, "'cuda' is not available"),
+        (IMAGE, classes(CELLS), {"output": "model.pt"}, r"ends in \.safetensors"),
+        (IMAGE, classes(CELLS), {"output": "nowhere/model.safetensors"}, "folder nowhere does not exist"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(image, labels, options, message):
+    if options.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(nu.UserError, match=message):
+        nu.train(image, labels, steps=1, on_event=lambda e: pytest.fail("work has begun"), **options)
+
+
+def test_a_model_can_be_the_start():
+    first = nu.train(IMAGE, classes(CELLS), steps=40, **SMALL)
+    short = nu.train(IMAGE, classes(CELLS), steps=1, learning_rate=1e-6, start=first, **SMALL)
+    assert np.abs(short.predict(IMAGE) - first.predict(IMAGE)).mean() < 0.1
+    with pytest.raises(nu.UserError, match="network differs"):
+        nu.train(IMAGE, classes(CELLS), steps=1, start=first, base=4, depth=2, patch=(64, 64))
+
+
+def test_style_specs_are_checked():
+    with pytest.raises(ValueError, match="belong to the annotation style 'cells'"):
+        TargetSpec(style="classes", dense=True)
+    with pytest.raises(ValueError, match="not both"):
+        TrainSpec(seconds=3, steps=4)

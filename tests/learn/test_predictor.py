@@ -1,0 +1,116 @@
+"""Tiled equals whole, shown with trained networks."""
+
+import numpy as np
+import pytest
+import synthetic
+import torch
+import zarr
+
+from napari_unet.arrays import intensity, tiles
+from napari_unet.arrays.axes import Image
+from napari_unet.errors import UserError
+from napari_unet.learn import predictor
+from napari_unet.learn.predictor import Plan
+from napari_unet.nets import geometry
+from napari_unet.spec import TilingSpec
+
+CPU = torch.device("cpu")
+
+
+def run(model, image, plan, network=None):
+    norm = intensity.fit(image)
+    network = network or predictor.prepare(model.trained.network, plan.ndim, CPU)
+    _, _, z, y, x = image.shape
+    out = np.zeros((2, z, y, x), np.float32)
+    written = np.zeros((z, y, x), int)
+    for piece in predictor.predict(network, image, norm, plan, CPU):
+        out[:, piece.z, piece.y, piece.x] = piece.probabilities
+        written[piece.z, piece.y, piece.x] += 1
+    assert (written == 1).all()
+    return out
+
+
+@pytest.mark.parametrize("shape", [(131, 203), (64, 257), (97, 41)])
+def test_tiled_equals_whole_2d(trained_2d, shape):
+    image = Image(synthetic.tissue(shape, 50, seed=3)[0], "YX")
+    net = trained_2d.spec.net
+    whole = run(trained_2d, image, predictor.make_plan(image, net, TilingSpec()))
+    plan = predictor.make_plan(image, net, TilingSpec(tile=2 * geometry.halo(net)[0] + 12))
+    assert len(plan.tiles) > 4
+    np.testing.assert_allclose(run(trained_2d, image, plan), whole, atol=1e-5)
+
+
+def test_tiled_equals_whole_3d(trained_3d):
+    image = Image(synthetic.tissue((19, 45, 37), 25, seed=3)[0], "ZYX")
+    net = trained_3d.spec.net
+    whole = run(trained_3d, image, predictor.make_plan(image, net, TilingSpec()))
+    plan = predictor.make_plan(image, net, TilingSpec(tile=2 * geometry.halo(net)[0] + 6))
+    assert len(plan.tiles) > 8
+    np.testing.assert_allclose(run(trained_3d, image, plan), whole, atol=1e-5)
+
+
+def shifted(size, tile, halo, stride, by):
+    """Tiles as they should be, but one pixel off the grid."""
+    spans = tiles.cut_axis(size, tile, halo, stride)
+    return [
+        tiles.Span(s.outer_start + by, s.outer_stop + by, s.start + by, s.stop + by)
+        for s in spans
+        if s.outer_start > 0
+    ]
+
+
+def test_a_shifted_grid_fails(trained_2d):
+    """The test above can fail: tiles off the grid, or with too small a halo, give another result."""
+    image = Image(synthetic.tissue((160, 203), 50, seed=3)[0], "YX")
+    net = trained_2d.spec.net
+    stride, halo = geometry.stride(net)[0], geometry.halo(net)[0]
+    whole = run(trained_2d, image, predictor.make_plan(image, net, TilingSpec()))
+    network = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    rows = tiles.cut_axis(160, 160, halo, stride)
+    columns = shifted(203, 2 * halo + 16, halo, stride, by=-1)[:3]
+    plan = Plan(((0, 0),), tuple((r, c) for r in rows for c in columns), 2)
+    worst = max(
+        float(np.abs(p.probabilities - whole[:, p.z, p.y, p.x]).max())
+        for p in predictor.predict(network, image, intensity.fit(image), plan, CPU)
+    )
+    assert worst > 0.01
+    seams = run(trained_2d, image, predictor.make_plan(image, net, TilingSpec(tile=24, halo=0)))
+    assert np.abs(seams - whole).max() > 0.01
+
+
+def test_folding_batchnorm_changes_nothing(trained_2d):
+    image = Image(synthetic.tissue((64, 72), 20)[0], "YX")
+    plan = predictor.make_plan(image, trained_2d.spec.net, TilingSpec())
+    plain = run(trained_2d, image, plan, trained_2d.trained.network)
+    np.testing.assert_allclose(run(trained_2d, image, plan), plain, atol=1e-5)
+    folded = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1, 64), (7, 90)])
+def test_images_smaller_than_a_tile(trained_2d, shape):
+    image = Image(np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8), "YX")
+    result = run(trained_2d, image, predictor.make_plan(image, trained_2d.spec.net, TilingSpec()))
+    np.testing.assert_allclose(result.sum(axis=0), 1, atol=1e-5)
+
+
+def test_result_goes_into_zarr(trained_2d):
+    image = synthetic.tissue((3, 70, 90), 60)[0]
+    stored = zarr.create_array({}, shape=(2, *image.shape), chunks=(2, 1, 32, 32), dtype=np.float32)
+    assert trained_2d.predict(image, "ZYX", out=stored) is stored
+    np.testing.assert_array_equal(stored[:], trained_2d.predict(image, "ZYX"))
+
+
+def test_slices_and_times_are_independent_for_a_2d_network(trained_2d):
+    image = synthetic.tissue((2, 3, 40, 48), 60)[0]
+    whole = trained_2d.predict(Image(image, "TZYX", name="movie"))
+    assert whole.shape == (2, 2, 3, 40, 48)
+    alone = Image(image, "TZYX")
+    plan = predictor.make_plan(alone, trained_2d.spec.net, TilingSpec(), planes=[(1, 2)])
+    (piece,) = predictor.predict(trained_2d.trained.network, alone, intensity.fit(alone), plan, CPU)
+    np.testing.assert_allclose(piece.probabilities[:, 0], whole[:, 1, 2], atol=1e-5)
+
+
+def test_wrong_number_of_channels(trained_2d):
+    with pytest.raises(UserError, match="needs 1 channel, pair has 2"):
+        predictor.make_plan(Image(np.zeros((2, 8, 8)), "CYX", name="pair"), trained_2d.spec.net, TilingSpec())
