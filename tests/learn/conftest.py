@@ -1,7 +1,7 @@
 import pytest
-from synthetic import classes, tissue
 
 import napari_unet as nu
+from synthetic import classes, tissue
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-import synthetic
 import torch
 
+import synthetic
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.targets import IGNORE
 from napari_unet.errors import UserError
@@ -15,7 +15,10 @@ STILL = AugmentSpec(
 )
 
 
-def sampler_of(image, labels, patch, augment=STILL, target=TargetSpec(), seed=0):
+CLASSES = TargetSpec()
+
+
+def sampler_of(image, labels, patch, augment=STILL, target=CLASSES, seed=0):
     pairs = [(Image(image, "ZYX"), Image(labels, "ZYX"))]
     found = data.survey(pairs, target)
     spec = complete(TrainingSpec(target=target), pairs, found)

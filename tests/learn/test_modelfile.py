@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-import synthetic
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 import napari_unet as nu
+import synthetic
 from napari_unet.learn import modelfile
 
 

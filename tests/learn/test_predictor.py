@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import synthetic
 import torch
 import zarr
 
+import synthetic
 from napari_unet.arrays import intensity, tiles
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from scipy import ndimage
@@ -28,7 +28,7 @@ def blocks_of(shape: Sequence[int], size: Sequence[int]) -> list[tuple[slice, ..
     spans = []
     for length, wanted in zip(shape, size, strict=True):
         edges = np.linspace(0, length, max(1, round(length / wanted)) + 1).round().astype(int)
-        spans.append([slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+        spans.append([slice(int(a), int(b)) for a, b in pairwise(edges)])
     return list(product(*spans))
 
 
