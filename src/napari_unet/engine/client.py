@@ -1,0 +1,422 @@
+"""The window's side of the engine. Needs no torch; no call waits for the worker, but `Engine.close`.
+
+Examples
+--------
+>>> engine = Engine()
+>>> engine.state, engine.busy
+('off', False)
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import EmitLoopError, Signal, SignalInstance
+
+from napari_unet.arrays.axes import Image
+from napari_unet.engine import messages as m
+from napari_unet.engine.keys import decode_key
+from napari_unet.engine.messages import ImageRef, ModelInfo, OutputInfo
+from napari_unet.engine.process import COMMAND_LINE, WorkerProcess
+from napari_unet.engine.serving import ArrayServer, ServingThread, check_image
+from napari_unet.errors import UserError
+from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
+
+__all__ = ["Block", "Engine", "EngineState", "JobResult", "ModelInfo", "OutputInfo", "Preview", "WorkerInfo"]
+
+EngineState = Literal["off", "starting", "ready", "training", "paused", "predicting", "working", "dead"]
+WorkerInfo = m.Ready
+JobResult = m.JobReport
+_STATES: dict[m.Job, EngineState] = {
+    "train": "training",
+    "predict": "predicting",
+    "save": "working",
+    "load": "working",
+}
+_WORDS: dict[m.Job, str] = {
+    "train": "a training",
+    "predict": "a prediction",
+    "save": "saving the model",
+    "load": "loading a model",
+}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One predicted plane; ``probabilities`` uint8 (K, Y, X), 255 is certain."""
+
+    t: int
+    z: int
+    probabilities: npt.NDArray[np.uint8]
+    classes: tuple[ClassSpec, ...]
+    step: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of an output: ``result[block.index] = block.array``."""
+
+    output: Output
+    index: tuple[int | slice, ...]
+    array: npt.NDArray[Any]
+
+
+class Engine:
+    """Runs jobs in a process of its own.
+
+    Signals are emitted in the engine's reader thread (``state_changed`` also in the caller's): a window has to
+    bring them to its own thread. Every job that was accepted ends with exactly one ``job_finished``, unless the
+    engine is closed meanwhile, after which nothing is emitted.
+
+    Parameters
+    ----------
+    command
+        The worker program, for tests.
+    """
+
+    event: ClassVar = Signal(object)
+    """An `Event` of the job."""
+    preview: ClassVar = Signal(object)
+    """A `Preview`."""
+    outputs: ClassVar = Signal(object)
+    """A tuple of `OutputInfo`: what the prediction that begins now will fill."""
+    block: ClassVar = Signal(object)
+    """A `Block`."""
+    state_changed: ClassVar = Signal(str)
+    """The `EngineState`."""
+    died: ClassVar = Signal(str)
+    """The worker has ended by itself; the sentence says how, and what remains."""
+    job_finished: ClassVar = Signal(object)
+    """A `JobResult`."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._command = tuple(command or COMMAND_LINE)
+        self._lock = threading.RLock()
+        self._process: WorkerProcess | None = None
+        self._serving: ServingThread | None = None
+        self._server = ArrayServer()
+        self._state: EngineState = "off"
+        self._job: m.Job | None = None
+        self._lent: tuple[ImageRef, ...] = ()
+        self._view: ImageRef | None = None
+        self._viewed: Image | None = None
+        self._heard = self._progressed = time.monotonic()
+        self.worker: WorkerInfo | None = None
+        """What the worker found, once it is ready."""
+        self.model: ModelInfo | None = None
+        """The worker's current model: the last one trained or loaded."""
+        self.autosave: Path | None = None
+        """Where the last training was told to save; outlives the worker."""
+
+    @property
+    def state(self) -> EngineState:
+        """What the engine does."""
+        return self._state
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits for the worker to be ready."""
+        return self._job is not None
+
+    @property
+    def seconds_silent(self) -> float:
+        """Time since the worker gave a sign of life, at least every second if all is well; 0 without a worker."""
+        return time.monotonic() - self._heard if self._process is not None else 0.0
+
+    @property
+    def seconds_without_progress(self) -> float:
+        """Time since the job said anything; 0 without a job or while it is paused."""
+        idle = self._job is None or self._state == "paused"
+        return 0.0 if idle else time.monotonic() - self._progressed
+
+    # Orders
+
+    def start(self) -> None:
+        """Start the worker, if it does not run; it is ready some seconds later."""
+        with self._lock:
+            if self._process is not None:
+                return
+            self.worker = self.model = None
+            self._heard = time.monotonic()
+            self._set_state("starting")
+            atexit.register(self.close)
+            process = self._process = WorkerProcess(self._command, self._receive, self._exited)
+            self._serving = ServingThread(self._server, process.send)
+            process.start()
+
+    def train(
+        self,
+        image: Image,
+        labels: Image,
+        spec: TrainingSpec,
+        autosave: Path,
+        *,
+        view: tuple[int, int] = (0, 0),
+        resume: bool = False,
+    ) -> None:
+        """Train on an image and its labels.
+
+        Parameters
+        ----------
+        image, labels
+            Same T, Z, Y, X. Read from while the training is set up, previews read later too.
+        spec
+            What to do.
+        autosave
+            Model file to keep up to date.
+        view
+            The plane (t, z) of ``image`` that the user looks at.
+        resume
+            Go on from the state beside ``autosave``.
+
+        Raises
+        ------
+        UserError
+            If another job runs, or an array holds no numbers. Other mistakes come with ``job_finished``.
+        """
+        with self._lock:
+            self._accept("train", (image, labels))
+            self.autosave = Path(autosave).absolute()
+            of_image, of_labels = self._lent
+            self._send(m.Train(image=of_image, labels=of_labels, spec=spec, autosave=self.autosave, resume=resume))
+            self.set_view(*view, image=image)
+        self._set_state_of_job()
+
+    def predict(
+        self,
+        image: Image,
+        outputs: Sequence[Output],
+        *,
+        model: Path | None = None,
+        tiling: TilingSpec | None = None,
+        cells: CellSpec | None = None,
+        planes: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        """Predict an image: ``outputs`` is emitted, then blocks.
+
+        Parameters
+        ----------
+        image
+            Of any size; read tile by tile.
+        outputs
+            What to fill.
+        model
+            Model file to load first; None: the current model.
+        tiling, cells
+            How to cut the image, how to make cells.
+        planes
+            Only these (t, z), for 2D networks.
+
+        Raises
+        ------
+        UserError
+            As `train`.
+        """
+        with self._lock:
+            self._accept("predict", (image,))
+            self._send(
+                m.Predict(
+                    image=self._lent[0],
+                    outputs=tuple(outputs),
+                    model=None if model is None else Path(model).absolute(),
+                    tiling=tiling or TilingSpec(),
+                    cells=cells or CellSpec(),
+                    planes=None if planes is None else tuple(planes),
+                )
+            )
+        self._set_state_of_job()
+
+    def save_model(self, path: Path) -> None:
+        """Save the current model."""
+        with self._lock:
+            self._accept("save")
+            self._send(m.SaveModel(path=Path(path).absolute()))
+        self._set_state_of_job()
+
+    def load_model(self, path: Path) -> None:
+        """Make the model at ``path`` the current one."""
+        with self._lock:
+            self._accept("load")
+            self._send(m.LoadModel(path=Path(path).absolute()))
+        self._set_state_of_job()
+
+    def set_view(self, t: int, z: int, image: Image | None = None) -> None:
+        """Say which plane the user looks at; a preview of it follows as soon as there is something to show.
+
+        Cheap: of many calls in a row only the last counts. ``image`` is looked at from now on; it is kept until
+        it is replaced, or `clear_view`.
+        """
+        with self._lock:
+            if self._process is None:
+                return
+            ref = None
+            if image is not None and not _same(image, self._viewed):
+                ref = self._server.lend(image)
+                self._forget_view()
+                self._view, self._viewed = ref, image
+            self._send(m.SetView(t=t, z=z, image=ref))
+
+    def clear_view(self) -> None:
+        """Forget the image that was looked at; no more previews."""
+        with self._lock:
+            self._forget_view()
+            self._send(m.ClearView())
+
+    def pause(self) -> None:
+        """Pause the job after its step or tile."""
+        self._send_to_job(m.Pause())
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._send_to_job(m.Resume())
+
+    def stop(self) -> None:
+        """End the job after its step or tile. A stopped training is saved and becomes the current model."""
+        self._send_to_job(m.Stop())
+
+    def close(self, timeout: float = 2.0) -> None:
+        """End the worker; a training is stopped and saved if that takes no longer than ``timeout`` seconds."""
+        with self._lock:
+            process, self._process = self._process, None
+            serving, self._serving = self._serving, None
+            self._forget_job()
+            self._forget_view()
+            self._state = "off"
+        atexit.unregister(self.close)
+        if process is not None:
+            process.close(timeout)
+        if serving is not None:
+            serving.end()
+
+    # Inside
+
+    def _accept(self, job: m.Job, images: tuple[Image, ...] = ()) -> None:
+        """Take a job on, or raise `UserError`."""
+        if self._job is not None:
+            raise UserError(f"{_WORDS[self._job]} is still in progress: wait for it or stop it first")
+        for image in images:
+            check_image(image)
+        self.start()
+        self._job, self._lent = job, tuple(self._server.lend(i) for i in images)
+        self._progressed = time.monotonic()
+
+    def _set_state_of_job(self) -> None:
+        if self._job is not None and self._state != "starting":
+            self._set_state(_STATES[self._job])
+
+    def _send(self, command: m.Command) -> None:
+        if self._process is not None:
+            self._process.send(command)
+
+    def _send_to_job(self, command: m.Command) -> None:
+        with self._lock:
+            if self._job is not None:
+                self._send(command)
+
+    def _receive(self, process: WorkerProcess, report: m.Report, array: npt.NDArray[Any] | None) -> None:
+        """Handle a report, in the reader thread."""
+        if process is not self._process:
+            return
+        self._heard = time.monotonic()
+        if isinstance(report, m.Heartbeat):
+            return
+        self._progressed = self._heard
+        match report:
+            case m.ReadRequest():
+                serving = self._serving
+                if serving is not None:
+                    serving.ask(report)
+            case m.EventReport():
+                self._emit(self.event, m.decode_event(report))
+            case m.PreviewReport():
+                assert array is not None
+                self._emit(self.preview, Preview(report.t, report.z, array, report.classes, report.step))
+            case m.OutputsReport():
+                self._emit(self.outputs, report.outputs)
+            case m.BlockReport():
+                assert array is not None
+                self._emit(self.block, Block(report.output, decode_key(report.key), array))
+            case m.Ready():
+                self.worker = report
+            case m.StateReport():
+                self._worker_state(report.state)
+            case m.JobReport():
+                self._finish(report)
+
+    def _worker_state(self, state: m.WorkerState) -> None:
+        """Take over the worker's state; it is ready for the window only after the job's result."""
+        if state == "ready" and self._job is not None:
+            self._set_state_of_job()
+        else:
+            self._set_state(state)
+
+    def _finish(self, result: JobResult) -> None:
+        with self._lock:
+            self._forget_job()
+            self.model = result.model
+        self._set_state("ready")
+        self._emit(self.job_finished, result)
+
+    def _forget_view(self) -> None:
+        if self._view is not None:
+            self._server.take_back(self._view)
+        self._view = self._viewed = None
+
+    def _forget_job(self) -> None:
+        self._server.take_back(*self._lent)
+        self._job, self._lent = None, ()
+
+    def _exited(self, process: WorkerProcess, reason: str) -> None:
+        """Handle the end of a process that was not asked to end, in its reader thread."""
+        with self._lock:
+            if process is not self._process:
+                return
+            self._process = None
+            if self._serving is not None:
+                self._serving.end()
+            self._serving = None
+            job = self._job
+            self._forget_job()
+            self._forget_view()
+            self.worker = self.model = None
+        message = self._obituary(job, reason, process.last_words())
+        self._set_state("dead")
+        if job is not None:
+            self._emit(self.job_finished, JobResult(job=job, outcome="died", message=message, path=self.autosave))
+        self._emit(self.died, message)
+
+    def _obituary(self, job: m.Job | None, reason: str, last_words: str) -> str:
+        parts = [f"The computing process ended by itself ({reason})."]
+        if "SIGKILL" in reason:
+            parts.append("Often the computer ran out of memory.")
+        if self.autosave is not None and self.autosave.is_file():
+            parts.append(f"The last saved model is {self.autosave}.")
+        if last_words:
+            parts.append(f"Its last words:\n{last_words}")
+        return " ".join(parts)
+
+    def _set_state(self, state: EngineState) -> None:
+        if state != self._state:
+            self._state = state
+            self._emit(self.state_changed, state)
+
+    def _emit(self, signal: SignalInstance, value: object) -> None:
+        """Emit; an error of a listener is shown like any error of a thread, and the engine goes on."""
+        try:
+            signal.emit(value)
+        except EmitLoopError as error:
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
+
+
+def _same(image: Image, other: Image | None) -> bool:
+    return other is not None and image.data is other.data and image.axes == other.axes

@@ -1,0 +1,135 @@
+"""What the worker needs of `napari_unet.jobs`; tests give it something smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_unet.arrays.axes import Image
+from napari_unet.events import Event
+from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
+
+
+class Writable(Protocol):
+    """An output of a prediction."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+
+
+class ModelLike(Protocol):
+    """A trained model, see `napari_unet.jobs.Model`."""
+
+    @property
+    def spec(self) -> TrainingSpec:
+        """What the training was told."""
+
+    @property
+    def classes(self) -> tuple[ClassSpec, ...]:
+        """The classes, in the order of the probabilities."""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for people, ready for JSON."""
+
+    def save(self, path: Path, /) -> None:
+        """Write the model file."""
+
+
+class TrainingLike(Protocol):
+    """A training, see `napari_unet.jobs.Training`: leaving its iteration stops and saves it."""
+
+    @property
+    def classes(self) -> tuple[ClassSpec, ...]:
+        """The classes that are learnt."""
+
+    def __iter__(self) -> Iterator[Event]: ...
+
+    def preview(self, image: Image, t: int, z: int, /) -> npt.NDArray[np.float32]:
+        """Predict one plane: (K, Y, X)."""
+
+    def model(self) -> ModelLike:
+        """Give the model as it is now."""
+
+
+class Jobs(Protocol):
+    """The functions that the worker calls."""
+
+    def training(
+        self, pairs: Sequence[tuple[Image, Image]], spec: TrainingSpec, output: Path, resume: bool
+    ) -> TrainingLike:
+        """Set a training up."""
+
+    def prediction(
+        self,
+        model: Any,
+        image: Image,
+        outputs: Mapping[Output, Writable],
+        tiling: TilingSpec,
+        cells: CellSpec,
+        planes: Sequence[tuple[int, int]] | None,
+    ) -> Iterator[Event]:
+        """Set a prediction up."""
+
+    def load(self, path: Path) -> ModelLike:
+        """Read a model file."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the worker found on its machine."""
+
+    versions: dict[str, str]
+    device: str
+
+
+class RealJobs:
+    """`napari_unet.jobs`; making one imports torch, which takes seconds."""
+
+    def __init__(self) -> None:
+        from napari_unet import jobs
+
+        self._jobs = jobs
+
+    def training(
+        self, pairs: Sequence[tuple[Image, Image]], spec: TrainingSpec, output: Path, resume: bool
+    ) -> TrainingLike:
+        """Set a training up."""
+        return self._jobs.Training(pairs, spec, output=output, resume=resume)
+
+    def prediction(
+        self,
+        model: Any,
+        image: Image,
+        outputs: Mapping[Output, Writable],
+        tiling: TilingSpec,
+        cells: CellSpec,
+        planes: Sequence[tuple[int, int]] | None,
+    ) -> Iterator[Event]:
+        """Set a prediction up."""
+        return self._jobs.prediction(model, image, outputs, tiling=tiling, cells=cells, planes=planes)
+
+    def load(self, path: Path) -> ModelLike:
+        """Read a model file."""
+        return self._jobs.load(path)
+
+
+def find_facts() -> Facts:
+    """Versions and device of this process."""
+    import platform
+
+    from napari_unet.learn.device import choose_device
+    from napari_unet.learn.modelfile import versions
+
+    return Facts({"python": platform.python_version(), **versions()}, choose_device("auto")[1])

@@ -1,0 +1,132 @@
+"""The worker's view of arrays that live in the window: read a part, write a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_unet.arrays.axes import Image
+from napari_unet.engine.keys import Key, decode_key, encode_key, key_shape
+from napari_unet.engine.messages import BlockReport, ImageRef, OutputInfo
+from napari_unet.errors import UserError
+
+Send = Callable[[BlockReport, npt.NDArray[Any]], None]
+
+
+class ReadError(UserError):
+    """The window could not read a part of an image; the message names it."""
+
+
+class Reader(Protocol):
+    """Fetches elements from the window."""
+
+    def read(self, array: int, key: Key) -> npt.NDArray[Any]:
+        """Ask for ``key`` of array number ``array`` and wait for the answer."""
+
+
+class RemoteArray:
+    """An array whose elements stay in the window; each indexing asks for that part only.
+
+    Safe to use from several threads. Ints and slices only, as in `Image.read`.
+    """
+
+    def __init__(self, reader: Reader, number: int, shape: tuple[int, ...], dtype: str, name: str = "image"):
+        self._reader, self._number, self._name = reader, number, name
+        self.shape, self.dtype = shape, np.dtype(dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, key: Any, /) -> npt.NDArray[Any]:
+        asked = encode_key(key, self.ndim)
+        expected = key_shape(asked, self.shape)
+        got = self._reader.read(self._number, asked)
+        if got.shape != expected:
+            raise ReadError(
+                f"{self._name} has changed while it was being read: expected a part of shape {expected}, "
+                f"got {got.shape}; start again"
+            )
+        return got.astype(self.dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return self[...].astype(self.dtype if dtype is None else dtype, copy=False)
+
+
+def remote_image(reader: Reader, ref: ImageRef) -> Image:
+    """Make the worker's image from the window's reference."""
+    data = RemoteArray(reader, ref.array, ref.shape, ref.dtype, ref.name)
+    return Image(data, ref.axes, ref.spacing, ref.name)
+
+
+class RemoteOutput:
+    """A writable array in the window: every assignment sends a block there."""
+
+    def __init__(self, send: Send, info: OutputInfo):
+        self._send, self._output = send, info.output
+        self.shape, self.dtype = info.shape, np.dtype(info.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        place = encode_key(key, self.ndim)
+        block = np.broadcast_to(np.asarray(value, self.dtype), key_shape(place, self.shape))
+        self._send(BlockReport(output=self._output, key=place), block)
+
+
+class PlaneOutput:
+    """Takes what is written to one plane of a (K, ...) result and forgets the rest.
+
+    With it a prediction of one plane of a stack needs the memory of that plane only.
+
+    Parameters
+    ----------
+    shape
+        Shape of the whole result: K, then the image's result shape, which ends with Y, X.
+    place
+        Index of the plane along the axes between the first and the last two.
+
+    Examples
+    --------
+    >>> output = PlaneOutput((2, 5, 4, 4), (3,))
+    >>> output[:, 3, 0:2, :] = 7
+    >>> output[:, 4] = 9
+    >>> output.plane[1].tolist()
+    [[7, 7, 7, 7], [7, 7, 7, 7], [0, 0, 0, 0], [0, 0, 0, 0]]
+    """
+
+    def __init__(self, shape: tuple[int, ...], place: tuple[int, ...]):
+        self.shape, self.dtype = shape, np.dtype(np.uint8)
+        self._place = place
+        self.plane: npt.NDArray[np.uint8] = np.zeros((shape[0], *shape[-2:]), np.uint8)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        entries = encode_key(key, self.ndim)
+        values = np.broadcast_to(np.asarray(value, self.dtype), key_shape(entries, self.shape))
+        axis = 0 if isinstance(entries[0], int) else 1
+        for entry, wanted, length in zip(entries[1:-2], self._place, self.shape[1:-2], strict=True):
+            if isinstance(entry, int):
+                if entry % length != wanted:
+                    return
+                continue
+            covered = range(*slice(*entry).indices(length))
+            if wanted not in covered:
+                return
+            values = values.take(covered.index(wanted), axis=axis)
+        ends = (entries[0], *entries[-2:])
+        self.plane[decode_key(ends)] = values.astype(np.uint8, copy=False)

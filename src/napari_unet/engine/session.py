@@ -1,0 +1,271 @@
+"""What the worker does with the orders it gets: one job at a time, and previews."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_unet.arrays.axes import Image
+from napari_unet.engine import messages as m
+from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, leave
+from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
+from napari_unet.engine.preview import preview_model, to_uint8
+from napari_unet.engine.remote import RemoteOutput, remote_image
+from napari_unet.engine.schedule import PreviewClock, Throttle
+from napari_unet.errors import UserError
+from napari_unet.events import Event, Note, StepDone
+from napari_unet.spec import TilingSpec, TrainingSpec
+
+DTYPES = {"probabilities": "|u1", "classes": "|u1", "boundaries": "|u1", "cells": "<i4"}
+Way = Literal["go", "stop", "leave"]
+
+
+@dataclass(frozen=True)
+class View:
+    """The plane that the user looks at."""
+
+    image: Image
+    t: int
+    z: int
+
+
+class Session:
+    """The worker's memory: the current model, the view, the job in progress.
+
+    Parameters
+    ----------
+    channel
+        The way to the window.
+    jobs
+        What to run.
+    threads
+        CPU threads for jobs whose spec leaves them open.
+    """
+
+    def __init__(self, channel: Channel, jobs: Jobs, threads: int) -> None:
+        self.channel, self.jobs, self.threads = channel, jobs, threads
+        self.model: ModelLike | None = None
+        self.view: View | None = None
+        self._clock = PreviewClock()
+        self._throttle = Throttle()
+        self._previewed: list[Image] = []
+
+    def run(self) -> None:
+        """Handle orders for ever."""
+        while True:
+            self.handle(self.channel.inbox.take())
+
+    def handle(self, order: Order) -> None:
+        """Handle one order while no job runs."""
+        match order:
+            case m.Train():
+                self._job("train", "training", lambda: self._train(order))
+            case m.Predict():
+                self._job("predict", "predicting", lambda: self._predict(order))
+            case m.SaveModel():
+                self._job("save", "working", lambda: self._save(order))
+            case m.LoadModel():
+                self._job("load", "working", lambda: self._load(order))
+            case m.SetView() | m.ClearView():
+                self._look(order)
+                if self.channel.inbox.empty:
+                    self._preview_idle()
+            case m.Shutdown():
+                leave()
+            case _:  # Pause, Resume, Stop: the job ended while they were on their way
+                pass
+
+    # Jobs
+
+    def _job(self, job: m.Job, state: m.WorkerState, work: Any) -> None:
+        """Run a job; whatever it raises becomes its report, and the worker lives on."""
+        self.channel.at_work = self.channel.interruptible = True
+        self._throttle, self._clock = Throttle(), PreviewClock()
+        self.channel.send(m.StateReport(state=state))
+        try:
+            report: m.JobReport = work()
+        except StoppedWhileReadingError:
+            report = self._report(job, "stopped", message="stopped")
+        except UserError as error:
+            report = self._report(job, "failed", message=str(error), user=True)
+        except Exception as error:  # noqa: BLE001 - the window shows it; the worker must survive
+            trace = "".join(traceback.format_exception(error))
+            report = self._report(job, "failed", message=_one_line(error), traceback=trace)
+        self._previewed.clear()
+        self.channel.at_work = self.channel.interruptible = False
+        self.channel.send(report)
+        if job in ("train", "load") and self.channel.inbox.empty:
+            self._preview_idle()
+
+    def _report(self, job: m.Job, outcome: m.Outcome, **more: Any) -> m.JobReport:
+        return m.JobReport(job=job, outcome=outcome, model=describe(self.model), **more)
+
+    def _train(self, order: m.Train) -> m.JobReport:
+        pair = remote_image(self.channel, order.image), remote_image(self.channel, order.labels)
+        training = self.jobs.training([pair], self._with_threads(order.spec), order.autosave, order.resume)
+        self.channel.interruptible = False  # from here on between events, where stopping saves
+        step = 0
+        way: Way = "go"
+        with _closing(iter(training)) as events:
+            for event in events:
+                self._forward(event)
+                step = event.step if isinstance(event, StepDone) else step
+                way = self._obey(training, step)
+                if way != "go":
+                    break
+                if step:
+                    self._preview_training(training, step)
+        self.model = training.model()
+        return self._report("train", "finished" if way == "go" else "stopped", path=order.autosave)
+
+    def _predict(self, order: m.Predict) -> m.JobReport:
+        if order.model is not None:
+            self.model = self.jobs.load(order.model)
+        model = self._current()
+        image = remote_image(self.channel, order.image)
+        infos = tuple(output_info(o, model, image) for o in order.outputs)
+        outputs = {i.output: RemoteOutput(self.channel.send, i) for i in infos}
+        tiling = order.tiling.model_copy(update={"threads": order.tiling.threads or self.threads})
+        prediction = self.jobs.prediction(model, image, outputs, tiling, order.cells, order.planes)
+        self.channel.send(m.OutputsReport(outputs=infos))
+        way: Way = "go"
+        with _closing(prediction) as events:
+            for event in events:
+                self._forward(event)
+                way = self._obey(None, 0)
+                if way != "go":
+                    break
+        return self._report("predict", "finished" if way == "go" else "stopped")
+
+    def _save(self, order: m.SaveModel) -> m.JobReport:
+        self._current().save(order.path)
+        return self._report("save", "finished", path=order.path)
+
+    def _load(self, order: m.LoadModel) -> m.JobReport:
+        self.model = self.jobs.load(order.path)
+        return self._report("load", "finished", path=order.path)
+
+    def _current(self) -> ModelLike:
+        if self.model is None:
+            raise UserError("there is no model yet: train one or load one first")
+        return self.model
+
+    def _with_threads(self, spec: TrainingSpec) -> TrainingSpec:
+        train = spec.train.model_copy(update={"threads": spec.train.threads or self.threads})
+        return spec.model_copy(update={"train": train})
+
+    def _forward(self, event: Event) -> None:
+        for passed in self._throttle.pass_on(event, time.monotonic()):
+            self.channel.send(m.encode_event(passed))
+
+    def _obey(self, training: TrainingLike | None, step: int) -> Way:
+        """Handle the orders that came while a job ran; waits while it is paused."""
+        paused: m.WorkerState | None = None
+        while paused or not self.channel.inbox.empty:
+            order = self.channel.inbox.take()
+            match order:
+                case m.Stop():
+                    return "stop"
+                case m.Shutdown():
+                    self.channel.inbox.put(order)  # for the main loop, once the job has been wound up
+                    return "leave"
+                case m.Pause() if not paused:
+                    paused = "training" if training else "predicting"
+                    self.channel.send(m.StateReport(state="paused"))
+                case m.Resume() if paused:
+                    self.channel.send(m.StateReport(state=paused))
+                    paused = None
+                case m.SetView() | m.ClearView():
+                    self._look(order)
+                    if paused and training:
+                        self._preview_training(training, step)
+                case _:  # the window runs one job at a time
+                    pass
+        return "go"
+
+    # Previews
+
+    def _look(self, order: m.SetView | m.ClearView) -> None:
+        if isinstance(order, m.ClearView):
+            self.view = None
+        elif order.image is not None or self.view is not None:
+            image = self.view.image if self.view else None
+            if order.image is not None:
+                image = remote_image(self.channel, order.image)
+                self._previewed.append(image)  # trainings know images by id(), so none may be freed in between
+            assert image is not None
+            t, _, z, _, _ = image.shape
+            self.view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1))
+        self._clock.ask()
+
+    def _preview_training(self, training: TrainingLike, step: int) -> None:
+        started = time.monotonic()
+        view = self.view
+        if view is None or not self._clock.due(started):
+            return
+        with self._preview_may_fail():
+            found = to_uint8(training.preview(view.image, view.t, view.z))
+            self._send_preview(view, training.classes, step, found)
+        self._clock.done(started, time.monotonic())
+
+    def _preview_idle(self) -> None:
+        model, view = self.model, self.view
+        if model is None or view is None:
+            return
+        with self._preview_may_fail():
+            tiling = TilingSpec(threads=self.threads)
+            found = preview_model(self.jobs, model, view.image, view.t, view.z, tiling)
+            steps = model.describe().get("steps", 0)
+            self._send_preview(view, model.classes, int(steps), found)
+
+    def _send_preview(self, view: View, classes: Any, step: int, found: npt.NDArray[np.uint8]) -> None:
+        self.channel.send(m.PreviewReport(t=view.t, z=view.z, classes=classes, step=step), found)
+
+    @contextmanager
+    def _preview_may_fail(self) -> Iterator[None]:
+        """Turn an error of a preview into a warning: what it shows is worth less than the training.
+
+        If the user looks elsewhere by now (the old image may be gone), it is not even worth that.
+        """
+        try:
+            yield
+        except (UserError, RuntimeError) as error:
+            if self.channel.inbox.empty:
+                words = str(error) if isinstance(error, UserError) else _one_line(error)
+                self.channel.send(m.encode_event(Note(f"no preview of this plane: {words}", warning=True)))
+
+
+def describe(model: ModelLike | None) -> m.ModelInfo | None:
+    """Tell what the window should know of a model."""
+    if model is None:
+        return None
+    return m.ModelInfo(classes=model.classes, net=model.spec.net, description=model.describe())
+
+
+def output_info(output: Any, model: ModelLike, image: Image) -> m.OutputInfo:
+    """Shape and type of an output."""
+    lead = (len(model.classes),) if output == "probabilities" else ()
+    return m.OutputInfo(output=output, shape=(*lead, *image.result_shape), dtype=DTYPES[output])
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+@contextmanager
+def _closing(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
+    """Close a generator of events at the end, which is how jobs are told that they were stopped."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
