@@ -34,7 +34,7 @@ def parse_classes(text: str | None) -> tuple[ClassSpec, ...]:
             raise UserError(f"--classes '{text}' holds an empty name; write cell,boundary,background")
         if told and told not in ROLES:
             raise UserError(f"--classes: the role of '{name}' is '{told}'; it must be one of {', '.join(ROLES)}")
-        role = next((r for r in ROLES if r == (told or name.lower())), "other")
+        role: Role = next((r for r in ROLES if r == (told or name.lower())), "other")
         if name:
             found.append(ClassSpec(name=name, role=role))
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from napari_unet.errors import UserError
 
 Truth = Literal["membrane", "cells"]
 Scores = dict[str, Any]
+Array = npt.NDArray[Any]
 
 
 def score(
@@ -34,32 +36,38 @@ def score(
         bool, typer.Option("--per-slice", help="Score cells in every slice by itself, then average.")
     ] = False,
 ) -> None:
-    """Score a prediction against the truth; prints JSON (for folders the mean, and each image)."""
+    """Score a prediction against the truth; prints JSON.
+
+    For folders: the score of all images together, their mean, and each image's own.
+    """
     from napari_unet.storage.pairs import pair_paths
 
-    each: dict[str, Scores] = {}
-    for predicted, true in pair_paths(prediction, truth):
-        each[true.name] = _score_files(predicted, true, kind, boundaries=boundaries, per_slice=per_slice)
-    scores = next(iter(each.values())) if len(each) == 1 and truth.name in each else {**mean(each), "images": each}
-    typer.echo(json.dumps(plain(scores), indent=2))
+    pairs = [(p, t, *_read(p, t)) for p, t in pair_paths(prediction, truth)]
+    kinds = {kind or kind_of_truth(t) for _, _, _, t in pairs}
+    chosen: Truth = "membrane" if kinds == {"membrane"} else "cells"
+    ndim = 2 if per_slice else None
+    each = {t.name: _score([inside(p, a, b, chosen, boundaries)], [b], chosen, ndim) for p, t, a, b in pairs}
+    result: Scores = {"truth": chosen}
+    if len(pairs) == 1:
+        result.update(*each.values())
+    else:
+        predictions = [inside(p, a, b, chosen, boundaries) for p, _, a, b in pairs]
+        result.update(_score(predictions, [b for *_, b in pairs], chosen, ndim))
+        result.update(mean=mean(each.values()), images=each)
+    typer.echo(json.dumps(plain(result), indent=2))
 
 
-def mean(each: dict[str, Scores]) -> Scores:
-    """Average the numbers of several scores; what is not a number in all of them is left out.
+def mean(each: Iterable[Scores]) -> Scores:
+    """Average the numbers of several scores; what is missing in one of them is left out.
 
     Examples
     --------
-    >>> mean({"a": {"truth": "cells", "ap50": 0.5}, "b": {"truth": "cells", "ap50": 1.0}})
-    {'truth': 'cells', 'ap50': 0.75}
+    >>> mean([{"ap50": 0.5, "threshold": None}, {"ap50": 1.0, "threshold": 0.3}])
+    {'ap50': 0.75}
     """
-    result: Scores = {}
-    for key, first in next(iter(each.values())).items():
-        values = [s.get(key) for s in each.values()]
-        if all(isinstance(v, int | float | np.number) for v in values):
-            result[key] = float(np.mean([float(v) for v in values if v is not None]))
-        elif all(v == first for v in values):
-            result[key] = first
-    return result
+    scores = list(each)
+    numbers = {k: [s[k] for s in scores] for k in scores[0]}
+    return {k: float(np.mean(v)) for k, v in numbers.items() if all(isinstance(n, int | float) for n in v)}
 
 
 def plain(value: Any) -> Any:
@@ -79,7 +87,7 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def kind_of_truth(truth: npt.NDArray[Any]) -> Truth:
+def kind_of_truth(truth: Array) -> Truth:
     """Return ``membrane`` if the truth holds 0 and one of 1 and 255 only, else ``cells``.
 
     Examples
@@ -91,41 +99,37 @@ def kind_of_truth(truth: npt.NDArray[Any]) -> Truth:
     return "membrane" if values <= {0, 255} or values <= {0, 1} else "cells"
 
 
-def _score_files(predicted: Path, true: Path, kind: Truth | None, *, boundaries: bool, per_slice: bool) -> Scores:
-    from napari_unet.storage.read import open_image, open_labels, read_whole
+def inside(path: Path, prediction: Array, truth: Array, kind: Truth, boundaries: bool) -> Array:
+    """Bring a prediction to the truth's shape: of probabilities of several classes the first is the inside.
 
-    prediction = np.squeeze(read_whole(open_image(predicted, rgb=False)))
-    truth = np.squeeze(read_whole(open_labels(true)))
-    kind = kind or kind_of_truth(truth)
+    Raises
+    ------
+    UserError
+        If the shapes do not fit, or probabilities are to be scored as cells.
+    """
     if prediction.ndim == truth.ndim + 1 and prediction.shape[1:] == truth.shape:
-        if kind == "cells":
-            raise UserError(f"{predicted} holds probabilities; predict with --output cells to score cells")
         prediction = prediction[1 if boundaries else 0]
     if prediction.shape != truth.shape:
-        raise UserError(
-            f"{predicted} has shape {prediction.shape}, {true} has {truth.shape}; they must be the same"
-        )
+        raise UserError(f"{path} has shape {prediction.shape}, the truth {truth.shape}; they must be the same")
+    if kind == "cells" and prediction.dtype.kind not in "iu":
+        raise UserError(f"{path} holds {prediction.dtype}, not cells; predict with --output cells to score cells")
+    if kind == "membrane" and boundaries:
+        return 1 - prediction if prediction.dtype.kind == "f" else prediction == 0
+    return prediction
+
+
+def _read(predicted: Path, true: Path) -> tuple[Array, Array]:
+    from napari_unet.storage.read import open_image, open_labels, read_whole
+
+    return (
+        np.squeeze(read_whole(open_image(predicted, rgb=False))),
+        np.squeeze(read_whole(open_labels(true))),
+    )
+
+
+def _score(predictions: list[Array], truths: list[Array], kind: Truth, ndim: int | None) -> Scores:
+    from napari_unet.arrays.metrics import instance_score, membrane_score
+
     if kind == "membrane":
-        return {"truth": kind, **_membrane(prediction, truth, boundaries=boundaries)}
-    return {"truth": kind, **_cells(prediction, truth, str(predicted), per_slice=per_slice)}
-
-
-def _membrane(prediction: npt.NDArray[Any], truth: npt.NDArray[Any], *, boundaries: bool) -> Scores:
-    from napari_unet.arrays.metrics import membrane_score
-
-    if prediction.dtype.kind in "iu" and prediction.dtype.itemsize == 1 and len(np.unique(prediction)) > 2:
-        prediction = prediction.astype(np.int32)  # cells that fit into a byte, not a mask
-    if boundaries:
-        prediction = 1 - prediction if prediction.dtype.kind == "f" else prediction == 0
-    return dataclasses.asdict(membrane_score(prediction, truth))
-
-
-def _cells(prediction: npt.NDArray[Any], truth: npt.NDArray[Any], name: str, *, per_slice: bool) -> Scores:
-    from napari_unet.arrays.metrics import instance_score
-
-    if prediction.dtype.kind not in "iu":
-        raise UserError(f"{name} holds {prediction.dtype}; predict with --output cells to score cells")
-    if not per_slice or truth.ndim == 2:
-        return dataclasses.asdict(instance_score(prediction, truth))
-    pairs = zip(prediction, truth, strict=True)
-    return mean({str(n): dataclasses.asdict(instance_score(p, t)) for n, (p, t) in enumerate(pairs)})
+        return dataclasses.asdict(membrane_score(predictions, truths))
+    return dataclasses.asdict(instance_score(predictions, truths, ndim=ndim))

@@ -96,7 +96,9 @@ SAMPLES: dict[str, Sample] = {
                 source="BBBC038v1, 2018 Data Science Bowl, with fixes by K. Lopuhin",
                 cite="Caicedo et al. 2019, Nature Methods 16:1247",
             )
-            for n, look in enumerate(("few, small", "small", "large", "crowded, uneven", "large, dim", "many"), start=1)
+            for n, look in enumerate(
+                ("few, small", "small", "large", "crowded, uneven", "large, dim", "many"), start=1
+            )
         ),
         Sample(
             name="epithelium",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,8 +90,10 @@ def _lazy(path: Path) -> Any:
 
     file = tifffile.TiffFile(path)
     series = max(file.series, key=lambda s: s.size)
-    found = zarr.open(series.aszarr(level=0), mode="r")
-    return found if isinstance(found, zarr.Array) else found["0"]
+    found: Any = zarr.open(series.aszarr(level=0), mode="r")
+    array = found if isinstance(found, zarr.Array) else found["0"]
+    weakref.finalize(array, file.close)
+    return array
 
 
 def _codec(error: KeyError) -> str:

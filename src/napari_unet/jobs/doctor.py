@@ -1,0 +1,140 @@
+"""What the machine offers: device, memory, versions, and a small computation to see that it works."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+from napari_unet.storage.budget import available_memory, human
+
+_LOW_MEMORY = 2 * 10**9
+_QT = ("PySide6", "PySide6-Essentials", "PyQt6", "PyQt5", "PySide2")
+_BROKEN_QT = {"PySide6-Essentials": ("6.12.0",), "PySide6": ("6.12.0",)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    what, found
+        The thing and its state.
+    cure
+        What to do about it; empty if it is good.
+    broken
+        The program cannot work like this.
+    """
+
+    what: str
+    found: str
+    cure: str = ""
+    broken: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not self.cure
+
+
+def doctor() -> Iterator[Finding]:
+    """Look at the machine, one finding after the other."""
+    yield _versions()
+    yield _memory()
+    yield _window()
+    yield _agglomeration()
+    yield from _devices()
+
+
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package, without importing it.
+
+    Examples
+    --------
+    >>> version_of("no-such-package") is None
+    True
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _versions() -> Finding:
+    names = ("napari-unet-live", "torch", "napari", "numpy", "zarr", "tifffile")
+    found = ", ".join(f"{n} {version_of(n) or 'missing'}" for n in names)
+    return Finding("versions", f"Python {platform.python_version()} on {platform.system()}; {found}")
+
+
+def _memory() -> Finding:
+    free, cores = available_memory(), os.cpu_count() or 1
+    words = f"{human(free)} free, {cores} CPU core(s)"
+    low = "close other programs: training needs about 2 GB" if free < _LOW_MEMORY else ""
+    return Finding("memory", words, low)
+
+
+def _window() -> Finding:
+    found = {n: v for n in _QT if (v := version_of(n))}
+    if not found:
+        return Finding("window", "no Qt binding", 'for the napari window: pip install "napari-unet-live[qt]"')
+    words = ", ".join(f"{n} {v}" for n, v in found.items())
+    if sys.version_info < (3, 12) and any(v in _BROKEN_QT.get(n, ()) for n, v in found.items()):
+        return Finding(
+            "window", words, 'this one crashes on Python 3.11: pip install "PySide6-Essentials!=6.12.0"'
+        )
+    return Finding("window", words)
+
+
+def _agglomeration() -> Finding:
+    found = version_of("python-elf")
+    if found is None:
+        return Finding(
+            "cells",
+            "python-elf is missing: the watershed is used",
+            'better cells: pip install "napari-unet-live[cells]"',
+        )
+    return Finding("cells", f"python-elf {found} (GASP and multicut)")
+
+
+def _devices() -> Iterator[Finding]:
+    """Find the devices and compare a convolution on each with the CPU in double precision."""
+    import torch
+
+    names = ["cpu"]
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        yield Finding("GPU", f"{torch.cuda.get_device_name()}, {human(free)} of {human(total)} free")
+        names.append("cuda")
+    elif torch.backends.mps.is_available():
+        yield Finding("GPU", "Apple MPS")
+        names.append("mps")
+    else:
+        yield Finding("GPU", f"none that this torch ({torch.__version__}) can use: computing on the CPU")
+    for name in names:
+        yield _self_test(name)
+
+
+def _self_test(name: str) -> Finding:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    what = f"self-test on {name}"
+    for ndim in (2, 3):
+        x = torch.randn((1, 4, *(16,) * ndim), generator=generator, dtype=torch.float64)
+        w = torch.randn((8, 4, *(3,) * ndim), generator=generator, dtype=torch.float64) / 10
+        convolve = torch.nn.functional.conv2d if ndim == 2 else torch.nn.functional.conv3d
+        expected = convolve(x, w, padding=1)
+        try:
+            got = convolve(x.float().to(name), w.float().to(name), padding=1).cpu().double()
+        except (RuntimeError, NotImplementedError) as error:
+            words = f"a {ndim}D convolution fails ({str(error).splitlines()[0]})"
+            return Finding(what, words, "update torch and the driver, or use --device cpu", broken=name == "cpu")
+        if not torch.allclose(got, expected, atol=5e-2):
+            wrong = float((got - expected).abs().max())
+            cure = "update torch and the driver, or use --device cpu"
+            return Finding(what, f"a {ndim}D convolution is wrong by {wrong:.2g}", cure, broken=name == "cpu")
+    return Finding(what, "2D and 3D convolutions are right")
