@@ -1,0 +1,304 @@
+"""The command line: the whole loop on a bundled sample, the contract's exit codes and its one line of error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from typer.testing import CliRunner
+
+from napari_unet.cli import app
+from napari_unet.storage.read import open_image, read_whole
+from napari_unet.storage.samples import load_sample
+
+SHORT = [
+    "--style",
+    "cells",
+    "--dense",
+    "--steps",
+    "12",
+    "--base",
+    "4",
+    "--depth",
+    "2",
+    "--patch",
+    "64",
+    "--device",
+    "cpu",
+]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory):
+    """Image and label files and a model trained on them for a moment."""
+    folder = tmp_path_factory.mktemp("loop ünd space")
+    data = load_sample("nuclei-2")
+    tifffile.imwrite(folder / "image.tif", data.image)
+    tifffile.imwrite(folder / "labels.tif", data.labels)
+    result = run("train", folder / "image.tif", folder / "labels.tif", "-o", folder / "model.safetensors", *SHORT)
+    assert result.exit_code == 0, result.output
+    return folder, result
+
+
+def test_train_says_what_it_understood(loop):
+    _, result = loop
+    assert "image.tif: 256 x 256 uint8, axes YX" in result.stdout
+    assert "learning cell, boundary, background from 65536 painted pixels" in result.stdout
+    assert "model.safetensors" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.tif", "out.zarr", "out.ome.zarr"])
+def test_predict_writes_every_format(loop, tmp_path, name):
+    folder, _ = loop
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", tmp_path / name)
+    assert result.exit_code == 0, result.output
+    image = open_image(tmp_path / name)
+    assert (image.axes, image.data.dtype) == ("CYX", np.float32)
+    np.testing.assert_allclose(read_whole(image).sum(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("output", "dtype"), [("classes", "u1"), ("boundaries", "u1"), ("cells", "i4")])
+def test_predict_writes_every_output(loop, tmp_path, output, dtype):
+    folder, _ = loop
+    out = tmp_path / "out.tif"
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", out, "--output", output)
+    assert result.exit_code == 0, result.output
+    values = read_whole(open_image(out))
+    assert (values.shape, values.dtype) == ((256, 256), np.dtype(dtype))
+    if output != "cells":
+        assert values.max() <= {"classes": 3, "boundaries": 1}[output]
+
+
+def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path):
+    folder, _ = loop
+    images = tmp_path / "images"
+    images.mkdir()
+    image = tifffile.imread(folder / "image.tif")
+    tifffile.imwrite(images / "a b.tif", image[:111, :93])
+    zarr.create_array(images / "stack.zarr", data=np.stack([image[:80, :70]] * 2), dimension_names=["z", "y", "x"])
+    for name, options in (("whole", []), ("tiled", ["--tile", "96"])):
+        result = run("predict", folder / "model.safetensors", images, "-o", tmp_path / name, *options)
+        assert result.exit_code == 0, result.output
+    for name, shape in (("a b.tif", (3, 111, 93)), ("stack.zarr", (3, 2, 80, 70))):
+        whole, tiled = (read_whole(open_image(tmp_path / kind / name)) for kind in ("whole", "tiled"))
+        assert whole.shape == shape
+        np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_resume_goes_on(loop, tmp_path):
+    folder, _ = loop
+    arguments = ["train", folder / "image.tif", folder / "labels.tif", "-o", tmp_path / "m.safetensors", *SHORT]
+    assert run(*arguments).exit_code == 0
+    arguments[arguments.index("12")] = "20"
+    result = run(*arguments, "--resume")
+    assert result.exit_code == 0, result.output
+    assert json.loads(run("info", tmp_path / "m.safetensors").stdout)["steps"] == 20
+
+
+def test_info_is_json(loop):
+    folder, _ = loop
+    facts = json.loads(run("info", folder / "model.safetensors").stdout)
+    assert facts["classes"] == ["cell", "boundary", "background"]
+    assert facts["network"]["depth"] == 2
+
+
+def test_nets_lists_every_network_in_a_line():
+    lines = run("nets").stdout.splitlines()
+    assert [line.split()[0] for line in lines][:2] == ["unet", "unet3d"]
+    assert all("parameters" in line and "pixels" in line for line in lines)
+
+
+def test_doctor_finds_the_cpu_right():
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "self-test on cpu: 2D and 3D convolutions are right" in result.stdout
+
+
+def score(*arguments):
+    result = run("score", *arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_score_of_cells_and_of_folders(tmp_path):
+    labels = load_sample("nuclei-2").labels
+    half = np.where(labels % 2, labels, 0)
+    for folder, second in (("truth", labels), ("found", half)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", labels)
+        tifffile.imwrite(tmp_path / folder / "b.tif", second)
+    one = score(tmp_path / "found" / "b.tif", tmp_path / "truth" / "b.tif")
+    assert (one["truth"], one["cells"], one["true_cells"]) == ("cells", 21, 41)
+    assert one["ap50"] == pytest.approx(21 / 41)
+    both = score(tmp_path / "found", tmp_path / "truth")
+    assert both["images"]["a.tif"]["ap50"] == 1
+    assert both["mean"]["ap50"] == pytest.approx((1 + 21 / 41) / 2)
+    assert both["ap50"] == pytest.approx((41 + 21) / 82)  # matches counted over all images
+
+
+def membrane(tmp_path):
+    truth = np.full((2, 40, 60), 255, np.uint8)
+    truth[:, 20], truth[:, :, 30] = 0, 0
+    tifffile.imwrite(tmp_path / "truth.tif", truth)
+    return truth
+
+
+@pytest.mark.parametrize("kind", ["mask", "one channel", "two channels", "boundaries", "cells"])
+def test_score_of_membranes_takes_every_kind_of_prediction(tmp_path, kind):
+    truth = membrane(tmp_path)
+    inside = (truth > 0).astype(np.float32)
+    predictions = {
+        "mask": truth,
+        "one channel": inside,
+        "two channels": np.stack([inside, 1 - inside]),
+        "boundaries": (truth == 0).astype(np.uint8),
+        "cells": np.kron([[3, 2], [1, 4]], np.ones((20, 30))).astype(np.int32) * np.ones((2, 1, 1), np.int32),
+    }
+    tifffile.imwrite(tmp_path / "p.tif", predictions[kind], photometric="minisblack")
+    options = ["--boundaries"] if kind == "boundaries" else []
+    found = score(tmp_path / "p.tif", tmp_path / "truth.tif", *options)
+    assert found["truth"] == "membrane"
+    assert found["v_rand"] > (0.98 if kind == "cells" else 0.999)
+
+
+def test_score_of_probabilities_as_cells_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", np.zeros((2, 30, 30), np.float32), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "t.tif", np.arange(900, dtype=np.uint16).reshape(30, 30))
+    result = run("score", tmp_path / "p.tif", tmp_path / "t.tif")
+    assert result.exit_code == 1
+    assert "predict with --output cells" in result.stderr
+
+
+MISTAKES = {
+    "missing image": ("train missing.tif labels.tif -o m.safetensors", "missing.tif: no such file"),
+    "missing labels": ("train image.tif missing.tif -o m.safetensors", "missing.tif: no such file"),
+    "shapes differ": ("train image.tif small.tif -o m.safetensors", "256"),
+    "nothing painted": ("train image.tif zeros.tif -o m.safetensors", "paint"),
+    "float labels": ("train image.tif float.tif -o m.safetensors", "whole numbers"),
+    "axes": ("train image.tif labels.tif -o m.safetensors --axes CZYX", "axes 'CZYX' name 4 axes"),
+    "both budgets": ("train image.tif labels.tif -o m.safetensors --seconds 5 --steps 5", "not both"),
+    "negative time": ("train image.tif labels.tif -o m.safetensors --seconds -5", "seconds"),
+    "dense classes": ("train image.tif labels.tif -o m.safetensors --dense", "belong to the annotation style"),
+    "network": ("train image.tif labels.tif -o m.safetensors --net vnet", "there is no network 'vnet'"),
+    "model suffix": ("train image.tif labels.tif -o m.pt --style cells", ".safetensors"),
+    "model folder": ("train image.tif labels.tif -o no/m.safetensors --style cells", "does not exist"),
+    "no resume": (
+        "train image.tif labels.tif -o m.safetensors --style cells --dense --resume",
+        "nothing to go on",
+    ),
+    "roles": ("train image.tif labels.tif -o m.safetensors --classes a=b", "the role of 'a' is 'b'"),
+    "missing model": ("predict missing.safetensors image.tif -o o.tif", "missing.safetensors"),
+    "damaged model": ("predict damaged.safetensors image.tif -o o.tif", "damaged.safetensors"),
+    "predict missing": ("predict model.safetensors missing.tif -o o.tif", "missing.tif: no such file"),
+    "output suffix": ("predict model.safetensors image.tif -o o.png", "end the name in .tif"),
+    "onto itself": ("predict model.safetensors image.tif -o image.tif", "is the image itself"),
+    "halo": ("predict model.safetensors image.tif -o o.tif --halo wide", "--halo 'wide' must be"),
+    "channels": ("predict model.safetensors image.tif -o o.tif --axes CX", "lack Y"),
+    "colours": ("predict model.safetensors colour.png -o o.tif", "needs 1"),
+    "score shapes": ("score labels.tif small.tif", "must be the same"),
+    "score missing": ("score labels.tif missing.tif", "missing.tif: no such file"),
+    "info of no model": ("info image.tif", "image.tif"),
+}
+
+
+@pytest.fixture
+def folder(loop, monkeypatch):
+    path, _ = loop
+    tifffile.imwrite(path / "small.tif", np.ones((64, 64), np.uint8))
+    tifffile.imwrite(path / "zeros.tif", np.zeros((256, 256), np.uint8))
+    tifffile.imwrite(path / "float.tif", np.ones((256, 256), np.float32))
+    from PIL import Image
+
+    Image.new("RGB", (64, 64)).save(path / "colour.png")
+    (path / "damaged.safetensors").write_bytes((path / "model.safetensors").read_bytes()[:-100])
+    monkeypatch.chdir(path)
+    return path
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_1(folder, name):
+    command, words = MISTAKES[name]
+    result = run(*command.split())
+    assert result.exit_code == 1, result.output
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert words in result.stderr
+    assert not list(folder.glob("o.*"))
+
+
+@pytest.mark.parametrize("command", ["train image.tif", "predict", "score a.tif", "train a b -o c --net", "fly",
+                                     "train a b -o c --style dots", "train a b -o c --batch none"])  # fmt: skip
+def test_wrong_usage_is_exit_code_2(command):
+    assert run(*command.split()).exit_code == 2
+
+
+def test_a_real_process_ends_with_one_line_and_code_1(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_unet", "train", "no.tif", "no.tif", "-o", "m.safetensors"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "napari-unet: no.tif: no such file or folder; check the name\n"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["score", "a.tif", "b.tif"]])
+def test_torch_is_not_loaded_where_it_is_not_needed(tmp_path, command):
+    tifffile.imwrite(tmp_path / "a.tif", np.eye(20, dtype=np.uint16))
+    tifffile.imwrite(tmp_path / "b.tif", np.eye(20, dtype=np.uint16))
+    code = (
+        "import sys\nfrom napari_unet.cli import main\n"
+        f"try:\n    main({command!r})\nexcept SystemExit as end:\n    assert end.code in (0, None), end.code\n"
+        "loaded = {'torch', 'napari'} & set(sys.modules)\nassert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_sigterm_saves_and_resume_works(loop, tmp_path):
+    folder, _ = loop
+    model = tmp_path / "m.safetensors"
+    arguments = [
+        sys.executable,
+        "-u",
+        "-m",
+        "napari_unet",
+        "train",
+        "image.tif",
+        "labels.tif",
+        "-o",
+        model,
+        *SHORT,
+    ]
+    arguments[arguments.index("12")] = "100000"
+    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "training: " not in process.stderr.readline():
+        assert process.poll() is None
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + 15, err
+    assert "go on with --resume" in out
+    assert model.is_file()
+    assert json.loads(run("info", model).stdout)["steps"] > 0
+    assert not [n for n in os.listdir(tmp_path) if "partial" in n]
+
+
+def test_demo_leaves_pictures_scores_and_models(tmp_path):
+    result = run("demo", "--seconds", "2", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert set(scores) == {"nuclei-2", "nuclei-6", "epithelium"}
+    assert {p.name for p in (tmp_path / "out").glob("*.png")} == {f"{n}.png" for n in scores}
+    assert {p.name for p in (tmp_path / "out").glob("*.safetensors")} >= {
+        "nuclei.safetensors",
+        "epithelium.safetensors",
+    }
+    assert "AP50" in result.stdout
