@@ -1,0 +1,277 @@
+"""What happens when a button is pressed and when the engine reports; no Qt here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari.components import ViewerModel
+from psygnal import Signal
+
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.targets import derive_classes
+from napari_unet.engine.client import Block, Engine, EngineState, JobResult, OutputInfo, Preview
+from napari_unet.errors import UserError
+from napari_unet.events import Event, Note, StepDone
+from napari_unet.plugin import words
+from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.plugin.decide import Job, Kind, Known, Message, Shown, decide
+from napari_unet.plugin.layers import Geometry, labels_of
+from napari_unet.plugin.live import LivePreview
+from napari_unet.plugin.painter import Painter
+from napari_unet.plugin.requests import SegmentRequest, end_of_job
+from napari_unet.plugin.results import Results, Store, Wanted
+from napari_unet.plugin.selection import Selection
+from napari_unet.spec import TargetSpec, TrainingSpec
+
+SILENT = 20.0
+"""Seconds without a sign of life after which the user is told."""
+
+
+class Controller:
+    """Holds what the dock works on and tells the engine what to do.
+
+    Parameters
+    ----------
+    viewer
+        Its layers are read and added to, always from the thread that calls.
+    engine
+        Does the work; its signals have to be delivered by calling the ``on_...`` methods.
+    checkpoints
+        Where models are saved while training.
+    store
+        Makes the arrays of results.
+    """
+
+    shown = Signal(Shown)
+    said = Signal(Message)
+    happened = Signal(object)
+    """An `Event` of the job at hand."""
+    began = Signal(str, bool)
+    """A job; whether a training goes on with the one before."""
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        engine: Engine,
+        checkpoints: Checkpoints | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.viewer, self.engine = viewer, engine
+        self.checkpoints = checkpoints or Checkpoints()
+        self.selection = Selection(viewer)
+        self.painter = Painter(viewer, self.selection)
+        self.live = LivePreview(viewer, self.selection, engine)
+        self.job: Job | None = None
+        self.model_name = ""
+        self.seconds_trained = 0.0
+        """Time that the last training has used."""
+        self._model_path: Path | None = None
+        self._ending = False
+        self._warned = False
+        self._told = False
+        self._store = store or Store()
+        self._results: Results | None = None
+        self._place: tuple[Image, Geometry] | None = None
+        self._reuse = False
+        self._image: Image | None = None
+        self.selection.changed.connect(self._selection_changed)
+        self.painter.said.connect(self.said.emit)
+
+    def close(self) -> None:
+        """End the engine and let go of the viewer."""
+        self.engine.close()
+        self.live.close()
+        self.selection.close()
+
+    # What is known and shown
+
+    @property
+    def has_model(self) -> bool:
+        """There is a model to segment with or to save."""
+        return self.engine.model is not None or self._model_path is not None
+
+    def update(self) -> None:
+        """Show what is known now."""
+        known = Known(
+            image=self.selection.image is not None,
+            labels=self.selection.labels_layer is not None,
+            engine=self.engine.state,
+            job=self.job,
+            ending=self._ending,
+            model=self.has_model,
+            checkpoint=self.checkpoints.can_go_on,
+        )
+        self.shown.emit(decide(known))
+
+    def say(self, text: str, kind: Kind = "info") -> None:
+        """Show a sentence."""
+        self.said.emit(Message(text, kind))
+
+    def _selection_changed(self) -> None:
+        image = self.selection.image
+        if image is None and self._image is not None:
+            self.engine.clear_view()
+            self.live.layer.remove()
+        elif image is not None and (self._image is None or image.data is not self._image.data):
+            self.live.ask()
+        self._image = image
+        self.update()
+
+    # What the user asks for
+
+    def train(self, spec: TrainingSpec, *, go_on: bool = False) -> None:
+        """Begin a training, or go on with the last one, with the strokes as they are now."""
+        try:
+            image, labels = self._training_input(spec.target)
+            autosave = self.checkpoints.current if go_on else self.checkpoints.new()
+            if autosave is None:
+                raise UserError("there is no training to go on with: press Train")
+            self.engine.train(image, labels, spec, autosave, view=self.live.plane, resume=go_on)
+        except UserError as error:
+            self.say(str(error), "error")
+            return
+        if not self.live.on:
+            self.engine.clear_view()
+        self._begin("train", go_on=go_on)
+        self.say("Learning from what is painted now. You can go on painting for the next training.")
+
+    def _training_input(self, target: TargetSpec) -> tuple[Image, Image]:
+        image, geometry = self.selection.require()
+        layer = self.selection.labels_layer
+        if layer is None:
+            raise UserError("there is no annotation layer: press 'New annotation layer' and paint some strokes")
+        labels = labels_of(layer, image, geometry)
+        derive_classes(target, self.painter.count() or {}, "background" if target.dense else "ignore")
+        return image, labels
+
+    def segment(self, request: SegmentRequest) -> None:
+        """Predict the visible slice or everything into layers."""
+        try:
+            image, geometry = self.selection.require()
+            self._check_channels(image)
+            self.engine.predict(
+                image,
+                request.outputs,
+                model=None if self.engine.model is not None else self._model_path,
+                tiling=request.tiling,
+                cells=request.cells,
+                planes=[self.live.plane] if request.slice_only else None,
+            )
+        except UserError as error:
+            self.say(str(error), "error")
+            return
+        self._place = image, geometry
+        self._reuse = request.slice_only or image.size("T") * image.size("Z") == 1
+        self._begin("predict")
+
+    def _check_channels(self, image: Image) -> None:
+        model = self.engine.model
+        if model is not None and model.net.in_channels != image.size("C"):
+            raise UserError(
+                f"the model needs {words.count(model.net.in_channels, 'channel', 'channels')}, "
+                f"'{image.name}' has {image.size('C')}: choose another image or correct its axes"
+            )
+
+    def pause_or_resume(self) -> None:
+        """Pause the training, or let it go on."""
+        if self.engine.state == "paused":
+            self.engine.resume()
+        else:
+            self.engine.pause()
+
+    def stop(self) -> None:
+        """Stop the job; what is done is kept."""
+        if self.job is not None and not self._ending:
+            self._ending = True
+            self.engine.stop()
+            self.update()
+
+    def save_model(self, path: Path) -> None:
+        """Save the model; the name gets the ending ``.safetensors`` if it lacks it."""
+        path = path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")
+        try:
+            self.engine.save_model(path)
+        except UserError as error:
+            self.say(str(error), "error")
+            return
+        self._begin("save")
+
+    def open_model(self, path: Path) -> None:
+        """Open a model file."""
+        try:
+            self.engine.load_model(path)
+        except UserError as error:
+            self.say(str(error), "error")
+            return
+        self._begin("load")
+
+    def _begin(self, job: Job, *, go_on: bool = False) -> None:
+        self.job, self._ending, self._warned = job, False, False
+        self.began.emit(job, go_on)
+        self.update()
+
+    # What the engine reports
+
+    def on_state_changed(self, state: EngineState) -> None:
+        """Show what the engine does now."""
+        self.update()
+
+    def on_event(self, event: Event) -> None:
+        """Pass progress on."""
+        if isinstance(event, StepDone):
+            self.seconds_trained = event.seconds
+        if isinstance(event, Note) and event.warning:
+            self.say(event.text, "warning")
+        self.happened.emit(event)
+
+    def on_preview(self, preview: Preview) -> None:
+        """Show a predicted plane."""
+        self.live.on_preview(preview)
+
+    def on_outputs(self, outputs: tuple[OutputInfo, ...]) -> None:
+        """Make the layers of the prediction that begins."""
+        if self._place is None or self.engine.model is None:
+            return
+        image, geometry = self._place
+        names = [o.output for o in outputs]
+        if not (self._reuse and self._results is not None and self._results.reusable(names, geometry)):
+            classes = self.engine.model.classes
+            self._results = Results(self.viewer, geometry, image.result_axes, classes, self._store)
+        try:
+            self._results.allocate([Wanted(o.output, o.dtype) for o in outputs])
+        except UserError as error:
+            self._results = None
+            self.stop()
+            self.say(str(error), "error")
+
+    def on_block(self, block: Block) -> None:
+        """Write a part of the prediction into its layer."""
+        if self._results is not None:
+            self._results.write(block.output, block.index, block.array)
+
+    def on_job_finished(self, result: JobResult) -> None:
+        """Tell how the job has ended and get ready for the next."""
+        self.job, self._ending, self._told = None, False, result.outcome == "died"
+        if result.job == "predict" and self._results is not None:
+            self._results.finish()
+        if result.job == "train" and self.checkpoints.can_go_on:
+            self._model_path, self.model_name = self.checkpoints.current, "trained here, not saved yet"
+        if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
+            self._model_path, self.model_name = result.path, result.path.name
+        self.said.emit(end_of_job(result, go_on=self.checkpoints.can_go_on))
+        self.update()
+        if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
+            self.live.ask()
+
+    def on_died(self, sentence: str) -> None:
+        """Say that the engine is gone, unless `on_job_finished` has just said it of a job."""
+        if not self._told:
+            self.say(f"{sentence} It is started again when it is needed.", "error")
+        self._told = False
+        self.update()
+
+    def watch(self) -> None:
+        """Tell the user when the engine is silent; to be called every few seconds."""
+        if self.job is not None and self.engine.seconds_silent > SILENT and not self._warned:
+            self._warned = True
+            self.say(f"The engine has been silent for {SILENT:.0f} s. Wait, or press Stop.", "warning")

@@ -1,0 +1,226 @@
+"""Reading napari layers: what their axes mean, their full data, and where result layers belong.
+
+napari lines layers up at their last axes. A result has the image's axes without its channels; where a channel axis
+lies between others (``TCYX``), the result layer keeps it, with one and the same memory for all channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image as ImageLayer
+from napari.layers import Labels as LabelsLayer
+from napari.layers import Layer
+
+from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
+from napari_unet.arrays.targets import check_labels_dtype
+from napari_unet.errors import UserError
+
+Index = tuple[int | slice, ...]
+_LETTERS = {"t": "T", "time": "T", "c": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
+
+
+def full_data(layer: Layer) -> ArrayLike:
+    """Return the data at full resolution; the only place that reads ``layer.data``."""
+    data: ArrayLike = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return data
+
+
+def guess_layer_axes(layer: ImageLayer) -> str:
+    """Guess the axis string of an image layer, from its axis labels or else from its shape."""
+    colour = "S" if layer.rgb else ""
+    told = "".join(_LETTERS.get(str(a).lower(), "?") for a in layer.axis_labels)
+    if "?" not in told and len(set(told)) == len(told) and told.endswith("YX"):
+        return told + colour
+    return guess_axes(full_data(layer).shape, rgb=bool(layer.rgb))
+
+
+def check_layer_axes(axes: str, layer: ImageLayer) -> str:
+    """Return ``axes`` in capitals if they fit an image layer.
+
+    Raises
+    ------
+    UserError
+        If they do not fit its shape, or how napari shows it.
+    """
+    axes = check_axes(axes, full_data(layer).shape)
+    if "S" in axes and not layer.rgb:
+        raise UserError(
+            f"the last axis of '{layer.name}' looks like colours, but napari shows it as pixels: open the "
+            "image as RGB, or write other axes"
+        )
+    if layer.rgb and not axes.endswith("S"):
+        raise UserError(f"'{layer.name}' is an RGB image: its axes must end in S (colour samples), got '{axes}'")
+    if not axes.removesuffix("S").endswith("YX"):
+        raise UserError(f"the window needs the axes Y and X last, got '{axes}'; transpose the image first")
+    return axes
+
+
+def image_of(layer: ImageLayer, axes: str | None = None) -> Image:
+    """Describe an image layer to the rest of the program; nothing is read.
+
+    Raises
+    ------
+    UserError
+        If the axes do not fit.
+    """
+    axes = check_layer_axes(axes or guess_layer_axes(layer), layer)
+    size = dict(zip(axes.removesuffix("S"), np.abs(layer.scale), strict=True))
+    spacing = (float(size.get("Z", 1.0)), float(size["Y"]), float(size["X"]))
+    return Image(full_data(layer), axes, spacing, layer.name)
+
+
+def layer_axes(axes: str) -> str:
+    """Axes of a result layer: the image's, without colours and without a channel axis in front.
+
+    Examples
+    --------
+    >>> layer_axes("ZYX"), layer_axes("CYX"), layer_axes("TCYX"), layer_axes("YXS")
+    ('ZYX', 'YX', 'TCYX', 'YX')
+    """
+    return axes.removesuffix("S").removeprefix("C")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a layer lies: axes, shape, and the properties that carry over from the image.
+
+    Parameters
+    ----------
+    axes
+        One letter per axis.
+    shape
+        Lengths along ``axes``.
+    properties
+        ``scale``, ``translate``, ``units``, ``axis_labels``: one entry per axis.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    properties: dict[str, tuple[Any, ...]]
+
+    def only(self, axes: str) -> Geometry:
+        """Keep some axes, in their order here."""
+        kept = [i for i, a in enumerate(self.axes) if a in axes]
+
+        def pick(values: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(values[i] for i in kept)
+
+        properties = {k: pick(v) for k, v in self.properties.items()}
+        return Geometry("".join(pick(self.axes)), pick(self.shape), properties)
+
+
+def geometry_of(layer: ImageLayer, axes: str) -> Geometry:
+    """Where results for an image layer lie.
+
+    Parameters
+    ----------
+    layer
+        The image.
+    axes
+        Its axis string.
+    """
+    plain = axes.removesuffix("S")
+    names = ("scale", "translate", "units", "axis_labels")
+    properties = {name: tuple(getattr(layer, name)) for name in names if hasattr(layer, name)}
+    shape = tuple(int(n) for n in full_data(layer).shape[: len(plain)])
+    return Geometry(plain, shape, properties).only(layer_axes(axes))
+
+
+def zeros(geometry: Geometry, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Make an empty array for a result layer; all channels share their memory."""
+    single = [1 if a == "C" else n for a, n in zip(geometry.axes, geometry.shape, strict=True)]
+    array = np.zeros(single, dtype)
+    strides = [0 if a == "C" else s for a, s in zip(geometry.axes, array.strides, strict=True)]
+    return np.lib.stride_tricks.as_strided(array, geometry.shape, strides, writeable=True)
+
+
+def place(index: Index, block: npt.NDArray[Any], result_axes: str, axes: str) -> tuple[Index, npt.NDArray[Any]]:
+    """Turn a block of a result into one of its layer.
+
+    Parameters
+    ----------
+    index
+        Place of the block along ``result_axes`` (T, Z, Y, X as far as the image has them).
+    block
+        Its values; axes with an int in ``index`` are missing.
+    result_axes, axes
+        Axes of the result and of the layer.
+
+    Examples
+    --------
+    >>> index, block = place((3, slice(0, 2), slice(0, 4)), np.ones((2, 4)), "TYX", "TCYX")
+    >>> index, block.shape
+    ((slice(3, 4, None), slice(None, None, None), slice(0, 2, None), slice(0, 4, None)), (1, 1, 2, 4))
+    """
+    spans = {a: slice(i, i + 1) if isinstance(i, int) else i for a, i in zip(result_axes, index, strict=True)}
+    whole = block[tuple(np.newaxis if isinstance(i, int) else slice(None) for i in index)]
+    whole = whole.transpose([result_axes.index(a) for a in axes if a != "C"])
+    if "C" in axes:
+        whole = np.expand_dims(whole, axes.index("C"))
+    return tuple(spans.get(a, slice(None)) for a in axes), whole
+
+
+def labels_of(layer: LabelsLayer, image: Image, geometry: Geometry, *, copy_below: int = 2**30) -> Image:
+    """Describe an annotation layer, checked against the image.
+
+    Parameters
+    ----------
+    layer
+        The painted labels.
+    image, geometry
+        The image and where its results lie.
+    copy_below
+        Labels with fewer bytes are copied, so that painting may go on; larger ones are read as they are needed.
+
+    Raises
+    ------
+    UserError
+        If they are not whole numbers, or shape, scale or position differ from the image's.
+    """
+    data = full_data(layer)
+    check_labels_dtype(data.dtype, f"'{layer.name}'")
+    if tuple(data.shape) != geometry.shape:
+        raise UserError(
+            f"'{layer.name}' has shape {tuple(data.shape)}, but '{image.name}' needs labels of shape "
+            f"{geometry.shape}: make a new annotation layer for this image"
+        )
+    for name in ("scale", "translate"):
+        theirs, ours = np.asarray(getattr(layer, name)), np.asarray(geometry.properties[name])
+        if not np.allclose(theirs, ours):
+            raise UserError(
+                f"'{layer.name}' has {name} {_round(theirs)}, but '{image.name}' has {_round(ours)}: "
+                "make a new annotation layer for this image"
+            )
+    if geometry.axes != image.result_axes:
+        key = tuple(0 if a == "C" else slice(None) for a in geometry.axes)
+        plain = geometry.axes.replace("C", "")
+        data = np.asarray(data[key]).transpose([plain.index(a) for a in image.result_axes])
+    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
+    if isinstance(data, np.ndarray) and size < copy_below:
+        data = data.copy()
+    return Image(data, image.result_axes, image.spacing, layer.name)
+
+
+def _round(values: npt.NDArray[Any]) -> tuple[float, ...]:
+    return tuple(float(f"{v:.4g}") for v in values)
+
+
+def plane_at(layer: ImageLayer, image: Image, point: Sequence[float]) -> tuple[int, int]:
+    """(t, z) of the plane of an image that is seen at a point of the world.
+
+    Parameters
+    ----------
+    layer, image
+        The image.
+    point
+        ``viewer.dims.point``; the layer's axes are the last ones.
+    """
+    position = layer.world_to_data(tuple(point)[-layer.ndim :])
+    at = dict(zip(image.axes.removesuffix("S"), position, strict=True))
+    t, z = (int(np.clip(round(float(at.get(a, 0))), 0, image.size(a) - 1)) for a in "TZ")
+    return t, z

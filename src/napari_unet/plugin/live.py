@@ -1,0 +1,87 @@
+"""The live preview: follows the slice in view and shows its prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.components import ViewerModel
+from psygnal import Signal
+
+from napari_unet.engine.client import Engine, Preview
+from napari_unet.plugin.layers import plane_at
+from napari_unet.plugin.preview import PreviewLayer
+from napari_unet.plugin.selection import Selection
+
+
+class LivePreview:
+    """Asks the engine for the plane in view whenever it changes.
+
+    Parameters
+    ----------
+    viewer, selection, engine
+        What is looked at, which image, and who predicts it.
+    """
+
+    switched = Signal(bool)
+
+    def __init__(self, viewer: ViewerModel, selection: Selection, engine: Engine) -> None:
+        self._viewer, self._selection, self._engine = viewer, selection, engine
+        self._asked: tuple[int, int] | None = None
+        self.layer = PreviewLayer(viewer)
+        self.on = True
+        self._events = (viewer.dims.events.point, viewer.dims.events.ndisplay)
+        for event in self._events:
+            event.connect(self.follow)
+        viewer.layers.events.removed.connect(self._removed)
+
+    def close(self) -> None:
+        """Stop following."""
+        for event in self._events:
+            event.disconnect(self.follow)
+        self._viewer.layers.events.removed.disconnect(self._removed)
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """(t, z) of the plane in view."""
+        layer, image = self._selection.image_layer, self._selection.image
+        if layer is None or image is None:
+            return 0, 0
+        return plane_at(layer, image, self._viewer.dims.point)
+
+    def switch(self, on: bool) -> None:
+        """Show or hide the preview."""
+        self.on = on
+        if on:
+            self.ask()
+        else:
+            self._engine.clear_view()
+            self.layer.remove()
+        self.switched.emit(on)
+
+    def ask(self) -> None:
+        """Ask for the plane in view, even if it was asked for before."""
+        self._asked = None
+        self.follow()
+
+    def follow(self) -> None:
+        """Ask for the plane in view if it is another one than before."""
+        if self._selection.image is None or not self.on:
+            return
+        if self._viewer.dims.ndisplay != 2:
+            self.layer.remove()
+            self._asked = None
+        elif self.plane != self._asked:
+            self._asked = self.plane
+            self.layer.blank()
+            self._engine.set_view(*self.plane, self._selection.image)
+
+    def on_preview(self, preview: Preview) -> None:
+        """Show a plane that was predicted, unless it is not in view any more."""
+        geometry = self._selection.geometry
+        wanted = self.on and self._viewer.dims.ndisplay == 2 and (preview.t, preview.z) == self.plane
+        if wanted and geometry is not None:
+            self.layer.show(preview.probabilities, preview.classes, geometry)
+
+    def _removed(self, event: Any) -> None:
+        if self.layer.forget(event.value):
+            self.switch(False)

@@ -1,0 +1,121 @@
+"""The preview: a two-dimensional Labels layer that napari shows at every position of the sliders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_unet.plugin.annotation import MARK, is_ours
+from napari_unet.plugin.colours import class_colormap
+from napari_unet.plugin.layers import Geometry
+from napari_unet.spec import ClassSpec
+
+NAME = "U-Net preview"
+
+
+def class_map(probabilities: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Label value of the likeliest class.
+
+    Parameters
+    ----------
+    probabilities
+        Axes K, Y, X.
+
+    Examples
+    --------
+    >>> class_map(np.array([[[200, 10]], [[55, 245]]], np.uint8))
+    array([[1, 2]], dtype=uint8)
+    """
+    likeliest: npt.NDArray[np.intp] = probabilities.argmax(axis=0)
+    return (likeliest + 1).astype(np.uint8)
+
+
+class PreviewLayer:
+    """Shows predictions of the visible plane; adds its layer when there is something to show."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._layer: Labels | None = None
+        self._classes: tuple[ClassSpec, ...] = ()
+        self.opacity = 0.4
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer, if it is in the viewer."""
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self._layer = None
+        return self._layer
+
+    def show(
+        self, probabilities: npt.NDArray[np.uint8], classes: tuple[ClassSpec, ...], geometry: Geometry
+    ) -> None:
+        """Show a prediction.
+
+        Parameters
+        ----------
+        probabilities
+            Axes K, Y, X.
+        classes
+            Their K classes.
+        geometry
+            Where results of the image lie.
+        """
+        plane = geometry.only("YX")
+        if probabilities.shape[1:] != plane.shape:
+            return  # of an image that is not chosen any more
+        values = class_map(probabilities)
+        layer = self.layer
+        if layer is None or layer.data.shape != plane.shape or tuple(layer.scale) != plane.properties["scale"]:
+            self.remove()
+            layer = self._layer = self._add(values, plane)
+            self._classes = ()
+        else:
+            layer.data = values
+        if classes != self._classes:
+            self._classes = classes
+            layer.colormap = class_colormap(classes, faint_background=True)
+        layer.visible = True
+
+    def _add(self, values: npt.NDArray[np.uint8], plane: Geometry) -> Labels:
+        layer = Labels(values, name=NAME, opacity=self.opacity, metadata={MARK: "preview"}, **plane.properties)
+        layer.editable = False
+        insert_quietly(self._viewer, layer)
+        return layer
+
+    def blank(self) -> None:
+        """Show nothing until the next prediction."""
+        layer = self.layer
+        if layer is not None and layer.data.any():
+            layer.data = np.zeros_like(layer.data)
+
+    def remove(self) -> None:
+        """Take the layer out of the viewer."""
+        layer, self._layer = self.layer, None
+        if layer is not None:
+            self._viewer.layers.remove(layer)
+
+    def forget(self, layer: Labels) -> bool:
+        """Tell whether the user has removed our layer; it is forgotten then."""
+        ours = layer is self._layer
+        if ours:
+            self._layer = None
+        return ours
+
+    def set_opacity(self, opacity: float) -> None:
+        """Set how strongly the preview covers the image, 0 to 1."""
+        self.opacity = opacity
+        if self.layer is not None:
+            self.layer.opacity = opacity
+
+
+def insert_quietly(viewer: ViewerModel, layer: Any) -> None:
+    """Add a layer below the annotations, leaving the user's selection and brush as they are."""
+    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+    places = [i for i, other in enumerate(viewer.layers) if is_ours(other, "annotation")]
+    viewer.layers.insert(min(places, default=len(viewer.layers)), layer)
+    viewer.layers.selection = selected
+    viewer.layers.selection.active = active

@@ -1,0 +1,66 @@
+"""What the user asks for, and how the end of a job is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from napari_unet.engine.client import JobResult
+from napari_unet.plugin.decide import Message
+from napari_unet.spec import CellSpec, Output, TilingSpec
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What is painted and what is missing, in words."""
+
+    text: str
+    missing: str
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """What to predict: everything or the slice in view, into which layers, and how."""
+
+    slice_only: bool
+    outputs: tuple[Output, ...]
+    cells: CellSpec = field(default_factory=CellSpec)
+    tiling: TilingSpec = field(default_factory=TilingSpec)
+
+
+_FINISHED = {
+    "train": "Trained. Press Segment; or paint where the preview is wrong, and press Go on.",
+    "predict": "Segmented: the results are new layers.",
+    "save": "The model is saved.",
+    "load": "The model is open.",
+}
+_STOPPED = {
+    "train": "Stopped. The model so far is kept; Go on trains it further.",
+    "predict": "Cancelled. What was finished is in the layers.",
+    "save": "Stopped.",
+    "load": "Stopped.",
+}
+
+
+def end_of_job(result: JobResult, *, go_on: bool) -> Message:
+    """Tell how a job ended.
+
+    Parameters
+    ----------
+    result
+        Of the engine.
+    go_on
+        A checkpoint is there.
+    """
+    if result.outcome == "finished":
+        return Message(_FINISHED[result.job], "good")
+    if result.outcome == "stopped":
+        return Message(_STOPPED[result.job])
+    if result.outcome == "died":
+        cure = {
+            "train": "Press Go on to continue from the last checkpoint."
+            if go_on
+            else "There is no checkpoint yet: press Train to begin again.",
+            "predict": "Finished parts are kept; press Segment to try again, perhaps with a smaller tile.",
+        }.get(result.job, "Try again.")
+        return Message(f"{result.message} Your painting is untouched. {cure}", "error")
+    return Message(result.message, "error")

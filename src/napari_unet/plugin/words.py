@@ -1,0 +1,114 @@
+"""Numbers and facts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from napari_unet.arrays.axes import Image
+from napari_unet.spec import DEFAULT_CLASSES, TargetSpec
+
+_AXIS = {"T": ("time point", "time points"), "Z": ("slice", "slices")}
+
+
+def count(number: int, one: str, many: str) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "slice", "slices"), count(1200, "slice", "slices")
+    ('1 slice', '1,200 slices')
+    """
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for people.
+
+    Examples
+    --------
+    >>> duration(4.2), duration(75), duration(7300)
+    ('4 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def describe(image: Image) -> str:
+    """Say what was understood of an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> describe(Image(np.zeros((20, 64, 48), np.uint8), "ZYX"))
+    '20 slices of 64 x 48 pixels, 1 channel'
+    """
+    parts = [count(image.size(a), *_AXIS[a]) for a in "TZ" if a in image.axes]
+    plane = f"{image.size('Y')} x {image.size('X')} pixels"
+    stack = " of ".join([*parts, plane])
+    channels = "RGB colour" if "S" in image.axes else count(image.size("C"), "channel", "channels")
+    return f"{stack}, {channels}"
+
+
+def painted(counts: Mapping[int, int], target: TargetSpec) -> str:
+    """Say what is painted.
+
+    Parameters
+    ----------
+    counts
+        Pixels per label value.
+    target
+        Annotation style.
+
+    Examples
+    --------
+    >>> painted({1: 1200, 2: 80}, TargetSpec())
+    'cell 1,200 · boundary 80 · background 0 pixels'
+    >>> painted({1: 50, 2: 70, 999: 10}, TargetSpec(style="cells", background_value=999))
+    '2 cells (120 pixels) · background 10 pixels'
+    """
+    if target.style == "cells":
+        cells = {v: n for v, n in counts.items() if v != target.background_value}
+        words = f"{count(len(cells), 'cell', 'cells')} ({sum(cells.values()):,} pixels)"
+        if target.background_value is None:
+            return words
+        return words + f" · background {counts.get(target.background_value, 0):,} pixels"
+    names = " · ".join(f"{c.name} {counts.get(i, 0):,}" for i, c in enumerate(DEFAULT_CLASSES, start=1))
+    return names + " pixels"
+
+
+def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
+    """Say what the user has to paint before a training; empty if nothing is missing.
+
+    Parameters
+    ----------
+    counts
+        Pixels per label value; None if there is no annotation layer.
+
+    Examples
+    --------
+    >>> missing({1: 5}, TargetSpec())
+    'Only cell is painted: paint some boundary or background as well.'
+    >>> missing({1: 5, 2: 9}, TargetSpec())
+    ''
+    """
+    if counts is None:
+        return "Press 'New annotation layer' to begin, or choose a Labels layer."
+    if not counts:
+        if target.style == "cells":
+            return "Paint some cells whole, each with its own number."
+        return "Paint a few strokes inside cells, and some along their boundaries."
+    if target.style == "cells":
+        only_background = set(counts) == {target.background_value}
+        return "Only background is painted: paint some cells as well." if only_background else ""
+    unknown = sorted(v for v in counts if v > len(DEFAULT_CLASSES) or v < 0)
+    if unknown:
+        return f"The value {unknown[0]} is no class: choose the style 'Whole cells', or erase it."
+    if len(counts) == 1:
+        name = DEFAULT_CLASSES[next(iter(counts)) - 1].name
+        others = " or ".join(c.name for c in DEFAULT_CLASSES if c.name != name)
+        return f"Only {name} is painted: paint some {others} as well."
+    return ""
