@@ -117,7 +117,7 @@ class PlaneOutput:
 
     def __setitem__(self, key: Any, value: Any, /) -> None:
         entries = encode_key(key, self.ndim)
-        values = np.broadcast_to(np.asarray(value, self.dtype), key_shape(entries, self.shape))
+        values: npt.NDArray[Any] = np.broadcast_to(np.asarray(value, self.dtype), key_shape(entries, self.shape))
         axis = 0 if isinstance(entries[0], int) else 1
         for entry, wanted, length in zip(entries[1:-2], self._place, self.shape[1:-2], strict=True):
             if isinstance(entry, int):
@@ -129,4 +129,4 @@ class PlaneOutput:
                 return
             values = values.take(covered.index(wanted), axis=axis)
         ends = (entries[0], *entries[-2:])
-        self.plane[decode_key(ends)] = values.astype(np.uint8, copy=False)
+        self.plane[decode_key(ends)] = values

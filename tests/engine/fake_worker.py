@@ -1,0 +1,110 @@
+"""The real worker around jobs that need no torch; started as a script by the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+from napari_unet.engine import worker
+from napari_unet.engine.contracts import Facts
+from napari_unet.errors import UserError
+from napari_unet.events import CheckDone, Finished, Note, StepDone, TileDone
+from napari_unet.spec import BOUNDARY, CELL, TrainingSpec
+
+STEP_SECONDS = 0.01
+
+
+class Model:
+    classes = (CELL, BOUNDARY)
+
+    def __init__(self, spec, steps):
+        self.spec, self.steps = spec, steps
+
+    def describe(self):
+        return {"steps": self.steps}
+
+    def save(self, path):
+        path.write_text(f"{self.steps}")
+
+
+class Training:
+    """The loss of step i is pixel i of the first plane; the name of the image tells what goes wrong."""
+
+    classes = Model.classes
+
+    def __init__(self, pairs, spec, output, resume):
+        self.image, self.labels = pairs[0]
+        self.spec, self.output = spec, output
+        self.step = int(output.read_text()) if resume else 0
+        if not np.asarray(self.labels.data).any():
+            raise UserError("nothing is painted: paint some cells and boundaries")
+
+    def __iter__(self):
+        sys.stdout.write("a library prints\n")
+        sys.stdout.flush()
+        os.write(1, b"\x00\x01 and a C library as well\n")
+        self.misbehave()
+        yield Note("learning")
+        total = self.spec.train.steps
+        try:
+            while self.step < total:
+                self.step += 1
+                time.sleep(STEP_SECONDS)
+                plane = self.image.read(0, slice(0, 1))[0, 0]
+                loss = float("nan") if self.step == 1 else float(plane.ravel()[self.step % plane.size])
+                yield StepDone(self.step, loss, self.step / total, 0.0, 0.0)
+                if self.step % 10 == 0:
+                    self.output.write_text(f"{self.step}")
+                    yield CheckDone(self.step, 0.5, {"cell": None, "boundary": 0.25}, True)
+            yield Finished("done", self.step)
+        finally:
+            self.output.write_text(f"{self.step}")
+
+    def misbehave(self):
+        name = self.image.name
+        if name == "torch error":
+            raise RuntimeError("shapes do not match\nmore about it")
+        if name == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name == "frozen":
+            time.sleep(1000)
+
+    def preview(self, image, t, z):
+        plane = image.read(t, slice(z, z + 1))[0, 0].astype(np.float32) / 255
+        return np.stack([plane, 1 - plane])
+
+    def model(self):
+        return Model(self.spec, self.step)
+
+
+class FakeJobs:
+    def training(self, pairs, spec, output, resume):
+        return Training(pairs, spec, output, resume)
+
+    def prediction(self, model, image, outputs, tiling, cells, planes):
+        t, _, z, _, _ = image.shape
+        places = planes or list(np.ndindex(t, z))
+        for done, (i, k) in enumerate(places, start=1):
+            plane = image.read(i, slice(k, k + 1))[0, 0]
+            index = image.result_index(i, k)
+            for name, array in outputs.items():
+                if name == "probabilities":
+                    array[(slice(None), *index)] = np.stack([plane, 255 - plane])
+                else:
+                    array[index] = plane
+            time.sleep(STEP_SECONDS)
+            yield TileDone(done, len(places), 0.0, 0.0, (i, k))
+        yield Finished("done", len(places))
+
+    def load(self, path):
+        if not path.is_file():
+            raise UserError(f"there is no model at {path}")
+        return Model(TrainingSpec(), int(path.read_text()))
+
+
+if __name__ == "__main__":
+    worker.main(lambda: (FakeJobs(), Facts({"fake": "1"}, "no device")))

@@ -1,0 +1,146 @@
+"""The engine with the real jobs, torch and all."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+import torch
+import zarr
+
+from engine_tools import Recorder, alive
+from napari_unet import jobs
+from napari_unet.arrays.axes import Image
+from napari_unet.engine.client import Engine
+from napari_unet.events import CellsDone, CheckDone, Finished, StepDone
+from napari_unet.spec import TrainingSpec, TrainSpec, UNetSpec
+from synthetic import classes, tissue
+
+SPEC = TrainingSpec(net=UNetSpec(base=4, depth=2), train=TrainSpec(steps=10, patch=(64, 64), batch=2, threads=1))
+LONG = SPEC.model_copy(update={"train": SPEC.train.model_copy(update={"steps": 100_000, "checks": 1000})})
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = Engine()
+    engine.start()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def seen(engine):
+    recorder = Recorder(engine)
+    yield recorder
+    for name in ("event", "preview", "outputs", "block", "state_changed", "died", "job_finished"):
+        getattr(engine, name).disconnect()
+
+
+@pytest.fixture(scope="module")
+def cells():
+    data, instances = tissue((3, 96, 112), cells=60, seed=2)
+    return Image(data, "ZYX"), Image(classes(instances), "ZYX", name="labels")
+
+
+def test_what_the_worker_finds(engine, seen):
+    seen.wait_state("ready")
+    assert engine.worker.versions["torch"] == torch.__version__
+    assert engine.worker.threads >= 1
+    assert engine.worker.device
+
+
+def test_train_then_predict_as_without_the_engine(engine, seen, cells, tmp_path):
+    image, labels = cells
+    path = tmp_path / "model.safetensors"
+    engine.train(image, labels, SPEC, path, view=(0, 1))
+    result = seen.wait("job_finished")
+    assert result.outcome == "finished", result
+    assert [c.name for c in engine.model.classes] == ["cell", "boundary"]
+    assert engine.model.description["steps"] == 10
+    assert seen.of("event", StepDone)[-1].step == 10
+    assert seen.of("event", CheckDone)
+    assert seen.of("event", Finished)
+    preview = seen.of("preview")[0]
+    assert preview.probabilities.shape == (2, 96, 112)
+    sums = preview.probabilities.astype(int).sum(axis=0)
+    assert sums.min() >= 254
+    assert sums.max() <= 256
+
+    engine.predict(image, ["probabilities", "boundaries", "cells"])
+    seen.wait("job_finished", lambda r: r.job == "predict")
+    arrays = {i.output: np.zeros(i.shape, i.dtype) for i in seen.of("outputs")[0]}
+    for block in seen.of("block"):
+        arrays[block.output][block.index] = block.array
+    model = jobs.load(path)
+    np.testing.assert_array_equal(arrays["boundaries"], model.boundaries(image))
+    np.testing.assert_array_equal(arrays["cells"], model.cells(image))
+    assert np.abs(arrays["probabilities"] / 255 - model.predict(image)).max() <= 0.5 / 255 + 1e-6
+    assert [e.done for e in seen.of("event", CellsDone)] == [1, 2, 3]
+
+    engine.set_view(0, 2, image)
+    preview = seen.wait("preview", lambda p: p.z == 2)
+    np.testing.assert_allclose(preview.probabilities, arrays["probabilities"][:, 2], atol=1)
+    engine.clear_view()
+
+
+def test_arrays_of_all_kinds_train_alike(engine, seen, cells, tmp_path):
+    image, labels = cells
+    stored = zarr.create_array(tmp_path / "a.zarr", shape=image.data.shape, chunks=(1, 40, 40), dtype="u1")
+    stored[:] = image.data
+    flipped = np.ascontiguousarray(image.data[::-1, ::-1])[::-1, ::-1]
+    losses = []
+    for data in (image.data, stored, flipped, image.data.astype(">u2")):
+        seen.items.clear()
+        engine.train(Image(data, "ZYX"), labels, SPEC, tmp_path / "m.safetensors")
+        assert seen.wait("job_finished").outcome == "finished"
+        losses.append(seen.of("event", StepDone)[-1].loss)
+    assert losses == pytest.approx([losses[0]] * 4, rel=1e-3)
+
+
+def test_a_mistake_is_told_in_the_words_of_the_job(engine, seen, cells, tmp_path):
+    image, _ = cells
+    engine.train(image, Image(np.zeros((3, 96, 112), np.uint8), "ZYX"), SPEC, tmp_path / "m.safetensors")
+    result = seen.wait("job_finished")
+    assert (result.outcome, result.user, result.traceback) == ("failed", True, "")
+    assert result.message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_stop_then_kill_then_resume(engine, seen, cells, tmp_path):
+    image, labels = cells
+    path = tmp_path / "model.safetensors"
+    engine.train(image, labels, LONG, path, view=(0, 1))
+    seen.wait("event", kind=StepDone)
+    engine.stop()
+    assert seen.wait("job_finished").outcome == "stopped"
+    before = engine.model.description["steps"]
+    assert jobs.load(path).describe()["steps"] == before
+
+    seen.items.clear()
+    engine.train(image, labels, LONG, path, resume=True)
+    check = seen.wait("event", kind=CheckDone)
+    assert check.step > before
+    pid = engine.worker.pid
+    os.kill(pid, signal.SIGKILL)
+    assert str(path) in seen.wait("died")
+    assert not alive(pid)
+    saved = jobs.load(path).describe()["steps"]
+    assert saved >= check.step
+
+    seen.items.clear()
+    engine.train(image, labels, LONG, path, resume=True)
+    assert seen.wait("event", kind=StepDone).step > saved
+    engine.stop()
+    seen.wait("job_finished")
+
+
+def test_close_leaves_no_process(cells, tmp_path):
+    engine = Engine()
+    seen = Recorder(engine)
+    engine.train(*cells, LONG, tmp_path / "m.safetensors")
+    seen.wait("event", kind=StepDone)
+    pid = engine.worker.pid
+    engine.close()
+    assert not alive(pid)
+    assert (tmp_path / "m.safetensors").is_file()
