@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from napari_unet.cli.options import DeviceOption, Threads
 from napari_unet.cli.progress import follow
 
 
@@ -35,12 +36,14 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and scores.")] = Path(
         "demo-output"
     ),
+    device: DeviceOption = "auto",
+    threads: Threads = None,
     gui: Annotated[bool, typer.Option("--gui", help="Open the result in napari.")] = False,
 ) -> None:
     """Train on bundled real images, predict images it has not seen, write pictures and scores; works offline."""
     from napari_unet.jobs.demo import demo as job
 
-    stopped = follow(job(output, seconds=seconds), "demo")
+    stopped = follow(job(output, seconds=seconds, device=device, threads=threads), "demo")
     if stopped is not None:
         raise typer.Exit(128 + stopped)
     if gui:

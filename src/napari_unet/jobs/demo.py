@@ -21,7 +21,7 @@ from napari_unet.events import Event, Finished, Note
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.training import Training
-from napari_unet.spec import Output, TargetSpec, TrainingSpec, TrainSpec, UNetSpec
+from napari_unet.spec import Device, Output, TargetSpec, TilingSpec, TrainingSpec, TrainSpec, UNetSpec
 from napari_unet.storage.samples import load_sample
 from napari_unet.storage.write import create_output
 
@@ -62,7 +62,9 @@ def scenes() -> list[Scene]:
     ]
 
 
-def demo(output: Path, *, seconds: float = 90, device: str = "auto", seed: int = 0) -> Iterator[Event]:
+def demo(
+    output: Path, *, seconds: float = 90, device: Device = "auto", threads: int | None = None, seed: int = 0
+) -> Iterator[Event]:
     """Train, predict, write pictures, label images, models and ``scores.json`` into a folder.
 
     Parameters
@@ -71,7 +73,7 @@ def demo(output: Path, *, seconds: float = 90, device: str = "auto", seed: int =
         Folder; made if it is missing.
     seconds
         Time for training, in all.
-    device, seed
+    device, threads, seed
         As in `TrainSpec`.
 
     Yields
@@ -94,16 +96,14 @@ def demo(output: Path, *, seconds: float = 90, device: str = "auto", seed: int =
         spec = TrainingSpec(
             target=TargetSpec(style="cells", dense=True),
             net=UNetSpec(),
-            train=TrainSpec.model_validate(
-                {"seconds": seconds * _SHARES[scene.name], "device": device, "seed": seed}
-            ),
+            train=TrainSpec(seconds=seconds * _SHARES[scene.name], device=device, threads=threads, seed=seed),
         )
         training = Training(scene.train, spec, output=output / f"{scene.name}.safetensors")
         yield from training
         for image, labels in scene.test:
             model = training.model()
             arrays: dict[Output, Array] = {}
-            yield from _predict(model, image, arrays)
+            yield from _predict(model, image, arrays, TilingSpec(device=device, threads=threads))
             scores[image.name] = dataclasses.asdict(instance_score(arrays["cells"], np.asarray(labels.data)))
             _save(output, image, arrays, model)
     (output / "scores.json").write_text(json.dumps(scores, indent=2), encoding="utf-8")
@@ -157,11 +157,11 @@ def _columns(image: Image, columns: slice) -> Image:
     return dataclasses.replace(image, data=np.asarray(image.data)[..., columns])
 
 
-def _predict(model: Model, image: Image, arrays: dict[Output, Array]) -> Iterator[Event]:
+def _predict(model: Model, image: Image, arrays: dict[Output, Array], tiling: TilingSpec) -> Iterator[Event]:
     """Fill ``arrays`` with the probabilities and the cells of an image."""
     arrays["probabilities"] = np.zeros(model.output_shape(image, "probabilities"), np.float32)
     arrays["cells"] = np.zeros(model.output_shape(image, "cells"), np.int32)
-    return (e for e in prediction(model, image, arrays) if not isinstance(e, Finished))
+    return (e for e in prediction(model, image, arrays, tiling=tiling) if not isinstance(e, Finished))
 
 
 def _save(output: Path, image: Image, arrays: Mapping[Output, Array], model: Model) -> None:
