@@ -67,7 +67,6 @@ stamp_text() { # changes whenever the installation has to be looked at again
     "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
 }
 
-# pip prints only what matters: errors stay, warnings about its own configuration and its progress go.
 pip_install() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -c constraints/dev.txt "$@"
 }
