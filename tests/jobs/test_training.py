@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -187,3 +188,15 @@ def test_style_specs_are_checked():
         TargetSpec(style="classes", dense=True)
     with pytest.raises(ValueError, match="not both"):
         TrainSpec(seconds=3, steps=4)
+
+
+def test_a_pause_does_not_use_up_the_budget():
+    job = job_of(steps=None, seconds=1.5)
+    seen = []
+    for event in job:
+        if isinstance(event, StepDone):
+            seen.append(event)
+            if event.step == 2:
+                time.sleep(2)
+    assert seen[-1].step > 2
+    assert seen[1].seconds < 1.5

@@ -83,7 +83,7 @@ class Training:
         self.notes.append(Note(words))
         self._device = device
         self._loop = Loop(build(self.spec.net), *self._split(units), self.spec, device)
-        self._normalisations: dict[int, intensity.Normalisation] = {}
+        self._seen: tuple[Image, intensity.Normalisation] | None = None
         if start is not None:
             self._start_from(start)
         if resume:
@@ -133,9 +133,9 @@ class Training:
         ndarray
             float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
         """
-        key = id(image)
-        if key not in self._normalisations:
-            self._normalisations[key] = intensity.fit(image, self.spec.normalisation)
+        if self._seen is None or self._seen[0] is not image:
+            self._seen = (image, intensity.fit(image, self.spec.normalisation))
+        normalisation = self._seen[1]
         seen, at = image, z
         if self.spec.net.ndim == 3:
             seen, at = _neighbourhood(
@@ -145,7 +145,7 @@ class Training:
         plan = predictor.make_plan(seen, self.spec.net, TilingSpec(), [(t, at)])
         network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
         result = np.zeros((len(self.classes), *image.shape[3:]), np.float32)
-        for piece in predictor.predict(network, seen, self._normalisations[key], plan, self._device):
+        for piece in predictor.predict(network, seen, normalisation, plan, self._device):
             if piece.z.start <= at < piece.z.stop:
                 result[:, piece.y, piece.x] = piece.probabilities[:, at - piece.z.start]
         return result

@@ -76,10 +76,9 @@ class Loop:
 
     def run(self) -> Iterator[Event]:
         """Train until the budget is used up; every event is a safe place to stop."""
-        used = self.progress.seconds
-        began = time.perf_counter()
         reason = "the planned training is complete"
         while (part := self.progress.part(self.spec)) < 1:
+            began = time.perf_counter()  # time at the yields, such as a pause, is not training
             try:
                 loss = self._step(learning_rate(part, self.spec))
             except torch.OutOfMemoryError:
@@ -97,11 +96,10 @@ class Loop:
                 yield Note(reason + "; try a lower learning rate", warning=True)
                 break
             self.progress.step += 1
-            self.progress.seconds = used + time.perf_counter() - began
+            self.progress.seconds += time.perf_counter() - began
             yield self._report(loss)
             if self.progress.part(self.spec) >= (self.progress.checks + 1) / self.spec.train.checks:
                 yield self._check(loss)
-                self.progress.seconds = used + time.perf_counter() - began
         yield Finished(reason, self.progress.step, self.progress.seconds)
 
     def _step(self, rate: float) -> float:
@@ -148,9 +146,11 @@ class Loop:
 
     def _check(self, loss: float) -> CheckDone:
         """Score the averaged weights on the held-out part and keep them if they are the best so far."""
+        began = time.perf_counter()
         self.progress.checks += 1
         self.recalibrate()
         event = self._score()
+        self.progress.seconds += time.perf_counter() - began
         if event.best:
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
         self.history.append({"step": event.step, "loss": loss, "held_out": event.loss, "scores": event.scores})
