@@ -121,7 +121,7 @@ def progress_of(event: Event) -> tuple[float | None, str]:
         case Note():
             return None, ("warning: " if event.warning else "") + event.text
         case Finished():
-            return None, f"{event.reason} ({event.seconds:.0f} s)"
+            return None, f"{event.reason} ({event.seconds:.0f} s)" if event.seconds else event.reason
 
 
 def _left(seconds: float) -> str:
