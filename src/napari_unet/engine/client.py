@@ -26,7 +26,7 @@ from napari_unet.engine import messages as m
 from napari_unet.engine.keys import decode_key
 from napari_unet.engine.messages import ImageRef, ModelInfo, OutputInfo
 from napari_unet.engine.process import COMMAND_LINE, WorkerProcess
-from napari_unet.engine.serving import ArrayServer, ServingThread, check_image
+from napari_unet.engine.serving import ArrayServer, check_image
 from napari_unet.errors import UserError
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
 
@@ -101,7 +101,6 @@ class Engine:
         self._command = tuple(command or COMMAND_LINE)
         self._lock = threading.RLock()
         self._process: WorkerProcess | None = None
-        self._serving: ServingThread | None = None
         self._server = ArrayServer()
         self._state: EngineState = "off"
         self._job: m.Job | None = None
@@ -148,8 +147,7 @@ class Engine:
             self._heard = time.monotonic()
             self._set_state("starting")
             atexit.register(self.close)
-            process = self._process = WorkerProcess(self._command, self._receive, self._exited)
-            self._serving = ServingThread(self._server, process.send)
+            process = self._process = WorkerProcess(self._command, self._server, self._receive, self._exited)
             process.start()
 
     def train(
@@ -282,19 +280,17 @@ class Engine:
         """End the job after its step or tile. A stopped training is saved and becomes the current model."""
         self._send_to_job(m.Stop())
 
-    def close(self, timeout: float = 2.0) -> None:
+    def close(self, timeout: float = 2.5) -> None:
         """End the worker; a training is stopped and saved if that takes no longer than ``timeout`` seconds."""
         with self._lock:
             process, self._process = self._process, None
-            serving, self._serving = self._serving, None
-            self._forget_job()
-            self._forget_view()
             self._state = "off"
         atexit.unregister(self.close)
         if process is not None:
             process.close(timeout)
-        if serving is not None:
-            serving.end()
+        with self._lock:
+            self._forget_job()
+            self._forget_view()
 
     # Inside
 
@@ -330,10 +326,6 @@ class Engine:
             return
         self._progressed = self._heard
         match report:
-            case m.ReadRequest():
-                serving = self._serving
-                if serving is not None:
-                    serving.ask(report)
             case m.EventReport():
                 self._emit(self.event, m.decode_event(report))
             case m.PreviewReport():
@@ -380,9 +372,6 @@ class Engine:
             if process is not self._process:
                 return
             self._process = None
-            if self._serving is not None:
-                self._serving.end()
-            self._serving = None
             job = self._job
             self._forget_job()
             self._forget_view()

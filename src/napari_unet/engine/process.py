@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from napari_unet.engine.messages import REPORT, Command, Report, Shutdown
+from napari_unet.engine.messages import REPORT, Command, ReadRequest, Report, Shutdown
+from napari_unet.engine.serving import ArrayServer, ServingThread
 from napari_unet.engine.wire import WireError, receive_frame, send_frame
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ class WorkerProcess:
     ----------
     command
         Program and arguments.
+    server
+        What the worker may read; served until the process has ended, for a training that waits for a read could
+        not save itself.
     on_report
         Called with this object and every report and its array, in a thread of its own.
     on_exit
@@ -43,6 +47,7 @@ class WorkerProcess:
     def __init__(
         self,
         command: Sequence[str],
+        server: ArrayServer,
         on_report: Callable[[WorkerProcess, Report, npt.NDArray[Any] | None], None],
         on_exit: Callable[[WorkerProcess, str], None],
     ) -> None:
@@ -59,6 +64,7 @@ class WorkerProcess:
         )
         self._stderr_thread = self._thread(self._drain, "stderr")
         self._thread(self._write, "writer")
+        self._serving = ServingThread(server, self.send)
 
     def start(self) -> None:
         """Begin to report."""
@@ -86,7 +92,7 @@ class WorkerProcess:
     def close(self, timeout: float) -> None:
         """Ask the process to end, then make it; takes at most ``timeout`` seconds, and half a second to kill."""
         self.send(Shutdown())
-        for wait, force in ((0.7 * timeout, self._process.terminate), (0.3 * timeout, self._process.kill)):
+        for wait, force in ((0.8 * timeout, self._process.terminate), (0.2 * timeout, self._process.kill)):
             try:
                 self._process.wait(wait)
                 break
@@ -117,7 +123,10 @@ class WorkerProcess:
         stdout = self._stream(self._process.stdout)
         try:
             while (frame := receive_frame(stdout)) is not None:
-                self._on_report(self, REPORT.validate_json(frame[0]), frame[1])
+                report = REPORT.validate_json(frame[0])
+                if isinstance(report, ReadRequest):
+                    self._serving.ask(report)
+                self._on_report(self, report, frame[1])
         except (WireError, ValidationError, OSError) as error:
             self._fault = f"{type(error).__name__}: {error}"
         self._end(stdout)
@@ -131,6 +140,7 @@ class WorkerProcess:
             code = self._process.wait()
         self._stderr_thread.join(0.3)
         self._out.put(None)
+        self._serving.end()
         _close(stdout)
         self._on_exit(self, self._fault or describe_exit(code))
 

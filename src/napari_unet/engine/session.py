@@ -232,14 +232,20 @@ class Session:
     def _preview_may_fail(self) -> Iterator[None]:
         """Turn an error of a preview into a warning: what it shows is worth less than the training.
 
-        If the user looks elsewhere by now (the old image may be gone), it is not even worth that.
+        If the user looks elsewhere by now (the old image may be gone), it is not even worth that. A preview whose
+        reading takes long gives way to an order to stop.
         """
+        before, self.channel.interruptible = self.channel.interruptible, True
         try:
             yield
+        except StoppedWhileReadingError:
+            pass  # the order itself comes next
         except (UserError, RuntimeError) as error:
             if self.channel.inbox.empty:
                 words = str(error) if isinstance(error, UserError) else _one_line(error)
                 self.channel.send(m.encode_event(Note(f"no preview of this plane: {words}", warning=True)))
+        finally:
+            self.channel.interruptible = before
 
 
 def describe(model: ModelLike | None) -> m.ModelInfo | None:
