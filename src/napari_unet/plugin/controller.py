@@ -90,6 +90,12 @@ class Controller:
         """There is a model to segment with or to save."""
         return self.engine.model is not None or self._model_path is not None
 
+    def describe_model(self) -> str:
+        """Describe the model at hand; empty without one."""
+        if not self.has_model:
+            return ""
+        return words.describe_model(self.model_name, self.engine.model)
+
     def update(self) -> None:
         """Show what is known now."""
         known = Known(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels
@@ -33,6 +35,8 @@ class Painter:
     """The labels chosen ask for another style."""
     brush_changed = Signal(int)
     """The label value that is painted with."""
+    edited = Signal()
+    """The annotation may hold other strokes than before (undo and redo too); count them when there is time."""
 
     def __init__(self, viewer: ViewerModel, selection: Selection) -> None:
         self._viewer, self._selection = viewer, selection
@@ -112,11 +116,23 @@ class Painter:
             return
         if self._followed is not None:
             self._followed.events.selected_label.disconnect(self._brush_moved)
+            for event in _edits(self._followed):
+                event.disconnect(self._edited)
         self._followed = layer
         if layer is not None:
             layer.events.selected_label.connect(self._brush_moved)
+            for event in _edits(layer):
+                event.connect(self._edited)
             self._brush_moved()
+
+    def _edited(self) -> None:
+        self.edited.emit()
 
     def _brush_moved(self) -> None:
         if self._followed is not None:
             self.brush_changed.emit(int(self._followed.selected_label))
+
+
+def _edits(layer: Labels) -> list[Any]:
+    """Events of a layer that go with painting; ``set_data`` is the only one at undo and redo."""
+    return [layer.events.paint, layer.events.labels_update, layer.events.set_data]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from napari_unet.arrays.axes import Image
+from napari_unet.engine.client import ModelInfo
 from napari_unet.spec import DEFAULT_CLASSES, TargetSpec
 
 _AXIS = {"T": ("time point", "time points"), "Z": ("slice", "slices")}
@@ -112,3 +113,27 @@ def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
         others = " or ".join(c.name for c in DEFAULT_CLASSES if c.name != name)
         return f"Only {name} is painted: paint some {others} as well."
     return ""
+
+
+def describe_model(name: str, model: ModelInfo | None) -> str:
+    """Say what model is at hand.
+
+    Parameters
+    ----------
+    name
+        File name, or where it comes from.
+    model
+        None if only its file is known.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import BOUNDARY, CELL, UNetSpec
+    >>> describe_model("mine", ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec()))
+    'mine: unet, width 16, depth 3; 1 channel; cell, boundary'
+    """
+    if model is None:
+        return name
+    net = model.net
+    channels = count(net.in_channels, "channel", "channels")
+    classes = ", ".join(c.name for c in model.classes)
+    return f"{name}: {net.kind}, width {net.base}, depth {net.depth}; {channels}; {classes}"

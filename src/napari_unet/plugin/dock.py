@@ -1,0 +1,315 @@
+"""The dock: puts the sections together and connects them with the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_unet.engine.client import Engine
+from napari_unet.events import CellsDone, CheckDone, Event, StepDone, TileDone
+from napari_unet.plugin import words
+from napari_unet.plugin.bridge import Bridge
+from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.decide import Message, Shown
+from napari_unet.plugin.keys import Keys
+from napari_unet.plugin.lifetime import Lifetime, later
+from napari_unet.plugin.requests import Painting, SegmentRequest
+from napari_unet.plugin.sections.advanced import AdvancedSection
+from napari_unet.plugin.sections.annotate import AnnotateSection
+from napari_unet.plugin.sections.image import ImageSection
+from napari_unet.plugin.sections.model import ModelSection
+from napari_unet.plugin.sections.preview import PreviewSection
+from napari_unet.plugin.sections.segment import SegmentSection
+from napari_unet.plugin.sections.train import TrainSection
+from napari_unet.plugin.status import StatusLine
+from napari_unet.spec import TargetSpec, TrainingSpec
+
+if TYPE_CHECKING:
+    import napari
+
+START_AFTER = 300
+"""Milliseconds after which the engine is started, so that the dock is drawn first."""
+COUNT_AFTER = 250
+"""Milliseconds after a stroke at which the painted pixels are counted."""
+WATCH_EVERY = 5000
+WIDTH = 380
+WELCOME = "Make an annotation layer, paint some strokes, press Train; improve them while you watch."
+MODELS = "Models (*.safetensors)"
+
+
+class UNetDock(QWidget):
+    """The dock of the plugin.
+
+    Parameters
+    ----------
+    napari_viewer
+        Filled in by napari, which goes by this name.
+    controller
+        Another one than usual, for tests.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer, controller: Controller | None = None) -> None:
+        super().__init__()
+        # napari gives plugins a proxy, in which a layer is not the same object twice
+        self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.controller = controller or Controller(viewer, Engine())
+        self._bridge = Bridge(self.controller.engine, self.controller, self)
+        self._closed = False
+        self._make_sections()
+        self._connect_sections()
+        self._connect_controller()
+        self._keys = Keys(
+            viewer,
+            {
+                "T": self._train_or_stop,
+                "W": self.preview.box.toggle,
+                "S": self._segment_slice,
+                "Q": self.controller.painter.next_class,
+            },
+        )
+        self.destroyed.connect(_letting_go(self._bridge, self._keys, self.controller))
+        self._lifetime = Lifetime(self, lambda: self.controller.job is not None, self.shut_down)
+        self._start_timers()
+        self._show_theme()
+        self._show_selection()
+        self.status.show_message(Message(self.controller.selection.problem or WELCOME))
+        self.controller.painter.count()
+        self.controller.update()
+
+    # Building
+
+    def _make_sections(self) -> None:
+        self.image = ImageSection()
+        self.annotate = AnnotateSection()
+        self.train = TrainSection()
+        self.preview = PreviewSection()
+        self.segment = SegmentSection()
+        self.model = ModelSection()
+        self.advanced = AdvancedSection()
+        self.status = StatusLine()
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(2, 2, 6, 2)
+        column.setSpacing(3)
+        for section in (
+            self.image,
+            self.annotate,
+            self.train,
+            self.preview,
+            self.segment,
+            self.model,
+            self.advanced,
+        ):
+            column.addWidget(section)
+        column.addStretch()
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setSpacing(2)
+        layout.addWidget(area, 1)
+        layout.addWidget(self.status)
+        self.setMinimumWidth(WIDTH - 20)
+
+    def sizeHint(self) -> QSize:
+        """Ask for the width in which nothing is cut off, and any height."""
+        return QSize(WIDTH, 900)
+
+    def _connect_sections(self) -> None:
+        c = self.controller
+        self.image.image_chosen.connect(lambda name: c.selection.choose_image(self._layer(name)))
+        self.image.axes_edited.connect(c.selection.set_axes)
+        self.annotate.new_layer.connect(lambda: c.painter.new_layer())
+        self.annotate.labels_chosen.connect(lambda name: c.painter.choose(self._layer(name)))
+        self.annotate.brush_chosen.connect(c.painter.take_brush)
+        self.annotate.next_cell.connect(c.painter.next_cell)
+        self.annotate.target_changed.connect(c.painter.set_target)
+        self.train.train.connect(lambda: c.train(self.training_spec()))
+        self.train.go_on.connect(lambda: c.train(self.training_spec(more=True), go_on=True))
+        self.train.pause.connect(c.pause_or_resume)
+        self.train.stop.connect(c.stop)
+        self.preview.switched.connect(c.live.switch)
+        self.preview.opacity_changed.connect(c.live.layer.set_opacity)
+        self.segment.segment.connect(self._segment)
+        self.segment.cancel.connect(c.stop)
+        self.model.open_pressed.connect(self._open_model)
+        self.model.save_pressed.connect(self._save_model)
+
+    def _connect_controller(self) -> None:
+        c = self.controller
+        c.shown.connect(self._show)
+        c.said.connect(self.status.show_message)
+        c.happened.connect(self._show_event)
+        c.began.connect(self._show_beginning)
+        c.selection.changed.connect(self._show_selection)
+        c.painter.painting.connect(self._show_painting)
+        c.painter.target_changed.connect(self._show_target)
+        c.painter.brush_changed.connect(self.annotate.show_brush)
+        c.live.switched.connect(self.preview.show_on)
+        self._viewer.events.theme.connect(self._show_theme)
+
+    def _start_timers(self) -> None:
+        self._counting = QTimer(self)
+        self._counting.setSingleShot(True)
+        self._counting.setInterval(COUNT_AFTER)
+        self._counting.timeout.connect(lambda: self.controller.painter.count())
+        self.controller.painter.edited.connect(lambda: self._counting.start())
+        self._watching = QTimer(self)
+        self._watching.setInterval(WATCH_EVERY)
+        self._watching.timeout.connect(self.controller.watch)
+        self._watching.start()
+        later(self, START_AFTER, self._start_engine)
+
+    def _start_engine(self) -> None:
+        if not self._closed:
+            self.controller.engine.start()
+
+    # What the user asks for
+
+    def training_spec(self, *, more: bool = False) -> TrainingSpec:
+        """Put the forms together.
+
+        Parameters
+        ----------
+        more
+            The time comes on top of the time that the last training took.
+        """
+        budget = self.train.budget.value()
+        update = {"seconds": (budget.seconds or 0) + (self.controller.seconds_trained if more else 0)}
+        update |= {name: getattr(budget, name) for name in ("steps", "checks", "warmup")}
+        train = self.advanced.train.value().model_copy(update=update)
+        return TrainingSpec(target=self.controller.painter.target, net=self.advanced.net.value(), train=train)
+
+    def _segment(self) -> None:
+        outputs = self.segment.outputs()
+        if not outputs:
+            self.controller.say("Choose at least one layer to make: boundaries, cells or probabilities.", "error")
+            return
+        tiling = self.advanced.tiling.value().model_copy(update={"device": self.advanced.train.value().device})
+        self.controller.segment(
+            SegmentRequest(self.segment.slice_only(), outputs, self.segment.form.value(), tiling)
+        )
+
+    def _segment_slice(self) -> None:
+        if self.segment.segment_button.isEnabled():
+            self.segment.choose_slice()
+            self._segment()
+
+    def _train_or_stop(self) -> None:
+        for made in (self.train.stop_button, self.train.train_button):
+            if made.isEnabled():
+                made.click()
+                return
+
+    def _open_model(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", MODELS)
+        if path:
+            self.controller.open_model(Path(path))
+
+    def _save_model(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save the model", "model.safetensors", MODELS)
+        if path:
+            self.controller.save_model(Path(path))
+
+    def _layer(self, name: str) -> Any:
+        return next((layer for layer in self._viewer.layers if layer.name == name), None)
+
+    # What is shown
+
+    def _show(self, shown: Shown) -> None:
+        self.annotate.new_button.setEnabled(shown.annotate)
+        self.train.train_button.setEnabled(shown.train)
+        self.train.go_on_button.setEnabled(shown.go_on)
+        self.train.pause_button.setEnabled(shown.pause)
+        self.train.pause_button.setText(shown.pause_text)
+        self.train.stop_button.setEnabled(shown.stop)
+        self.train.stop_button.setText(shown.stop_text)
+        self.segment.segment_button.setEnabled(shown.segment)
+        self.segment.cancel_button.setEnabled(shown.cancel)
+        self.model.open_button.setEnabled(shown.open)
+        self.model.save_button.setEnabled(shown.save)
+        self.advanced.setEnabled(shown.settings)
+        self.train.budget.setEnabled(shown.settings)
+        self.status.show_activity(shown.activity)
+        self.model.show_model(self.controller.describe_model())
+
+    def _show_selection(self) -> None:
+        selection = self.controller.selection
+        image, labels = selection.image_layer, selection.labels_layer
+        self.image.show_images([x.name for x in selection.images], image.name if image is not None else None)
+        understood = words.describe(selection.image) if selection.image is not None else selection.problem
+        self.image.show_axes(selection.axes, understood)
+        self.annotate.show_labels(
+            [x.name for x in selection.annotations], labels.name if labels is not None else None
+        )
+
+    def _show_painting(self, painting: Painting) -> None:
+        self.annotate.show_painting(painting.text, painting.missing)
+
+    def _show_target(self, target: TargetSpec) -> None:
+        self.annotate.show_target(target)
+        self.controller.painter.set_target(target)
+
+    def _show_beginning(self, job: str, go_on: bool) -> None:
+        if job == "train" and not go_on:
+            self.train.clear_progress()
+        if job == "train":
+            self.train.show_waiting("preparing ...")
+        if job == "predict":
+            self.segment.clear_progress()
+
+    def _show_event(self, event: Event) -> None:
+        if isinstance(event, StepDone):
+            self.train.plot.add_step(event.step, event.loss)
+            self.train.show_step(event.step, event.progress, event.seconds_left)
+        elif isinstance(event, CheckDone):
+            if event.loss is not None:
+                self.train.plot.add_check(event.step, event.loss)
+            self.train.show_scores(event.scores)
+        elif isinstance(event, TileDone):
+            self.segment.show_progress(event.done / event.total, event.seconds_left)
+        elif isinstance(event, CellsDone):
+            self.controller.say(
+                f"{words.count(event.cells, 'cell', 'cells')} found in part {event.done} of {event.total}."
+            )
+
+    def _show_theme(self) -> None:
+        theme = get_theme(self._viewer.theme)
+        self.train.plot.show_theme(theme.background.as_hex(), theme.text.as_hex())
+
+    # Closing
+
+    def shut_down(self) -> None:
+        """End the engine and let go of the viewer; the layers stay."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watching.stop()
+        self._counting.stop()
+        self._lifetime.close()
+        self._viewer.events.theme.disconnect(self._show_theme)
+        _letting_go(self._bridge, self._keys, self.controller)()
+
+
+def _letting_go(bridge: Bridge, keys: Keys, controller: Controller) -> Callable[[], None]:
+    """Make a function that ends what outlives the widget; it works when Qt has deleted the widget already."""
+
+    def let_go(*_: object) -> None:
+        bridge.close()
+        keys.close()
+        controller.close()
+
+    return let_go
+
+
+def open_dock(viewer: napari.Viewer) -> None:
+    """Open the dock; napari's menu Layers > Segment calls this."""
+    viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")

@@ -1,0 +1,113 @@
+"""What all sections share: a title that folds, rows, and short ways to make widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+SPACE = 4
+"""Pixels between rows."""
+
+
+class Section(QWidget):
+    """A part of the dock with a title; a click on the title folds it.
+
+    Parameters
+    ----------
+    title
+        Shown in bold.
+    tooltip
+        What the section is for.
+    open
+        Unfolded at first.
+    """
+
+    folded = Signal(bool)
+
+    def __init__(self, title: str, tooltip: str, *, open: bool = True) -> None:
+        super().__init__()
+        self._title = QToolButton()
+        self._title.setText(title)
+        self._title.setToolTip(tooltip + "\n(A click folds or unfolds this section.)")
+        self._title.setAccessibleName(title)
+        self._title.setCheckable(True)
+        self._title.setChecked(open)
+        self._title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._title.setStyleSheet("QToolButton { border: none; background: transparent; font-weight: bold; }")
+        self._title.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._body = QWidget()
+        self.rows = QVBoxLayout(self._body)
+        self.rows.setContentsMargins(10, 0, 0, 2)
+        self.rows.setSpacing(SPACE)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self._title)
+        layout.addWidget(self._body)
+        self._title.toggled.connect(self.unfold)
+        self.unfold(open)
+
+    def unfold(self, open: bool) -> None:
+        """Unfold or fold the section."""
+        self._title.setChecked(open)
+        self._title.setArrowType(Qt.ArrowType.DownArrow if open else Qt.ArrowType.RightArrow)
+        self._body.setVisible(open)
+        self.folded.emit(not open)
+
+    @property
+    def is_open(self) -> bool:
+        """Unfolded."""
+        return self._title.isChecked()
+
+
+def button(text: str, tooltip: str, pressed: Callable[[], None]) -> QPushButton:
+    """Make a push button."""
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    made.clicked.connect(lambda _checked=False: pressed())
+    return made
+
+
+def note() -> QLabel:
+    """Make a label for a sentence that may take several lines."""
+    made = QLabel()
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return made
+
+
+class Rows(QGridLayout):
+    """Captions on the left, widgets on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setContentsMargins(0, 0, 0, 0)
+        self.setHorizontalSpacing(6)
+        self.setVerticalSpacing(SPACE)
+        self.setColumnStretch(1, 1)
+
+    def add(self, caption: str, widget: QWidget | QLayout, tooltip: str = "") -> None:
+        """Add a row."""
+        row = self.rowCount()
+        label = QLabel(caption)
+        label.setToolTip(tooltip)
+        self.addWidget(label, row, 0)
+        if isinstance(widget, QWidget):
+            if tooltip:
+                widget.setToolTip(tooltip)
+            label.setBuddy(widget)
+            self.addWidget(widget, row, 1)
+        else:
+            self.addLayout(widget, row, 1)

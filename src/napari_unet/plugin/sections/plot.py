@@ -1,0 +1,63 @@
+"""The live plot of the loss."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from qtpy.QtWidgets import QSizePolicy
+
+TRAINING = "#56B4E9"
+HELD_OUT = "#E69F00"
+MOST = 2000
+"""Points that are kept; every second one is dropped when there are more."""
+SMOOTH = 0.9
+"""Weight of the past in the training curve."""
+
+
+class LossPlot(pg.PlotWidget):  # type: ignore[misc]
+    """Training loss (smoothed) and held-out loss over the steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(84)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setMouseEnabled(False, False)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.setToolTip("How wrong the network is: lower is better. Held out: on strokes it has not learnt from.")
+        item = self.getPlotItem()
+        item.getAxis("left").setWidth(34)
+        item.setContentsMargins(0, 2, 4, 0)
+        self._training = self.plot(pen=pg.mkPen(TRAINING, width=1.5))
+        self._held_out = self.plot(
+            pen=pg.mkPen(HELD_OUT, width=1.5), symbol="o", symbolSize=5, symbolBrush=HELD_OUT, symbolPen=None
+        )
+        self.clear_curves()
+
+    def clear_curves(self) -> None:
+        """Begin anew."""
+        self._points: list[tuple[int, float]] = []
+        self._checks: list[tuple[int, float]] = []
+        self._mean: float | None = None
+        self._training.setData([], [])
+        self._held_out.setData([], [])
+
+    def add_step(self, step: int, loss: float) -> None:
+        """Add a step of the training."""
+        self._mean = loss if self._mean is None else SMOOTH * self._mean + (1 - SMOOTH) * loss
+        self._points.append((step, self._mean))
+        if len(self._points) > MOST:
+            self._points = self._points[::2]
+        self._training.setData(*zip(*self._points, strict=True))
+
+    def add_check(self, step: int, loss: float) -> None:
+        """Add a held-out loss."""
+        self._checks.append((step, loss))
+        self._held_out.setData(*zip(*self._checks, strict=True))
+
+    def show_theme(self, background: str, text: str) -> None:
+        """Take the colours of napari's theme."""
+        self.setBackground(background)
+        for name in ("left", "bottom"):
+            axis = self.getPlotItem().getAxis(name)
+            axis.setPen(text)
+            axis.setTextPen(text)

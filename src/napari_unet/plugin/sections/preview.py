@@ -1,0 +1,38 @@
+"""Section 4: the preview."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider
+
+from napari_unet.plugin.sections.base import Section
+
+
+class PreviewSection(Section):
+    """Switches the preview and sets how strongly it covers the image."""
+
+    switched = Signal(bool)
+    opacity_changed = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__("4  Preview", "See what the network makes of the slice in view, while it learns.")
+        self.box = QCheckBox("Show")
+        self.box.setToolTip("Predict the slice in view and show it over the image (key W).")
+        self.box.setChecked(True)
+        self.box.toggled.connect(self.switched)
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(5, 100)
+        self.opacity.setValue(40)
+        self.opacity.setToolTip("How strongly the preview covers the image.")
+        self.opacity.setAccessibleName("Opacity of the preview")
+        self.opacity.valueChanged.connect(lambda value: self.opacity_changed.emit(value / 100))
+        line = QHBoxLayout()
+        line.addWidget(self.box)
+        line.addWidget(QLabel("Opacity"))
+        line.addWidget(self.opacity, 1)
+        self.rows.addLayout(line)
+
+    def show_on(self, on: bool) -> None:
+        """Show whether the preview is on."""
+        with QSignalBlocker(self.box):
+            self.box.setChecked(on)
