@@ -1,0 +1,79 @@
+"""Lines of one pixel between touching cells: drawn where there are none, thinned where they are wide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage as ndi
+from skimage.segmentation import watershed
+
+Labels = npt.NDArray[Any]
+
+
+def fill_gaps(labels: Labels) -> Labels:
+    """Grow all labels evenly into the gaps, until lines of one pixel are left where they would meet.
+
+    A watershed over a flat landscape, with 4-connected (in 3D 6-connected) neighbours.
+
+    Parameters
+    ----------
+    labels
+        Integer ids, 0 where there is none. Labels that already touch stay as they are.
+
+    Returns
+    -------
+    array
+        Same shape and type.
+
+    Examples
+    --------
+    >>> fill_gaps(np.array([[1, 1, 0, 0, 0, 2], [1, 0, 0, 0, 0, 2]]))
+    array([[1, 1, 1, 0, 2, 2],
+           [1, 1, 1, 0, 2, 2]])
+    """
+    gaps = labels == 0
+    if not gaps.any() or gaps.all():
+        return labels
+    # Only labels at a gap can grow: the others would merely fill the queue.
+    active = ndi.binary_dilation(gaps)
+    grown = watershed(
+        np.zeros(labels.shape, np.uint8),
+        markers=np.where(active, labels, 0),
+        mask=active,
+        connectivity=1,
+        watershed_line=True,
+    )
+    return np.where(gaps, grown, labels).astype(labels.dtype, copy=False)
+
+
+def draw_lines(labels: Labels) -> Labels:
+    """Set to 0 one pixel of every pair of face neighbours that belong to different labels.
+
+    Afterwards no two labels touch, so the 4-connected (in 3D 6-connected) components of ``labels > 0`` are
+    pieces of single labels.
+
+    Parameters
+    ----------
+    labels
+        Integer ids, 0 where there is none.
+
+    Returns
+    -------
+    array
+        Same shape and type; the first of two touching pixels is 0.
+
+    Examples
+    --------
+    >>> draw_lines(np.array([[1, 1, 2, 2, 0, 3]]))
+    array([[1, 0, 2, 2, 0, 3]])
+    """
+    touching = np.zeros(labels.shape, bool)
+    for axis in range(labels.ndim):
+        first = [slice(None)] * labels.ndim
+        second = first.copy()
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        a, b = labels[tuple(first)], labels[tuple(second)]
+        touching[tuple(first)] |= (a != b) & (a != 0) & (b != 0)
+    return np.where(touching, 0, labels).astype(labels.dtype, copy=False)
