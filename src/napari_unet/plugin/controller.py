@@ -11,7 +11,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.targets import derive_classes
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, OutputInfo, Preview
 from napari_unet.errors import UserError
-from napari_unet.events import Event, Note, StepDone
+from napari_unet.events import CellsDone, Event, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import Job, Kind, Known, Message, Shown, decide
@@ -48,6 +48,8 @@ class Controller:
     """An `Event` of the job at hand."""
     began = Signal(str, bool)
     """A job; whether a training goes on with the one before."""
+    ended = Signal(str)
+    """The job."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Controller:
         self._told = False
         self._store = store or Store()
         self._results: Results | None = None
+        self._cells = 0
         self._place: tuple[Image, Geometry] | None = None
         self._reuse = False
         self._image: Image | None = None
@@ -90,11 +93,10 @@ class Controller:
         """There is a model to segment with or to save."""
         return self.engine.model is not None or self._model_path is not None
 
-    def describe_model(self) -> str:
-        """Describe the model at hand; empty without one."""
-        if not self.has_model:
-            return ""
-        return words.describe_model(self.model_name, self.engine.model)
+    @property
+    def model_details(self) -> str:
+        """Describe the engine's model; empty without one."""
+        return words.describe_model(self.engine.model) if self.engine.model is not None else ""
 
     def update(self) -> None:
         """Show what is known now."""
@@ -168,6 +170,7 @@ class Controller:
             return
         self._place = image, geometry
         self._reuse = request.slice_only or image.size("T") * image.size("Z") == 1
+        self._cells = 0
         self._begin("predict")
 
     def _check_channels(self, image: Image) -> None:
@@ -226,6 +229,9 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone):
             self.seconds_trained = event.seconds
+        if isinstance(event, CellsDone):
+            self._cells += event.cells
+            self.say(words.cells_found(self._cells, event.done, event.total))
         if isinstance(event, Note) and event.warning:
             self.say(event.text, "warning")
         self.happened.emit(event)
@@ -264,7 +270,8 @@ class Controller:
             self._model_path, self.model_name = self.checkpoints.current, "trained here, not saved yet"
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
-        self.said.emit(end_of_job(result, go_on=self.checkpoints.can_go_on))
+        self.said.emit(end_of_job(result, go_on=self.checkpoints.can_go_on, cells=self._cells))
+        self.ended.emit(result.job)
         self.update()
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
             self.live.ask()

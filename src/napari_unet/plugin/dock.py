@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, QTimer
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_unet.engine.client import Engine
-from napari_unet.events import CellsDone, CheckDone, Event, StepDone, TileDone
+from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.controller import Controller
@@ -21,6 +21,7 @@ from napari_unet.plugin.lifetime import Lifetime, later
 from napari_unet.plugin.requests import Painting, SegmentRequest
 from napari_unet.plugin.sections.advanced import AdvancedSection
 from napari_unet.plugin.sections.annotate import AnnotateSection
+from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.sections.image import ImageSection
 from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
@@ -92,30 +93,11 @@ class UNetDock(QWidget):
         self.model = ModelSection()
         self.advanced = AdvancedSection()
         self.status = StatusLine()
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(2, 2, 6, 2)
-        column.setSpacing(3)
-        for section in (
-            self.image,
-            self.annotate,
-            self.train,
-            self.preview,
-            self.segment,
-            self.model,
-            self.advanced,
-        ):
-            column.addWidget(section)
-        column.addStretch()
-        area = QScrollArea()
-        area.setWidget(inside)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        sections = (self.image, self.annotate, self.train, self.preview, self.segment, self.model, self.advanced)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(2)
-        layout.addWidget(area, 1)
+        layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
 
@@ -149,6 +131,7 @@ class UNetDock(QWidget):
         c.said.connect(self.status.show_message)
         c.happened.connect(self._show_event)
         c.began.connect(self._show_beginning)
+        c.ended.connect(self._show_end)
         c.selection.changed.connect(self._show_selection)
         c.painter.painting.connect(self._show_painting)
         c.painter.target_changed.connect(self._show_target)
@@ -239,7 +222,7 @@ class UNetDock(QWidget):
         self.advanced.setEnabled(shown.settings)
         self.train.budget.setEnabled(shown.settings)
         self.status.show_activity(shown.activity)
-        self.model.show_model(self.controller.describe_model())
+        self.model.show_model(self.controller.model_name, self.controller.model_details)
 
     def _show_selection(self) -> None:
         selection = self.controller.selection
@@ -276,10 +259,12 @@ class UNetDock(QWidget):
             self.train.show_scores(event.scores)
         elif isinstance(event, TileDone):
             self.segment.show_progress(event.done / event.total, event.seconds_left)
-        elif isinstance(event, CellsDone):
-            self.controller.say(
-                f"{words.count(event.cells, 'cell', 'cells')} found in part {event.done} of {event.total}."
-            )
+        elif isinstance(event, Finished) and self.controller.job == "train":
+            self.train.show_end(event.steps, event.seconds)
+
+    def _show_end(self, job: str) -> None:
+        if job == "predict":
+            self.segment.clear_progress()
 
     def _show_theme(self) -> None:
         theme = get_theme(self._viewer.theme)

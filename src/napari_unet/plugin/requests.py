@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from napari_unet.engine.client import JobResult
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.words import count
 from napari_unet.spec import CellSpec, Output, TilingSpec
 
 
@@ -41,7 +42,7 @@ _STOPPED = {
 }
 
 
-def end_of_job(result: JobResult, *, go_on: bool) -> Message:
+def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0) -> Message:
     """Tell how a job ended.
 
     Parameters
@@ -50,7 +51,11 @@ def end_of_job(result: JobResult, *, go_on: bool) -> Message:
         Of the engine.
     go_on
         A checkpoint is there.
+    cells
+        Cells that a prediction has found; 0 if none were asked for.
     """
+    if result.outcome == "finished" and result.job == "predict" and cells:
+        return Message(f"Segmented: {count(cells, 'cell', 'cells')}. The results are new layers.", "good")
     if result.outcome == "finished":
         return Message(_FINISHED[result.job], "good")
     if result.outcome == "stopped":

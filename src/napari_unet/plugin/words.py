@@ -115,25 +115,26 @@ def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
     return ""
 
 
-def describe_model(name: str, model: ModelInfo | None) -> str:
+def describe_model(model: ModelInfo) -> str:
     """Say what model is at hand.
-
-    Parameters
-    ----------
-    name
-        File name, or where it comes from.
-    model
-        None if only its file is known.
 
     Examples
     --------
     >>> from napari_unet.spec import BOUNDARY, CELL, UNetSpec
-    >>> describe_model("mine", ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec()))
-    'mine: unet, width 16, depth 3; 1 channel; cell, boundary'
+    >>> describe_model(ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec()))
+    'unet, 1 channel; cell, boundary'
     """
-    if model is None:
-        return name
-    net = model.net
-    channels = count(net.in_channels, "channel", "channels")
-    classes = ", ".join(c.name for c in model.classes)
-    return f"{name}: {net.kind}, width {net.base}, depth {net.depth}; {channels}; {classes}"
+    channels = count(model.net.in_channels, "channel", "channels")
+    return f"{model.net.kind}, {channels}; {', '.join(c.name for c in model.classes)}"
+
+
+def cells_found(cells: int, done: int, total: int) -> str:
+    """Say how many cells were found so far.
+
+    Examples
+    --------
+    >>> cells_found(31, 1, 1), cells_found(80, 3, 20)
+    ('31 cells found.', '80 cells found in 3 of 20 slices so far.')
+    """
+    so_far = "" if done == total else f" in {done} of {total} slices so far"
+    return f"{count(cells, 'cell', 'cells')} found{so_far}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout
 
@@ -27,6 +29,9 @@ class ModelSection(Section):
         self.rows.addLayout(line)
         self.show_model("")
 
-    def show_model(self, text: str) -> None:
-        """Describe the model."""
-        self.text.setText(text or "No model yet: train one or open a file.")
+    def show_model(self, name: str, details: str = "") -> None:
+        """Show the name of the model; its details in the tooltip too, where nothing is cut off."""
+        self.text.setText(
+            "<br>".join(escape(t) for t in (name, details) if t) or "No model yet: train one, or open a file."
+        )
+        self.text.setToolTip(details)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QSpinBo
 
 from napari_unet.plugin.sections.base import Rows, Section, button, note
 from napari_unet.plugin.sections.plot import HELD_OUT, TRAINING, LossPlot
-from napari_unet.plugin.words import duration
+from napari_unet.plugin.words import count, duration
 from napari_unet.spec import TrainSpec
 
 ENDLESS = 86_400
@@ -100,8 +100,8 @@ class TrainSection(Section):
         column = QVBoxLayout(self._progress)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        for made in (self.bar, self.plot, legend, self.scores):
-            column.addWidget(made)
+        for part in (self.bar, self.plot, legend, self.scores):
+            column.addWidget(part)
         self.rows.addWidget(self._progress)
         self._progress.hide()  # until there is progress: a small screen has room for all buttons then
         self.clear_progress()
@@ -123,6 +123,10 @@ class TrainSection(Section):
         self.bar.setValue(round(progress * 1000))
         endless = seconds_left > ENDLESS / 2
         self.bar.setFormat(f"step {step}" + ("" if endless else f", {duration(seconds_left)} left"))
+
+    def show_end(self, steps: int, seconds: float) -> None:
+        """Show what a training that has ended did."""
+        self.bar.setFormat(f"{count(steps, 'step', 'steps')} in {duration(seconds)}")
 
     def show_scores(self, scores: Mapping[str, float | None]) -> None:
         """Show the held-out score of every class."""
