@@ -234,7 +234,9 @@ def complete(spec: TrainingSpec, pairs: Sequence[tuple[Image, Image]], found: da
 def _notes(found: data.Survey) -> Iterator[Note]:
     names = ", ".join(c.name for c in found.classes)
     pixels = sum(found.counts.values())
-    yield Note(f"learning {names} from {pixels} painted pixels in {len(found.planes)} slice(s)")
+    rest = {"ignore": "", "background": ", the rest is background", "boundary": ", the rest is boundary"}
+    slices = f"{len(found.planes)} slice" + ("s" if len(found.planes) != 1 else "")
+    yield Note(f"learning {names} from {pixels} painted pixels in {slices}{rest[found.unpainted]}")
     if found.unpainted == "boundary":
         yield Note("unpainted pixels are thin lines between cells: taken as boundary")
 
