@@ -56,4 +56,4 @@ def keep_stars(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
-    app.connect("autodoc-process-docstring", keep_stars)
+    app.connect("autodoc-process-docstring", keep_stars, priority=400)  # before napoleon adds its own stars

@@ -1,0 +1,38 @@
+"""The Python in README and docs runs as it stands there, with fewer training steps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [
+    p for p in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if BLOCK.search(p.read_text("utf-8"))
+]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def quick(code: str) -> str:
+    """The same code, trained for three steps in place of seconds."""
+    return re.sub(r"\bseconds=\d+", "steps=3", code)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(BLOCK.findall(page.read_text("utf-8")))
+    exec(compile(quick(code), str(page), "exec"), {"__name__": "page"})
+
+
+def test_quick_replaces_the_time() -> None:
+    assert quick("nu.train(image, labels, seconds=60)") == "nu.train(image, labels, steps=3)"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_of_pages_outside_of_the_docs_lead_somewhere(page: str) -> None:
+    links = LINK.findall((ROOT / page).read_text("utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
