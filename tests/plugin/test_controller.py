@@ -1,0 +1,317 @@
+"""What the buttons do and what follows from the engine's reports, without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_unet.engine.client import ModelInfo
+from napari_unet.events import CellsDone, StepDone
+from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.decide import Message, Shown
+from napari_unet.plugin.requests import SegmentRequest
+from napari_unet.plugin.results import Store
+from napari_unet.spec import BOUNDARY, CELL, TargetSpec, TrainingSpec, UNetSpec
+from plugin_tools import MODEL, FakeEngine, a_block, a_preview, an_output, result
+
+
+class Desk:
+    """A controller at work on a small stack, with what it said."""
+
+    def __init__(self, folder: Path, shape: tuple[int, ...] = (4, 40, 50), **properties: object) -> None:
+        self.viewer = ViewerModel()
+        self.engine = FakeEngine()
+        data = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+        self.image = self.viewer.add_image(data, name="stack", **properties)
+        self.controller = Controller(self.viewer, self.engine, Checkpoints(folder), Store())  # type: ignore[arg-type]
+        self.messages: list[Message] = []
+        self.states: list[Shown] = []
+        self.controller.said.connect(self.messages.append)
+        self.controller.shown.connect(self.states.append)
+
+    def paint(self) -> None:
+        layer = self.controller.painter.new_layer()
+        assert layer is not None
+        layer.data[..., 1, :10] = 1
+        layer.data[..., 3, :10] = 2
+
+    def finish_training(self) -> None:
+        path = self.controller.checkpoints.current
+        assert path is not None
+        path.with_suffix(".resume.safetensors").touch()
+        self.engine.model = MODEL
+        self.controller.on_job_finished(result("train"))
+
+    @property
+    def said(self) -> str:
+        return self.messages[-1].text
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path, scale=(3, 0.5, 0.5), translate=(1, 2, 3), units=("um", "um", "um"))
+
+
+def test_training_gets_a_snapshot_and_the_plane_in_view(desk: Desk) -> None:
+    desk.paint()
+    desk.viewer.dims.set_current_step(0, 2)
+    desk.controller.train(TrainingSpec())
+    given = desk.engine.last("train")
+    image, labels, _, autosave = given["args"]
+    assert given["view"] == (0, 2)
+    assert image.data is desk.image.data
+    assert labels.data is not desk.viewer.layers["strokes"].data
+    assert autosave.parent.is_dir()
+    assert desk.states[-1].stop
+    assert not desk.states[-1].train
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda d: None, "no annotation layer"),
+        (lambda d: d.controller.painter.new_layer(), "paint some strokes"),
+        (
+            lambda d: (
+                d.paint(),
+                d.viewer.layers["strokes"].data.__setitem__(d.viewer.layers["strokes"].data == 2, 1),
+            ),
+            r"only one class is painted \(cell\)",
+        ),
+        (lambda d: (d.paint(), setattr(d.viewer.layers["strokes"], "scale", (3, 1, 1))), "scale"),
+        (lambda d: (d.paint(), d.viewer.layers["strokes"].data.__setitem__(0, 9)), "value 9"),
+        (lambda d: d.controller.painter.choose(d.viewer.add_labels(np.ones((40, 50), np.uint8))), r"\(40, 50\)"),
+        (lambda d: d.controller.selection.set_axes("YXS"), "colours"),
+        (lambda d: d.viewer.layers.remove(d.image), "Open an image"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(desk: Desk, spoil: object, words: str) -> None:
+    spoil(desk)  # type: ignore[operator]
+    desk.controller.train(TrainingSpec())
+    assert desk.engine.count("train") == 0
+    assert desk.messages[-1].kind == "error"
+    import re
+
+    assert re.search(words, desk.said), desk.said
+    assert "\n" not in desk.said
+
+
+def test_preview_shows_the_plane_in_view_only(desk: Desk) -> None:
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    layer = desk.viewer.layers["U-Net preview"]
+    assert layer.data.shape == (40, 50)
+    assert (layer.data == 1).all()
+    np.testing.assert_array_equal(layer.scale, (0.5, 0.5))
+    np.testing.assert_array_equal(layer.translate, (2, 3))
+    desk.controller.on_preview(a_preview((40, 50), z=3, boundary=255))  # late: the slider is elsewhere
+    assert (layer.data == 1).all()
+
+
+def test_preview_follows_the_sliders(desk: Desk) -> None:
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    desk.viewer.dims.set_current_step(0, 3)
+    assert desk.engine.last("set_view")["args"][:2] == (0, 3)
+    assert not desk.viewer.layers["U-Net preview"].data.any()
+    calls = desk.engine.count("set_view")
+    desk.viewer.dims.set_point(0, desk.viewer.dims.point[0] + 0.1)  # still the same slice
+    assert desk.engine.count("set_view") == calls
+
+
+def test_preview_leaves_the_brush_alone(desk: Desk) -> None:
+    desk.paint()
+    strokes = desk.viewer.layers["strokes"]
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    assert desk.viewer.layers.selection.active is strokes
+    assert list(desk.viewer.layers).index(strokes) > list(desk.viewer.layers).index(
+        desk.viewer.layers["U-Net preview"]
+    )
+
+
+def test_deleting_the_preview_layer_switches_it_off(desk: Desk) -> None:
+    switched = []
+    desk.controller.live.switched.connect(switched.append)
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    desk.viewer.layers.remove("U-Net preview")
+    assert switched == [False]
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    assert "U-Net preview" not in desk.viewer.layers
+    desk.controller.live.switch(True)
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    assert "U-Net preview" in desk.viewer.layers
+
+
+def test_preview_of_another_image_is_dropped(desk: Desk) -> None:
+    desk.viewer.add_image(np.zeros((4, 20, 20)), name="other")
+    desk.controller.selection.choose_image(desk.viewer.layers["other"])
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    assert "U-Net preview" not in desk.viewer.layers
+
+
+def segment(desk: Desk, *, slice_only: bool = True, z: int = 0, value: int = 1) -> None:
+    desk.engine.model = MODEL
+    desk.controller.segment(SegmentRequest(slice_only, ("boundaries", "cells")))
+    desk.controller.on_outputs((an_output("boundaries", (4, 40, 50)), an_output("cells", (4, 40, 50), "int32")))
+    planes = [z] if slice_only else range(4)
+    for plane in planes:
+        at = (plane, slice(0, 40), slice(0, 50))
+        desk.controller.on_block(a_block("boundaries", at, np.ones((40, 50), np.uint8)))
+        desk.controller.on_block(a_block("cells", at, np.full((40, 50), value, np.int32)))
+        desk.controller.on_event(CellsDone(plane + 1, len(planes), 1))
+    desk.controller.on_job_finished(result("predict"))
+
+
+def test_results_lie_where_the_image_does(desk: Desk) -> None:
+    segment(desk, slice_only=False)
+    for name in ("boundaries", "cells"):
+        layer = desk.viewer.layers[name]
+        assert (np.asarray(layer.data) == 1).all()
+        np.testing.assert_array_equal(layer.scale, desk.image.scale)
+        np.testing.assert_array_equal(layer.translate, desk.image.translate)
+        assert layer.units == desk.image.units
+        assert layer.axis_labels == desk.image.axis_labels
+    assert "4 cells" in desk.said
+
+
+def test_the_slice_is_filled_again_but_edited_layers_are_kept(desk: Desk) -> None:
+    segment(desk, z=0, value=1)
+    segment(desk, z=2, value=5)
+    cells = desk.viewer.layers["cells"]
+    assert [int(p.max()) for p in cells.data] == [1, 0, 5, 0]
+    cells.selected_label = 9
+    cells.paint((0, 5, 5), 9)
+    segment(desk, z=0, value=3)
+    assert cells.data.max() == 9
+    assert desk.viewer.layers["cells [1]"].data.max() == 3
+
+
+def test_a_whole_stack_never_overwrites(desk: Desk) -> None:
+    segment(desk, slice_only=False, value=1)
+    segment(desk, slice_only=False, value=2)
+    assert (desk.viewer.layers["cells"].data == 1).all()
+    assert (desk.viewer.layers["cells [1]"].data == 2).all()
+
+
+def test_layers_removed_while_a_job_runs_do_no_harm(desk: Desk) -> None:
+    desk.engine.model = MODEL
+    desk.controller.segment(SegmentRequest(False, ("boundaries",)))
+    desk.viewer.layers.remove(desk.image)
+    desk.controller.on_outputs((an_output("boundaries", (4, 40, 50)),))
+    desk.viewer.layers.remove("boundaries")
+    desk.controller.on_block(a_block("boundaries", (0, slice(0, 40), slice(0, 50)), np.ones((40, 50), np.uint8)))
+    desk.controller.on_job_finished(result("predict"))
+    assert desk.messages[-1].kind == "good"
+
+
+def test_results_come_although_the_image_is_gone_or_renamed(desk: Desk) -> None:
+    desk.engine.model = MODEL
+    desk.controller.segment(SegmentRequest(False, ("boundaries",)))
+    desk.image.name = "new name"
+    desk.viewer.layers.remove(desk.image)
+    desk.controller.on_outputs((an_output("boundaries", (4, 40, 50)),))
+    np.testing.assert_array_equal(desk.viewer.layers["boundaries"].scale, (3, 0.5, 0.5))
+
+
+def test_wrong_number_of_channels(desk: Desk) -> None:
+    desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec(in_channels=2))
+    desk.controller.segment(SegmentRequest(True, ("cells",)))
+    assert desk.engine.count("predict") == 0
+    assert "needs 2 channels, 'stack' has 1" in desk.said
+
+
+def test_killed_engine_offers_to_go_on(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    path = desk.controller.checkpoints.current
+    assert path is not None
+    path.with_suffix(".resume.safetensors").touch()
+    desk.engine.state = "dead"
+    desk.controller.on_job_finished(result("train", "died", "The engine was killed (signal 9)."))
+    desk.controller.on_died("The engine was killed (signal 9).")
+    assert "killed" in desk.said
+    assert "Go on" in desk.said
+    assert "painting is untouched" in desk.said
+    assert desk.states[-1].go_on
+    assert desk.states[-1].segment  # with the checkpoint
+    desk.controller.train(TrainingSpec(), go_on=True)
+    assert desk.engine.last("train")["resume"] is True
+    assert desk.engine.last("train")["args"][3] == path
+
+
+def test_killed_before_the_first_checkpoint(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    desk.engine.state = "dead"
+    desk.controller.on_job_finished(result("train", "died", "The engine was killed."))
+    assert "press Train to begin again" in desk.said
+    assert not desk.states[-1].go_on
+
+
+def test_death_without_a_job_is_told(desk: Desk) -> None:
+    desk.controller.on_died("The engine has ended.")
+    assert "started again when it is needed" in desk.said
+
+
+def test_stop_and_pause(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    desk.engine.state = "training"
+    desk.controller.pause_or_resume()
+    assert desk.engine.count("pause") == 1
+    desk.engine.state = "paused"
+    desk.controller.on_state_changed("paused")
+    assert desk.states[-1].pause_text == "Resume"
+    desk.controller.pause_or_resume()
+    assert desk.engine.count("resume") == 1
+    desk.controller.stop()
+    desk.controller.stop()
+    assert desk.engine.count("stop") == 1
+    assert desk.states[-1].stop_text == "Stopping ..."
+
+
+def test_model_files(desk: Desk, tmp_path: Path) -> None:
+    desk.engine.model = MODEL
+    desk.controller.save_model(tmp_path / "mine")
+    path = tmp_path / "mine.safetensors"
+    assert desk.engine.last("save_model")["args"] == (path,)
+    desk.controller.on_job_finished(result("save", path=path))
+    assert desk.controller.model_name == "mine.safetensors"
+    desk.controller.open_model(path)
+    desk.controller.on_job_finished(result("load", "failed", "mine.safetensors is damaged"))
+    assert desk.said == "mine.safetensors is damaged"
+
+
+def test_a_silent_engine_is_reported_once(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    desk.engine.seconds_silent = 60.0
+    desk.controller.watch()
+    desk.controller.watch()
+    assert sum("silent" in m.text for m in desk.messages) == 1
+
+
+def test_seconds_add_up_for_going_on(desk: Desk) -> None:
+    desk.controller.on_event(StepDone(10, 0.5, 1.0, 42.0, 0.0))
+    assert desk.controller.seconds_trained == 42.0
+
+
+def test_close_ends_the_engine_and_lets_go(desk: Desk) -> None:
+    desk.controller.close()
+    assert desk.engine.closed == 1
+    calls = len(desk.engine.calls)
+    desk.viewer.dims.set_current_step(0, 0)
+    desk.viewer.layers.clear()
+    assert len(desk.engine.calls) == calls
+
+
+def test_cells_style_goes_to_the_engine(desk: Desk) -> None:
+    target = TargetSpec(style="cells", dense=True)
+    desk.controller.painter.set_target(target)
+    layer = desk.controller.painter.new_layer()
+    assert layer is not None
+    layer.data[0, :10, :10] = 4
+    desk.controller.train(TrainingSpec(target=target))
+    assert desk.engine.last("train")["args"][2].target == target
