@@ -35,6 +35,7 @@ class Lifetime(QObject):
         self._widget.removeEventFilter(self)
         if self._window is not None:
             self._window.removeEventFilter(self)
+            self._window = None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Look at what happens to the widget and to its window."""

@@ -41,7 +41,9 @@ class Selection:
         self._callbacks: list[tuple[Any, Callable[..., None]]] = []
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             self._connect(event, self._layers_changed)
-        self._connect(viewer.layers.events.reordered, self.changed.emit)
+        self._connect(viewer.layers.events.reordered, self._renamed)
+        for layer in viewer.layers:
+            layer.events.name.connect(self._renamed)
         self._layers_changed()
 
     def _connect(self, event: Any, callback: Callable[..., None]) -> None:
@@ -53,6 +55,8 @@ class Selection:
         for event, callback in self._callbacks:
             event.disconnect(callback)
         self._callbacks.clear()
+        for layer in self._viewer.layers:
+            layer.events.name.disconnect(self._renamed)
 
     @property
     def images(self) -> list[ImageLayer]:
@@ -114,7 +118,7 @@ class Selection:
 
     def _layers_changed(self, event: Any = None) -> None:
         layer = getattr(event, "value", None)
-        if getattr(event, "type", "") == "inserted" and isinstance(layer, ImageLayer | LabelsLayer):
+        if getattr(event, "type", "") == "inserted":
             layer.events.name.connect(self._renamed)
         if self.labels_layer is not None and self.labels_layer not in self._viewer.layers:
             self.labels_layer = None
