@@ -13,13 +13,10 @@ import atexit
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from psygnal import EmitLoopError, Signal, SignalInstance
 
 from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
@@ -27,12 +24,12 @@ from napari_unet.engine.keys import decode_key
 from napari_unet.engine.messages import ImageRef, ModelInfo, OutputInfo
 from napari_unet.engine.process import COMMAND_LINE, WorkerProcess
 from napari_unet.engine.serving import ArrayServer, check_image
+from napari_unet.engine.signals import Block, EngineSignals, EngineState, Preview
 from napari_unet.errors import UserError
-from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
+from napari_unet.spec import CellSpec, Output, TilingSpec, TrainingSpec
 
 __all__ = ["Block", "Engine", "EngineState", "JobResult", "ModelInfo", "OutputInfo", "Preview", "WorkerInfo"]
 
-EngineState = Literal["off", "starting", "ready", "training", "paused", "predicting", "working", "dead"]
 WorkerInfo = m.Ready
 JobResult = m.JobReport
 _STATES: dict[m.Job, EngineState] = {
@@ -49,27 +46,7 @@ _WORDS: dict[m.Job, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Preview:
-    """One predicted plane; ``probabilities`` uint8 (K, Y, X), 255 is certain."""
-
-    t: int
-    z: int
-    probabilities: npt.NDArray[np.uint8]
-    classes: tuple[ClassSpec, ...]
-    step: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of an output: ``result[block.index] = block.array``."""
-
-    output: Output
-    index: tuple[int | slice, ...]
-    array: npt.NDArray[Any]
-
-
-class Engine:
+class Engine(EngineSignals):
     """Runs jobs in a process of its own.
 
     Signals are emitted in the engine's reader thread (``state_changed`` also in the caller's): a window has to
@@ -81,21 +58,6 @@ class Engine:
     command
         The worker program, for tests.
     """
-
-    event: ClassVar = Signal(object)
-    """An `Event` of the job."""
-    preview: ClassVar = Signal(object)
-    """A `Preview`."""
-    outputs: ClassVar = Signal(object)
-    """A tuple of `OutputInfo`: what the prediction that begins now will fill."""
-    block: ClassVar = Signal(object)
-    """A `Block`."""
-    state_changed: ClassVar = Signal(str)
-    """The `EngineState`."""
-    died: ClassVar = Signal(str)
-    """The worker has ended by itself; the sentence says how, and what remains."""
-    job_finished: ClassVar = Signal(object)
-    """A `JobResult`."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self._command = tuple(command or COMMAND_LINE)
@@ -327,15 +289,15 @@ class Engine:
         self._progressed = self._heard
         match report:
             case m.EventReport():
-                self._emit(self.event, m.decode_event(report))
+                self.emit(self.event, m.decode_event(report))
             case m.PreviewReport():
                 assert array is not None
-                self._emit(self.preview, Preview(report.t, report.z, array, report.classes, report.step))
+                self.emit(self.preview, Preview(report.t, report.z, array, report.classes, report.step))
             case m.OutputsReport():
-                self._emit(self.outputs, report.outputs)
+                self.emit(self.outputs, report.outputs)
             case m.BlockReport():
                 assert array is not None
-                self._emit(self.block, Block(report.output, decode_key(report.key), array))
+                self.emit(self.block, Block(report.output, decode_key(report.key), array))
             case m.Ready():
                 self.worker = report
             case m.StateReport():
@@ -355,7 +317,7 @@ class Engine:
             self._forget_job()
             self.model = result.model
         self._set_state("ready")
-        self._emit(self.job_finished, result)
+        self.emit(self.job_finished, result)
 
     def _forget_view(self) -> None:
         if self._view is not None:
@@ -376,36 +338,29 @@ class Engine:
             self._forget_job()
             self._forget_view()
             self.worker = self.model = None
-        message = self._obituary(job, reason, process.last_words())
+        message = _obituary(reason, self.autosave, process.last_words())
         self._set_state("dead")
         if job is not None:
-            self._emit(self.job_finished, JobResult(job=job, outcome="died", message=message, path=self.autosave))
-        self._emit(self.died, message)
-
-    def _obituary(self, job: m.Job | None, reason: str, last_words: str) -> str:
-        parts = [f"The computing process ended by itself ({reason})."]
-        if "SIGKILL" in reason:
-            parts.append("Often the computer ran out of memory.")
-        if self.autosave is not None and self.autosave.is_file():
-            parts.append(f"The last saved model is {self.autosave}.")
-        if last_words:
-            parts.append(f"Its last words:\n{last_words}")
-        return " ".join(parts)
+            self.emit(self.job_finished, JobResult(job=job, outcome="died", message=message, path=self.autosave))
+        self.emit(self.died, message)
 
     def _set_state(self, state: EngineState) -> None:
         if state != self._state:
             self._state = state
-            self._emit(self.state_changed, state)
-
-    def _emit(self, signal: SignalInstance, value: object) -> None:
-        """Emit; an error of a listener is shown like any error of a thread, and the engine goes on."""
-        try:
-            signal.emit(value)
-        except EmitLoopError as error:
-            threading.excepthook(
-                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
-            )
+            self.emit(self.state_changed, state)
 
 
 def _same(image: Image, other: Image | None) -> bool:
     return other is not None and image.data is other.data and image.axes == other.axes
+
+
+def _obituary(reason: str, autosave: Path | None, last_words: str) -> str:
+    """Say how the worker ended and what remains."""
+    parts = [f"The computing process ended by itself ({reason})."]
+    if "SIGKILL" in reason:
+        parts.append("Often the computer ran out of memory.")
+    if autosave is not None and autosave.is_file():
+        parts.append(f"The last saved model is {autosave}.")
+    if last_words:
+        parts.append(f"Its last words:\n{last_words}")
+    return " ".join(parts)

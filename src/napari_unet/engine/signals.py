@@ -1,0 +1,63 @@
+"""What the engine tells the window."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import EmitLoopError, Signal, SignalInstance
+
+from napari_unet.spec import ClassSpec, Output
+
+EngineState = Literal["off", "starting", "ready", "training", "paused", "predicting", "working", "dead"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One predicted plane; ``probabilities`` uint8 (K, Y, X), 255 is certain."""
+
+    t: int
+    z: int
+    probabilities: npt.NDArray[np.uint8]
+    classes: tuple[ClassSpec, ...]
+    step: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of an output: ``result[block.index] = block.array``."""
+
+    output: Output
+    index: tuple[int | slice, ...]
+    array: npt.NDArray[Any]
+
+
+class EngineSignals:
+    """The signals of an engine. Listeners must not wait for the thread that gives it orders."""
+
+    event: ClassVar = Signal(object)
+    """An `Event` of the job."""
+    preview: ClassVar = Signal(object)
+    """A `Preview`."""
+    outputs: ClassVar = Signal(object)
+    """A tuple of `OutputInfo`: what the prediction that begins now will fill."""
+    block: ClassVar = Signal(object)
+    """A `Block`."""
+    state_changed: ClassVar = Signal(str)
+    """The `EngineState`."""
+    died: ClassVar = Signal(str)
+    """The worker has ended by itself; the sentence says how, and what remains."""
+    job_finished: ClassVar = Signal(object)
+    """A `JobResult`."""
+
+    def emit(self, signal: SignalInstance, value: object) -> None:
+        """Emit; an error of a listener is shown like any error of a thread, and the engine goes on."""
+        try:
+            signal.emit(value)
+        except EmitLoopError as error:
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
