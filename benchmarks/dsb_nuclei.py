@@ -12,9 +12,9 @@ import json
 
 import numpy as np
 import tifffile
-from common import need, probe
 
 import napari_unet as nu
+from common import need, probe
 from napari_unet.arrays.metrics import instance_score
 from napari_unet.events import CheckDone, Event, Finished
 

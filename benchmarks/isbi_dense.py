@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+
 from common import need, probe
 
 

@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 import torch
-from common import probe
 
+from common import probe
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
 from napari_unet.learn import predictor
@@ -71,9 +71,8 @@ def main() -> None:
     probes = [row[3] for row in rows]
     print(f"{words}; {options.size}^2 pixels in {len(plan.tiles)} tiles of {sides}")
     print(f"tiled {tiled_rate / 1e6:.2f} Mpx/s, raw {raw_rate / 1e6:.2f}, plain eager NCHW {plain_rate / 1e6:.2f}")
-    print(
-        f"tiled / raw {tiled_rate / raw_rate:.3f}, area limit {limit:.3f}, of the limit {tiled_rate / raw_rate / limit:.3f}"
-    )
+    part = tiled_rate / raw_rate
+    print(f"tiled / raw {part:.3f}, area limit {limit:.3f}, of the limit {part / limit:.3f}")
     print(f"raw / plain {raw_rate / plain_rate:.2f}; probe {min(probes):.3f} to {max(probes):.3f} s")
 
 
