@@ -118,7 +118,7 @@ class Selection:
 
     def _layers_changed(self, event: Any = None) -> None:
         layer = getattr(event, "value", None)
-        if getattr(event, "type", "") == "inserted":
+        if layer is not None and event.type == "inserted":
             layer.events.name.connect(self._renamed)
         if self.labels_layer is not None and self.labels_layer not in self._viewer.layers:
             self.labels_layer = None
