@@ -18,6 +18,11 @@ from napari_unet.spec import BOUNDARY, CELL, TrainingSpec
 STEP_SECONDS = 0.01
 
 
+def preview_of(image, t, z):
+    plane = image.read(t, slice(z, z + 1))[0, 0].astype(np.float32) / 255
+    return np.stack([plane, 1 - plane])
+
+
 class Model:
     classes = (CELL, BOUNDARY)
 
@@ -29,6 +34,9 @@ class Model:
 
     def save(self, path):
         path.write_text(f"{self.steps}")
+
+    def preview(self, image, t, z):
+        return preview_of(image, t, z)
 
 
 class Training:
@@ -74,8 +82,7 @@ class Training:
             time.sleep(1000)
 
     def preview(self, image, t, z):
-        plane = image.read(t, slice(z, z + 1))[0, 0].astype(np.float32) / 255
-        return np.stack([plane, 1 - plane])
+        return preview_of(image, t, z)
 
     def model(self):
         return Model(self.spec, self.step)

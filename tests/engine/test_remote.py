@@ -6,7 +6,7 @@ import pytest
 from napari_unet.arrays.axes import Image
 from napari_unet.engine.keys import decode_key
 from napari_unet.engine.messages import OutputInfo
-from napari_unet.engine.remote import PlaneOutput, ReadError, RemoteArray, RemoteOutput
+from napari_unet.engine.remote import ReadError, RemoteArray, RemoteOutput
 
 
 class Local:
@@ -44,18 +44,3 @@ def test_blocks_put_together_give_the_output():
         output[z, y : y + 4] = expected[z, y : y + 4] = block
     output[..., -1] = expected[..., -1] = 7
     np.testing.assert_array_equal(result, expected)
-
-
-@pytest.mark.parametrize("key", [np.s_[:, 1, 2], np.s_[:, 0:2, 2], np.s_[:], np.s_[:, 1:, 1:4], np.s_[:, -2, -3]])
-def test_plane_output_keeps_one_plane(key):
-    whole = np.random.default_rng(0).integers(0, 255, (2, 3, 5, 4, 6)).astype(np.uint8)
-    output = PlaneOutput(whole.shape, (1, 2))
-    output[:, 1, 3] = 255
-    output[key] = whole[key]
-    np.testing.assert_array_equal(output.plane, whole[:, 1, 2])
-
-
-def test_plane_output_of_an_image_without_stacks():
-    output = PlaneOutput((2, 4, 6), ())
-    output[:, 1:3, 2:] = 5
-    assert output.plane.sum() == 2 * 2 * 4 * 5

@@ -46,6 +46,9 @@ class ModelLike(Protocol):
     def save(self, path: Path, /) -> None:
         """Write the model file."""
 
+    def preview(self, image: Image, t: int, z: int, /) -> npt.NDArray[np.float32]:
+        """Predict one plane: (K, Y, X)."""
+
 
 class TrainingLike(Protocol):
     """A training, see `napari_unet.jobs.Training`: leaving its iteration stops and saves it."""

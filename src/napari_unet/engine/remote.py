@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image
-from napari_unet.engine.keys import Key, decode_key, encode_key, key_shape
+from napari_unet.engine.keys import Key, encode_key, key_shape
 from napari_unet.engine.messages import BlockReport, ImageRef, OutputInfo
 from napari_unet.errors import UserError
 
@@ -82,51 +82,3 @@ class RemoteOutput:
         place = encode_key(key, self.ndim)
         block = np.broadcast_to(np.asarray(value, self.dtype), key_shape(place, self.shape))
         self._send(BlockReport(output=self._output, key=place), block)
-
-
-class PlaneOutput:
-    """Takes what is written to one plane of a (K, ...) result and forgets the rest.
-
-    With it a prediction of one plane of a stack needs the memory of that plane only.
-
-    Parameters
-    ----------
-    shape
-        Shape of the whole result: K, then the image's result shape, which ends with Y, X.
-    place
-        Index of the plane along the axes between the first and the last two.
-
-    Examples
-    --------
-    >>> output = PlaneOutput((2, 5, 4, 4), (3,))
-    >>> output[:, 3, 0:2, :] = 7
-    >>> output[:, 4] = 9
-    >>> output.plane[1].tolist()
-    [[7, 7, 7, 7], [7, 7, 7, 7], [0, 0, 0, 0], [0, 0, 0, 0]]
-    """
-
-    def __init__(self, shape: tuple[int, ...], place: tuple[int, ...]):
-        self.shape, self.dtype = shape, np.dtype(np.uint8)
-        self._place = place
-        self.plane: npt.NDArray[np.uint8] = np.zeros((shape[0], *shape[-2:]), np.uint8)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    def __setitem__(self, key: Any, value: Any, /) -> None:
-        entries = encode_key(key, self.ndim)
-        values: npt.NDArray[Any] = np.broadcast_to(np.asarray(value, self.dtype), key_shape(entries, self.shape))
-        axis = 0 if isinstance(entries[0], int) else 1
-        for entry, wanted, length in zip(entries[1:-2], self._place, self.shape[1:-2], strict=True):
-            if isinstance(entry, int):
-                if entry % length != wanted:
-                    return
-                continue
-            covered = range(*slice(*entry).indices(length))
-            if wanted not in covered:
-                return
-            values = values.take(covered.index(wanted), axis=axis)
-        ends = (entries[0], *entries[-2:])
-        self.plane[decode_key(ends)] = values

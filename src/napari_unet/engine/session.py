@@ -16,12 +16,12 @@ from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
 from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, leave
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
-from napari_unet.engine.preview import preview_model, to_uint8
+from napari_unet.engine.preview import to_uint8
 from napari_unet.engine.remote import RemoteOutput, remote_image
 from napari_unet.engine.schedule import PreviewClock, Throttle
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Note, StepDone
-from napari_unet.spec import TilingSpec, TrainingSpec
+from napari_unet.spec import TrainingSpec
 
 DTYPES = {"probabilities": "|u1", "classes": "|u1", "boundaries": "|u1", "cells": "<i4"}
 Way = Literal["go", "stop", "leave"]
@@ -55,7 +55,6 @@ class Session:
         self.view: View | None = None
         self._clock = PreviewClock()
         self._throttle = Throttle()
-        self._previewed: list[Image] = []
 
     def run(self) -> None:
         """Handle orders for ever."""
@@ -98,7 +97,6 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the window shows it; the worker must survive
             trace = "".join(traceback.format_exception(error))
             report = self._report(job, "failed", message=_one_line(error), traceback=trace)
-        self._previewed.clear()
         self.channel.at_work = self.channel.interruptible = False
         self.channel.send(report)
         if job in ("train", "load") and self.channel.inbox.empty:
@@ -199,7 +197,6 @@ class Session:
             image = self.view.image if self.view else None
             if order.image is not None:
                 image = remote_image(self.channel, order.image)
-                self._previewed.append(image)  # trainings know images by id(), so none may be freed in between
             assert image is not None
             t, _, z, _, _ = image.shape
             self.view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1))
@@ -220,8 +217,7 @@ class Session:
         if model is None or view is None:
             return
         with self._preview_may_fail():
-            tiling = TilingSpec(threads=self.threads)
-            found = preview_model(self.jobs, model, view.image, view.t, view.z, tiling)
+            found = to_uint8(model.preview(view.image, view.t, view.z))
             steps = model.describe().get("steps", 0)
             self._send_preview(view, model.classes, int(steps), found)
 

@@ -84,8 +84,12 @@ def main(load: Callable[[], tuple[Jobs, Facts]] | None = None) -> None:
 
 
 def load_real() -> tuple[Jobs, Facts]:
-    """Import torch and all that needs it."""
-    return RealJobs(), find_facts()
+    """Import torch and all that needs it, and leave a core to the window."""
+    jobs, facts = RealJobs(), find_facts()
+    from napari_unet.learn.device import set_threads
+
+    set_threads(max(1, count_cores() - 1))
+    return jobs, facts
 
 
 if __name__ == "__main__":

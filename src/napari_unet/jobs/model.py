@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from napari_unet.arrays.axes import ArrayLike, Image, guess_axes
-from napari_unet.learn import modelfile
+from napari_unet.jobs.preview import Previewer
+from napari_unet.learn import modelfile, predictor
+from napari_unet.learn.device import choose_device
 from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
@@ -30,6 +33,7 @@ class Model:
 
     def __init__(self, trained: Trained) -> None:
         self.trained = trained
+        self._preview: tuple[Previewer, nn.Module] | None = None
 
     @property
     def spec(self) -> TrainingSpec:
@@ -100,6 +104,15 @@ class Model:
         A 2D network numbers the cells of every slice from 1.
         """
         return self._run("cells", image, axes, out, tiling, cells or CellSpec())
+
+    def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
+        """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
+        if self._preview is None:
+            device, _ = choose_device("auto")
+            network = predictor.prepare(self.trained.network, self.spec.net.ndim, device)
+            self._preview = Previewer(self.spec, device), network
+        previewer, network = self._preview
+        return previewer.plane(network, image, t, z)
 
     def _run(
         self,

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_unet.arrays import intensity, regions
+from napari_unet.arrays import regions
 from napari_unet.arrays.axes import ArrayLike, Image
 from napari_unet.arrays.tiles import round_up
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.model import Model, as_image
+from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import data, modelfile, predictor
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
 from napari_unet.learn.loop import Loop
@@ -28,7 +29,6 @@ from napari_unet.spec import (
     NormalisationSpec,
     Style,
     TargetSpec,
-    TilingSpec,
     TrainingSpec,
     TrainSpec,
 )
@@ -83,7 +83,7 @@ class Training:
         self.notes.append(Note(words))
         self._device = device
         self._loop = Loop(build(self.spec.net), *self._split(units), self.spec, device)
-        self._seen: tuple[Image, intensity.Normalisation] | None = None
+        self._previewer = Previewer(self.spec, device)
         if start is not None:
             self._start_from(start)
         if resume:
@@ -133,22 +133,8 @@ class Training:
         ndarray
             float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
         """
-        if self._seen is None or self._seen[0] is not image:
-            self._seen = (image, intensity.fit(image, self.spec.normalisation))
-        normalisation = self._seen[1]
-        seen, at = image, z
-        if self.spec.net.ndim == 3:
-            seen, at = _neighbourhood(
-                image, t, z, geometry.halo(self.spec.net)[0], geometry.stride(self.spec.net)[0]
-            )
-            t = 0
-        plan = predictor.make_plan(seen, self.spec.net, TilingSpec(), [(t, at)])
         network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
-        result = np.zeros((len(self.classes), *image.shape[3:]), np.float32)
-        for piece in predictor.predict(network, seen, normalisation, plan, self._device):
-            if piece.z.start <= at < piece.z.stop:
-                result[:, piece.y, piece.x] = piece.probabilities[:, at - piece.z.start]
-        return result
+        return self._previewer.plane(network, image, t, z)
 
     def _split(self, units: list[data.Unit]) -> tuple[data.PatchSampler, data.Batch | None]:
         """Hold a part of the annotation out and make the sampler of the rest."""
@@ -189,13 +175,6 @@ class Training:
         if before.net != self.spec.net or before.target != self.spec.target:
             raise UserError(f"{path} belongs to a training with another network or other classes; train anew")
         self._loop.restore(tensors, facts)
-
-
-def _neighbourhood(image: Image, t: int, z: int, halo: int, stride: int) -> tuple[Image, int]:
-    """Read the planes around ``z`` that a 3D network needs for it; returns them and the place of ``z``."""
-    first = max(0, (z - halo) // stride * stride)
-    block = image.read(t, slice(first, z + halo + stride))
-    return Image(block, "CZYX", image.spacing, image.name), z - first
 
 
 def check_output(output: Path | None) -> None:
