@@ -27,6 +27,7 @@ def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None)
 
     Examples
     --------
+    >>> import torch
     >>> float(cross_entropy(torch.zeros(1, 2, 2), torch.tensor([[0, -1]]))).__round__(4)
     0.6931
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import math
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +45,7 @@ class Store:
 
     def __init__(self, limit: int = IN_MEMORY) -> None:
         self._limit = limit
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._made = 0
 
     def array(self, geometry: Geometry, dtype: npt.DTypeLike) -> Any:
@@ -60,16 +62,21 @@ class Store:
         import zarr
 
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="napari-unet-", ignore_cleanup_errors=True)
-        folder = Path(self._folder.name)
-        check_disk(folder, size, "the result")
+            self._folder = Path(tempfile.mkdtemp(prefix="napari-unet-"))
+            # Not when this store goes: its layers may outlive the dock.
+            atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        check_disk(self._folder, size, "the result")
         self._made += 1
         chunks = tuple(
             min(CHUNK, n) if a in "YX" else n if a == "C" else 1
             for a, n in zip(geometry.axes, geometry.shape, strict=True)
         )
         return zarr.create_array(
-            store=folder / f"{self._made}.zarr", shape=geometry.shape, dtype=dtype, chunks=chunks, fill_value=0
+            store=self._folder / f"{self._made}.zarr",
+            shape=geometry.shape,
+            dtype=dtype,
+            chunks=chunks,
+            fill_value=0,
         )
 
 
