@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import napari
 import numpy as np
@@ -57,44 +58,53 @@ def rim(mask: npt.NDArray[np.bool_], share: float = 0.6) -> list[Point]:
     return [(float(y), float(x)) for y, x in kept[::2]]
 
 
+def around(mask: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_], distance: int) -> list[Point]:
+    """A stroke around one object, at a distance, as far as it does not meet another one."""
+    near = ndi.binary_dilation(mask, iterations=distance)
+    ring = np.argwhere(near & ~ndi.binary_erosion(near))
+    middle = ring.mean(axis=0)
+    order = np.argsort(np.arctan2(ring[:, 0] - middle[0], ring[:, 1] - middle[1]))
+    best: list[Point] = []
+    run: list[Point] = []
+    for y, x in ring[order]:
+        run = [*run, (float(y), float(x))] if free[y, x] else []
+        best = max(best, run, key=len)
+    return best[::2]
+
+
 def strokes_from_truth(
-    truth: npt.NDArray[np.integer], objects: int
+    truth: npt.NDArray[np.integer[Any]], objects: int
 ) -> tuple[list[list[Point]], list[list[Point]], list[list[Point]]]:
-    """Choose what a person would paint: inside some nuclei, along their rims, and on the background.
+    """Choose what a person would paint: inside some nuclei, along their rims, and around them.
 
     Parameters
     ----------
     truth
         Instance labels, axes Y, X.
     objects
-        How many nuclei are touched.
+        How many nuclei are touched, spread over the sizes.
     """
-    boxes = ndi.find_objects(truth)
-    sizes = ndi.sum_labels(truth > 0, truth, np.arange(1, truth.max() + 1))
-    chosen = np.argsort(sizes)[::-1][: 2 * objects : 2] + 1
-    cells, rims = [], []
+    values = np.unique(truth[truth > 0])
+    sizes = ndi.sum_labels(truth > 0, truth, values)
+    values = values[np.argsort(sizes)[::-1]][: 3 * len(values) // 4]
+    chosen = values[np.linspace(0, len(values) - 1, min(objects, len(values))).astype(int)]
+    free = ndi.distance_transform_edt(truth == 0) > 2
+    cells, rims, background = [], [], []
     for value in chosen:
-        if boxes[value - 1] is None:
-            continue
         mask = truth == value
         depth = ndi.distance_transform_edt(mask)
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-        cells.append(across((float(y), float(x)), 0.6 * float(depth.max())))
+        cells.append(across((float(y), float(x)), 0.5 * float(depth.max())))
         rims.append(rim(mask))
-    free = ndi.distance_transform_edt(truth == 0)
-    background = []
-    for _ in range(objects // 2):
-        y, x = np.unravel_index(int(free.argmax()), free.shape)
-        half = 0.7 * float(free.max())
-        background.append(across((float(y), float(x)), half))
-        free[max(0, y - 20) : y + 20, max(0, x - 20) : x + 20] = 0
+        background += [s for d in (5, 9) if len(s := around(mask, free, d)) > 4]
     return cells, rims, background
 
 
 def paint_like_a_person(
-    viewer: napari.Viewer, layer: Labels, truth: npt.NDArray[np.integer], objects: int
+    viewer: napari.Viewer, layer: Labels, truth: npt.NDArray[np.integer[Any]], objects: int
 ) -> None:
     """Paint strokes of the three classes in the plane in view."""
+    layer.brush_size = 2
     for value, group in enumerate(strokes_from_truth(truth, objects), start=1):
         layer.selected_label = value
         for points in group:
