@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -52,18 +52,62 @@ def contacts(fragments: Labels, boundary: Floats) -> Contacts:
     ([[1, 2], [1, 3], [2, 3]], [0.5, 0.5, 1.0], [1.0, 2.0, 1.0])
     """
     nodes = int(fragments.max()) + 1
-    keys, heights = [], []
+    keys, heights = _faces(fragments, boundary)
+    found, edge = np.unique(keys, return_inverse=True)
+    length = np.bincount(edge, minlength=len(found)).astype(float)
+    total = np.bincount(edge, weights=heights, minlength=len(found))
+    return Contacts(nodes, np.stack([found // nodes, found % nodes], axis=1), total / length, length)
+
+
+def narrowed(graph: Contacts, fragments: Labels, distance: Floats) -> Contacts:
+    """Strengthen the boundary where two fragments touch at a neck of the mask.
+
+    Two round objects that touch are separated by their shape even where no boundary was seen.
+
+    Parameters
+    ----------
+    graph
+        Contacts of ``fragments``.
+    fragments
+        Ids, 0 is outside.
+    distance
+        Distance of every pixel to the outside, same shape.
+
+    Returns
+    -------
+    Contacts
+        With ``1 - (1 - boundary) * neck`` for the boundary, where ``neck`` is the largest distance along the
+        contact over that of the narrower of the two fragments, at most 1.
+
+    Examples
+    --------
+    >>> fragments = np.array([[1, 1, 1, 2, 2, 2]])
+    >>> distance = np.array([[2, 4, 2, 1, 4, 2]])
+    >>> narrowed(contacts(fragments, np.zeros((1, 6))), fragments, distance).boundary
+    array([0.5])
+    """
+    keys, width = _faces(fragments, distance)
+    found, edge = np.unique(keys, return_inverse=True)
+    widest = np.zeros(len(found))
+    np.maximum.at(widest, edge, width)
+    peaks = np.zeros(graph.nodes)
+    np.maximum.at(peaks, fragments.ravel(), distance.ravel())
+    neck = np.minimum(1, widest / np.maximum(peaks[graph.pairs].min(axis=1), 1e-6))
+    return replace(graph, boundary=1 - (1 - graph.boundary) * neck)
+
+
+def _faces(fragments: Labels, values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """List the face neighbours in different fragments: a key of the two ids, and the higher value of the two."""
+    nodes = int(fragments.max()) + 1
+    keys, highest = [], []
     for axis in range(fragments.ndim):
-        a, b = (np.moveaxis(fragments, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
+        ids, heights = np.moveaxis(fragments, axis, 0), np.moveaxis(values, axis, 0)
+        a, b = ids[:-1], ids[1:]
         touch = (a != b) & (a > 0) & (b > 0)
         a, b = a[touch].astype(np.int64), b[touch].astype(np.int64)
         keys.append(np.minimum(a, b) * nodes + np.maximum(a, b))
-        low, high = (np.moveaxis(boundary, axis, 0)[part][touch] for part in (slice(None, -1), slice(1, None)))
-        heights.append(np.maximum(low, high))
-    found, edge = np.unique(np.concatenate(keys), return_inverse=True)
-    length = np.bincount(edge, minlength=len(found)).astype(float)
-    total = np.bincount(edge, weights=np.concatenate(heights), minlength=len(found))
-    return Contacts(nodes, np.stack([found // nodes, found % nodes], axis=1), total / length, length)
+        highest.append(np.maximum(heights[:-1][touch], heights[1:][touch]))
+    return np.concatenate(keys), np.concatenate(highest)
 
 
 def join_by_mean(graph: Contacts, threshold: float) -> npt.NDArray[Any]:

@@ -7,7 +7,9 @@ Two kinds of image, told apart by the roles of the classes:
 - *Objects* (classes ``cell`` and ``background``): nuclei or cells on a background, with or without a boundary
   class for their rims. The rim belongs to the cell; where two touch, only their ids differ.
 
-Both go the same way: `fragments`, joined where the boundary between them is weak (see `agglomeration`).
+Both go the same way: `fragments`, joined where the boundary between them is weak (see `agglomeration`). Rims of
+objects are thin, so networks give them low probabilities, which they share with the background. For objects the
+boundary is therefore weighed against ``cell`` alone, and necks of their shape count as boundary, too.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from scipy import ndimage as ndi
 from skimage.measure import label
 from skimage.segmentation import watershed
 
-from napari_unet.arrays.agglomeration import contacts, has_elf, join_by_elf, join_by_mean
-from napari_unet.arrays.fragments import fragments, relative_spacing
+from napari_unet.arrays.agglomeration import contacts, has_elf, join_by_elf, join_by_mean, narrowed
+from napari_unet.arrays.fragments import distance_to_boundary, fragments, relative_spacing
 from napari_unet.arrays.lines import draw_lines
 from napari_unet.errors import UserError
 from napari_unet.spec import CellSpec, ClassSpec, Role
@@ -73,10 +75,16 @@ def cells_from_probabilities(
     """
     probabilities = _checked(probabilities, classes)
     pixel = relative_spacing(spacing, probabilities.ndim - 1)
-    boundary = role_probability(probabilities, classes, "boundary")
-    mask = _foreground(probabilities, classes)
+    mask, boundary = _mask_and_boundary(probabilities, classes)
     free = mask & (boundary < spec.threshold)
-    cells = _assign(boundary, free, mask, spec, pixel)
+    if is_tissue(classes) and not free.any():
+        return np.zeros(
+            free.shape, np.int32
+        )  # An object may be all rim, a tissue that is all membrane has no cell.
+    if spec.method == "components":
+        cells = _components(boundary, free, mask)
+    else:
+        cells = _agglomerate(boundary, free, mask, spec, pixel, necks=not is_tissue(classes))
     if not free.all():
         cells = np.where(_within(free, cells > 0, spec.grow, pixel), cells, 0)
     if is_tissue(classes):
@@ -156,28 +164,34 @@ def _checked(probabilities: npt.NDArray[Any], classes: Sequence[ClassSpec]) -> F
     return np.asarray(array / np.float32(scale), dtype=np.float32)
 
 
-def _foreground(probabilities: Floats, classes: Sequence[ClassSpec]) -> Mask:
-    """Where cells and their boundaries may be."""
+def _mask_and_boundary(probabilities: Floats, classes: Sequence[ClassSpec]) -> tuple[Mask, Floats]:
+    """Find where cells and their boundaries may be, and how probable a boundary is there."""
+    boundary = role_probability(probabilities, classes, "boundary")
     if is_tissue(classes):
-        return np.ones(probabilities.shape[1:], bool)
-    cell, boundary = (role_probability(probabilities, classes, role) for role in ("cell", "boundary"))
-    return np.asarray(cell + boundary > 0.5)
+        return np.ones(boundary.shape, bool), boundary
+    inside = boundary + role_probability(probabilities, classes, "cell")
+    mask = inside > 0.5
+    return mask, np.where(mask, boundary / np.maximum(inside, 0.5), boundary)
 
 
-def _assign(boundary: Floats, free: Mask, mask: Mask, spec: CellSpec, pixel: tuple[float, ...]) -> Labels:
-    """Give every pixel of the mask to a cell."""
-    method = spec.method
-    if method == "auto":
-        method = "gasp" if has_elf() else "watershed"
-    if method == "components":
-        seeds = label(free, connectivity=1)
-        return np.asarray(watershed(boundary, seeds, mask=mask, connectivity=1), dtype=np.int32)
+def _components(boundary: Floats, free: Mask, mask: Mask) -> Labels:
+    """Take the connected pieces without boundary and grow them over the rest of the mask."""
+    seeds = label(free, connectivity=1)
+    return np.asarray(watershed(boundary, seeds, mask=mask, connectivity=1), dtype=np.int32)
+
+
+def _agglomerate(
+    boundary: Floats, free: Mask, mask: Mask, spec: CellSpec, pixel: tuple[float, ...], *, necks: bool
+) -> Labels:
+    """Cut the mask into fragments and join them to cells."""
     pieces = fragments(boundary, free, mask, pixel)
     graph = contacts(pieces, boundary)
-    if method == "watershed":
+    if necks:
+        graph = narrowed(graph, pieces, distance_to_boundary(mask, pixel))
+    if spec.method == "watershed" or (spec.method == "auto" and not has_elf()):
         cell_of = join_by_mean(graph, 1 - spec.beta)
     else:
-        cell_of = join_by_elf(graph, method, spec.beta)
+        cell_of = join_by_elf(graph, "multicut" if spec.method == "multicut" else "gasp", spec.beta)
     # Ids from python-elf start at 0, which here is the outside.
     return np.where(pieces > 0, cell_of[pieces] + 1, 0).astype(np.int32)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
+from skimage.measure import label
 from skimage.segmentation import watershed
 
 Labels = npt.NDArray[Any]
@@ -45,7 +46,12 @@ def fill_gaps(labels: Labels) -> Labels:
         connectivity=1,
         watershed_line=True,
     )
-    return np.where(gaps, grown, labels).astype(labels.dtype, copy=False)
+    filled = np.where(gaps, grown, labels)
+    # Where two labels meet at corners, scikit-image lets single pixels jump over the line: they are line, too.
+    pieces = label(filled, connectivity=1)
+    grown_from = np.zeros(int(pieces.max()) + 1, bool)
+    grown_from[pieces[~gaps]] = True
+    return np.where(grown_from[pieces], filled, 0).astype(labels.dtype, copy=False)
 
 
 def draw_lines(labels: Labels) -> Labels:
