@@ -25,7 +25,7 @@ MakeViewer = Callable[..., napari.Viewer]
 LONG = 240_000
 """Milliseconds; only reached if something hangs."""
 
-STEPS = 200
+STEPS = 150
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def workers() -> list[psutil.Process]:
 
 
 def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
-    viewer.open_sample("napari-unet-live", "nuclei-4")
-    image, truth = viewer.layers["nuclei-4"], viewer.layers["nuclei-4 truth"]
+    viewer.open_sample("napari-unet-live", "nuclei-5")
+    image, truth = viewer.layers["nuclei-5"], viewer.layers["nuclei-5 truth"]
     image.scale = truth.scale = (0.5, 0.5)
     image.units = truth.units = ("um", "um")
     viewer.reset_view()
@@ -66,7 +66,7 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
     qtbot.wait(300)
     paint_like_a_person(viewer, strokes, truth.data, objects=30)
     painted = {v: int((strokes.data == v).sum()) for v in (1, 2, 3)}
-    assert all(n > 100 for n in painted.values()), painted
+    assert all(n > 50 for n in painted.values()), painted
     assert (strokes.data > 0).mean() < 0.2  # strokes, not everything
     where = strokes.data == 1
     assert (truth.data[where] > 0).mean() > 0.9  # the mouse hit what it aimed at
@@ -92,8 +92,8 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
         assert layer.units == image.units
         assert layer.axis_labels == image.axis_labels
     score = instance_score(cells.data, truth.data)
-    print(score)
-    assert score.ap50 > 0.4, score
+    # 0.5 to 0.6 were seen; ten steps give 0.1, an untrained network 0
+    assert score.ap50 > 0.35, score
     assert viewer.layers["boundaries"].data.any()
     dock.shut_down()
     assert workers() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.keys import Keys
-from napari_unet.plugin.lifetime import Lifetime, later
+from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.requests import Painting, SegmentRequest
 from napari_unet.plugin.sections.advanced import AdvancedSection
 from napari_unet.plugin.sections.annotate import AnnotateSection
@@ -60,7 +59,6 @@ class UNetDock(QWidget):
         self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.controller = controller or Controller(viewer, Engine())
         self._bridge = Bridge(self.controller.engine, self.controller, self)
-        self._closed = False
         self._make_sections()
         self._connect_sections()
         self._connect_controller()
@@ -73,8 +71,9 @@ class UNetDock(QWidget):
                 "Q": self.controller.painter.next_class,
             },
         )
-        self.destroyed.connect(_letting_go(self._bridge, self._keys, self.controller))
         self._lifetime = Lifetime(self, lambda: self.controller.job is not None, self.shut_down)
+        self._outer = Outer((self._lifetime.forget, self._bridge.close, self._keys.close, self.controller.close))
+        self.destroyed.connect(self._outer.end)
         self._start_timers()
         self._show_theme()
         self._show_selection()
@@ -152,7 +151,7 @@ class UNetDock(QWidget):
         later(self, START_AFTER, self._start_engine)
 
     def _start_engine(self) -> None:
-        if not self._closed:
+        if not self._outer.ended:
             self.controller.engine.start()
 
     # What the user asks for
@@ -274,25 +273,13 @@ class UNetDock(QWidget):
 
     def shut_down(self) -> None:
         """End the engine and let go of the viewer; the layers stay."""
-        if self._closed:
+        if self._outer.ended:
             return
-        self._closed = True
         self._watching.stop()
         self._counting.stop()
         self._lifetime.close()
         self._viewer.events.theme.disconnect(self._show_theme)
-        _letting_go(self._bridge, self._keys, self.controller)()
-
-
-def _letting_go(bridge: Bridge, keys: Keys, controller: Controller) -> Callable[[], None]:
-    """Make a function that ends what outlives the widget; it works when Qt has deleted the widget already."""
-
-    def let_go(*_: object) -> None:
-        bridge.close()
-        keys.close()
-        controller.close()
-
-    return let_go
+        self._outer.end()
 
 
 def open_dock(viewer: napari.Viewer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QCloseEvent
@@ -35,7 +35,11 @@ class Lifetime(QObject):
         self._widget.removeEventFilter(self)
         if self._window is not None:
             self._window.removeEventFilter(self)
-            self._window = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the window, which Qt may have deleted."""
+        self._window = None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Look at what happens to the widget and to its window."""
@@ -82,3 +86,27 @@ def later(owner: QObject, milliseconds: int, action: Callable[[], None]) -> None
     timer.timeout.connect(action)
     timer.timeout.connect(timer.deleteLater)
     timer.start(milliseconds)
+
+
+class Outer:
+    """What outlives a widget and has to be ended with it, once, even when Qt has deleted the widget already.
+
+    Parameters
+    ----------
+    endings
+        Called in turn; they must not touch the widget.
+    """
+
+    def __init__(self, endings: Sequence[Callable[[], None]]) -> None:
+        self._endings = tuple(endings)
+
+    @property
+    def ended(self) -> bool:
+        """It was ended."""
+        return not self._endings
+
+    def end(self, *_: object) -> None:
+        """End it."""
+        endings, self._endings = self._endings, ()
+        for ending in endings:
+            ending()
