@@ -43,7 +43,7 @@ class TargetSpec(Spec):
     """Empty: derived from the labels (cell, boundary and, where it is annotated, background)."""
     dense: bool = False
     """Style ``cells``: whatever is not painted is background."""
-    background_value: int | None = None
+    background_value: int | None = Field(default=None, ge=1)
     """Style ``cells``: the label value that means background strokes."""
     rim: int = Field(default=1, ge=1, le=10)
     """Style ``cells``: pixels of a cell that count as its boundary, from its rim inwards."""
@@ -120,10 +120,10 @@ class AugmentSpec(Spec):
 class TrainSpec(Spec):
     """One training: budget, patches, optimiser. Give ``seconds`` or ``steps``; neither means 60 seconds."""
 
-    seconds: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Time for training steps alone; start-up and writing do not count."""
     steps: int | None = Field(default=None, gt=0)
-    patch: tuple[int, ...] | None = None
+    patch: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     """Patch size per axis of the network; None: chosen for the network and the image."""
     batch: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)
@@ -135,7 +135,7 @@ class TrainSpec(Spec):
     checks: int = Field(default=5, ge=1)
     """How often the held-out part is scored."""
     augment: AugmentSpec = AugmentSpec()
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     device: Device = "auto"
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; None: all cores (the window leaves one free)."""
@@ -162,8 +162,9 @@ class TilingSpec(Spec):
 
     tile: int | None = Field(default=None, ge=1)
     """Largest length of an input tile, halo included; None: chosen for the device."""
-    halo: int | Literal["exact", "auto"] = "exact"
-    """Context computed around each tile and thrown away. ``exact``: tiled equals whole."""
+    halo: Annotated[int, Field(ge=0)] | Literal["exact", "auto"] = "exact"
+    """Context computed around each tile and thrown away. ``exact``: tiled equals whole. ``auto``: half of that,
+    which is faster and may deviate a little where tiles meet."""
     device: Device = "auto"
     threads: int | None = Field(default=None, ge=1)
 

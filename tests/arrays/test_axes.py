@@ -93,3 +93,10 @@ def test_result_index_selects_the_plane():
 def test_empty_image_is_refused():
     with pytest.raises(UserError, match="empty"):
         Image(np.zeros((0, 5)), "YX")
+
+
+def test_alpha_is_no_channel():
+    image = Image(np.zeros((32, 32, 4), np.uint8), "YXS")
+    assert image.size("C") == 3
+    assert image.read().shape == (3, 1, 32, 32)
+    assert guess_axes((20, 512, 512, 3)) == "ZYXS"

@@ -74,4 +74,25 @@ def test_only_a_bounded_sample_is_read():
             return RNG.integers(0, 255, shape).astype(np.uint8)
 
     intensity.fit(Image(Huge(), "ZYX"))
-    assert Huge.read <= intensity.MAX_PLANES * intensity.MAX_BLOCK**2
+    assert Huge.read <= intensity.MAX_PLANES * intensity.MAX_SIDE**2
+
+
+def test_large_offsets_are_not_rounded_away():
+    values = RNG.normal(0, 1, (32, 32))
+    near, far = (Image(values + o, "YX") for o in (0, 1e8))
+    results = [intensity.fit(i).apply(i.read()) for i in (near, far)]
+    np.testing.assert_allclose(*results, atol=1e-4)
+
+
+def test_one_constant_channel_becomes_zero_and_a_blank_image_is_taken_on_request():
+    values = np.stack([RNG.normal(0, 1, (32, 32)), np.full((32, 32), 7.0)])
+    image = Image(values, "CYX")
+    assert (intensity.fit(image).apply(image.read())[1] == 0).all()
+    blank = Image(np.full((8, 8), 3), "YX")
+    assert (intensity.fit(blank, blank=True).apply(blank.read()) == 0).all()
+
+
+def test_a_dark_centre_is_not_the_whole_image():
+    values = np.zeros((3000, 3000), np.uint8)
+    values[:300] = RNG.integers(0, 255, (300, 3000))
+    assert intensity.fit(Image(values, "YX")).scale[0] > 1

@@ -132,3 +132,17 @@ def test_border_weights_equal_brute_force(instances, sigma):
     np.testing.assert_allclose(
         targets.border_weights(instances, 10, sigma), brute_force_weights(instances, 10, sigma), atol=1e-5
     )
+
+
+def test_touching_cells_get_weight_on_their_rims():
+    labels = np.repeat([[5, 9]], 20, axis=0).repeat(20, axis=1)
+    spec = TargetSpec(style="cells", weight_map=True)
+    target = targets.cell_target(labels, spec, "ignore")
+    weights = targets.border_weights(targets.instances_of(labels, target, "cells"))
+    assert (weights[:, 19:21] > 9).all()
+    assert (weights[target == 0] == 1).all()
+
+
+def test_huge_ids_are_told_apart():
+    labels = np.array([[2**60, 2**60, 2**60 + 1, 2**60 + 1]])
+    np.testing.assert_array_equal(targets.cell_target(labels, CELLS, "ignore"), [[0, 1, 1, 0]])

@@ -9,7 +9,7 @@ import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.events import CheckDone, Finished, Note, StepDone
 from napari_unet.jobs import Training, net_spec
-from napari_unet.learn import loop
+from napari_unet.learn import loop, modelfile
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
 from synthetic import classes, strokes, tissue
 
@@ -200,3 +200,84 @@ def test_a_pause_does_not_use_up_the_budget():
                 time.sleep(2)
     assert seen[-1].step > 2
     assert seen[1].seconds < 1.5
+
+
+def test_going_on_after_the_end_changes_the_model(tmp_path):
+    """A finished training with a larger budget is trained further, scored and kept."""
+    path = tmp_path / "model.safetensors"
+    list(job_of(steps=10, output=path))
+    before = nu.load(path).predict(IMAGE)
+    events = list(job_of(steps=40, output=path, resume=True))
+    assert any(isinstance(e, CheckDone) and e.best for e in events)
+    assert np.abs(nu.load(path).predict(IMAGE) - before).max() > 0.05
+    (finished,) = [e for e in job_of(steps=40, output=path, resume=True) if isinstance(e, Finished)]
+    assert "complete already" in finished.reason
+
+
+def test_going_on_with_more_strokes_judges_anew_and_keeps_what_was_held_out(tmp_path):
+    path = tmp_path / "model.safetensors"
+    easy = strokes(CELLS, 0.2)
+    first = job_of(easy, steps=10, output=path, val_fraction=0.2)
+    list(first)
+    first._loop.best_loss = -1.0  # as if the old strokes had been very easy
+    first.save()
+    harder = np.where(easy == 0, strokes(CELLS, 0.1, seed=1), easy)
+    second = job_of(harder, steps=60, output=path, resume=True, val_fraction=0.2)
+    assert second._held_out == first._held_out
+    assert any(e.best for e in second if isinstance(e, CheckDone))
+
+
+def test_an_older_model_of_that_name_is_kept(tmp_path):
+    path = tmp_path / "model.safetensors"
+    list(job_of(steps=3, output=path))
+    old = path.read_bytes()
+    job = job_of(steps=50, output=path)
+    assert path.read_bytes() == old
+    for event in job:
+        if isinstance(event, StepDone):
+            break
+    assert (tmp_path / "model.previous.safetensors").read_bytes() == old
+
+
+def test_a_failure_in_the_first_step_leaves_the_old_model(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    list(job_of(steps=3, output=path))
+    old = path.read_bytes()
+
+    def broken(self, batch):
+        raise RuntimeError("no memory on device")
+
+    monkeypatch.setattr(loop.Loop, "_loss", broken)
+    with pytest.raises(RuntimeError, match="no memory"):
+        list(job_of(steps=3, output=path))
+    assert path.read_bytes() == old
+
+
+def test_after_a_diverging_loss_the_saved_state_is_finite(tmp_path, monkeypatch):
+    real, count = loop.cross_entropy, []
+
+    def broken(*args):
+        count.append(1)
+        return real(*args) * (float("inf") if len(count) > 30 else 1)
+
+    monkeypatch.setattr(loop, "cross_entropy", broken)
+    list(job_of(steps=60, output=tmp_path / "m.safetensors"))
+    tensors, _ = modelfile.read_tensors(tmp_path / "m.resume.safetensors")
+    assert all(torch.isfinite(t).all() for t in tensors.values())
+
+
+def test_voxel_sizes_must_agree():
+    image, labels = Image(IMAGE, "YX", (1, 0.5, 0.5)), Image(classes(CELLS), "YX", (1, 0.3, 0.3), "strokes")
+    with pytest.raises(nu.UserError, match="differ in voxel size"):
+        Training([(image, labels)], TrainingSpec(train=TrainSpec(steps=1)))
+
+
+def test_tiny_strokes_are_not_held_out_to_nothing():
+    labels = np.zeros((64, 64), np.uint8)
+    labels[10:14, 10:14], labels[40:44, 40:44] = 1, 2
+    job = Training(
+        [(Image(IMAGE[:64, :64], "YX"), Image(labels, "YX"))],
+        TrainingSpec(net=net_spec("unet", base=4, depth=2), train=TrainSpec(steps=2, val_fraction=0.3)),
+    )
+    assert any("too little is painted" in n.text for n in job.notes)
+    list(job)

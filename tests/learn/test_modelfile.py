@@ -79,3 +79,23 @@ def test_a_full_disk_leaves_the_old_file(trained_2d, saved, monkeypatch):
 def test_no_pickle_in_the_file(saved):
     assert b"pickle" not in saved.read_bytes()
     assert b"__reduce__" not in saved.read_bytes()
+
+
+def test_a_damaged_description_is_refused(saved):
+    content = saved.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    rng = np.random.default_rng(0)
+    for place in rng.integers(8, 8 + length, 40):
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(rng.integers(7))
+        saved.write_bytes(changed)
+        with pytest.raises(nu.UserError):
+            nu.load(saved)
+
+
+def test_a_description_that_claims_a_huge_network_costs_no_memory(saved):
+    tensors, facts = modelfile.read_tensors(saved)
+    facts["spec"]["net"]["base"] = 4096
+    modelfile.write_tensors(saved, tensors, facts)
+    with pytest.raises(nu.UserError, match="weights do not fit"):
+        nu.load(saved)

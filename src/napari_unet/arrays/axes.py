@@ -45,8 +45,9 @@ def guess_axes(shape: Sequence[int], *, rgb: bool = False) -> str:
     Returns
     -------
     str
-        ``YX`` for two axes; for three, ``YXS`` if the last has 3 or 4 elements and both others more than 16,
-        else ``ZYX``; ``ZCYX`` for four if the second is short (at most 4), else ``TZYX``; ``TCZYX`` for five.
+        If the last axis has 3 or 4 elements and the two before it more than 16, it holds colour samples:
+        ``YXS``, ``ZYXS``, ``TZYXS``. Else ``YX``, ``ZYX``, for four axes ``ZCYX`` if the second is short (at most
+        4) and ``TZYX`` otherwise, ``TCZYX`` for five.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def guess_axes(shape: Sequence[int], *, rgb: bool = False) -> str:
     n = len(shape)
     if not 2 <= n <= 5:
         raise UserError(f"an image needs 2 to 5 axes, this one has {n} (shape {tuple(shape)})")
-    if rgb or (n == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 16):
+    if n > 2 and (rgb or (shape[-1] in (3, 4) and min(shape[-3:-1]) > 16)):
         return {3: "YXS", 4: "ZYXS", 5: "TZYXS"}[n]
     if n == 4:
         return "ZCYX" if shape[1] <= 4 < shape[0] else "TZYX" if shape[0] > 4 else "CZYX"
@@ -129,9 +130,10 @@ class Image:
             raise UserError(f"{self.name} is empty: shape {tuple(self.data.shape)}")
 
     def size(self, axis: str) -> int:
-        """Length along one of T, C, Z, Y, X (1 if absent; C counts colour samples too)."""
+        """Length along one of T, C, Z, Y, X (1 if absent; C counts colour samples, but not their alpha)."""
         letters = "CS" if axis == "C" else axis
-        return next((int(n) for n, a in zip(self.data.shape, self.axes, strict=True) if a in letters), 1)
+        sizes = zip(self.data.shape, self.axes, strict=True)
+        return next((min(int(n), 3) if a == "S" else int(n) for n, a in sizes if a in letters), 1)
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
@@ -158,7 +160,7 @@ class Image:
 
     def read(self, t: int = 0, z: slice = ALL, y: slice = ALL, x: slice = ALL) -> npt.NDArray[Any]:
         """Read a region as a native-endian array of axes C, Z, Y, X."""
-        chosen: dict[str, Any] = {"T": t, "C": ALL, "S": ALL, "Z": z, "Y": y, "X": x}
+        chosen: dict[str, Any] = {"T": t, "C": ALL, "S": slice(0, 3), "Z": z, "Y": y, "X": x}
         block = np.asarray(self.data[tuple(chosen[a] for a in self.axes)])
         block = block.astype(block.dtype.newbyteorder("="), copy=False)
         kept = ["C" if a == "S" else a for a in self.axes if a != "T"]

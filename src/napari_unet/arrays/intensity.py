@@ -16,8 +16,9 @@ from napari_unet.errors import UserError
 from napari_unet.spec import NormalisationSpec
 
 MAX_PLANES = 24
-MAX_BLOCK = 1024
-"""A sampled plane is read as a central block of at most this many pixels per side, if it is larger."""
+MAX_SIDE = 1024
+"""Of a sampled plane that is longer than this, `PIECES` evenly spread stretches per side are read."""
+PIECES = 4
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class Normalisation:
     def apply(self, block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Normalise a block whose first axis is the channel; NaN and infinite values become 0."""
         shape = (-1,) + (1,) * (block.ndim - 1)
-        offset = np.asarray(self.offset, np.float32).reshape(shape)
+        # float32 would round large values before the offset is taken away
+        precise = np.float64 if block.dtype.itemsize >= 4 else np.float32
+        offset = np.asarray(self.offset, precise).reshape(shape)
         scale = np.asarray(self.scale, np.float32).reshape(shape)
-        if block.dtype.kind != "f":
-            return (block.astype(np.float32) - offset) / scale
         with np.errstate(invalid="ignore", over="ignore"):
-            result = (block.astype(np.float32) - offset) / scale
-        result[~np.isfinite(result)] = 0
+            result: npt.NDArray[np.float32] = ((block - offset) / scale).astype(np.float32)
+        if block.dtype.kind == "f":
+            result[~np.isfinite(result)] = 0
         return result
 
 
@@ -50,20 +52,24 @@ def sample(image: Image) -> npt.NDArray[Any]:
     """Read a bounded, evenly spread sample of an image; axes C, N."""
     t, _, z, y, x = image.shape
     planes = np.unique(np.linspace(0, t * z - 1, min(MAX_PLANES, t * z)).round().astype(int))
-    rows, columns = _centre(y), _centre(x)
     blocks = [
         image.read(int(p // z), slice(int(p % z), int(p % z) + 1), rows, columns).reshape(image.size("C"), -1)
         for p in planes
+        for rows in _stretches(y)
+        for columns in _stretches(x)
     ]
     return np.concatenate(blocks, axis=1)
 
 
-def _centre(size: int) -> slice:
-    start = max(0, (size - MAX_BLOCK) // 2)
-    return slice(start, min(size, start + MAX_BLOCK))
+def _stretches(size: int) -> list[slice]:
+    if size <= MAX_SIDE:
+        return [slice(0, size)]
+    length = MAX_SIDE // PIECES
+    starts = np.linspace(0, size - length, PIECES).astype(int)
+    return [slice(int(s), int(s) + length) for s in starts]
 
 
-def fit(image: Image, spec: NormalisationSpec | None = None) -> Normalisation:
+def fit(image: Image, spec: NormalisationSpec | None = None, *, blank: bool = False) -> Normalisation:
     """Fit the normalisation of an image.
 
     Parameters
@@ -72,11 +78,14 @@ def fit(image: Image, spec: NormalisationSpec | None = None) -> Normalisation:
         Any size; at most `MAX_PLANES` planes of it are read.
     spec
         The method; see `NormalisationSpec`.
+    blank
+        Accept an image that is constant or has no finite value; it becomes 0. A single channel that is constant
+        is always accepted.
 
     Raises
     ------
     UserError
-        If a channel is constant or has no finite value, or the data are not numbers.
+        If every channel is constant or without a finite value, or the data are not numbers.
 
     Examples
     --------
@@ -85,8 +94,12 @@ def fit(image: Image, spec: NormalisationSpec | None = None) -> Normalisation:
     """
     spec = spec or NormalisationSpec()
     check_dtype(image)
-    fitted = [_fit_channel(v, spec, image, c) for c, v in enumerate(sample(image))]
-    return Normalisation(tuple(o for o, _ in fitted), tuple(s for _, s in fitted))
+    values = sample(image)
+    fitted = [_fit_channel(v, spec) for v in values]
+    if not blank and all(isinstance(f, str) for f in fitted):
+        raise UserError(f"{image.name} {fitted[0]}; there is nothing to learn from or to find in it")
+    usable = [(_any_finite(v), 1.0) if isinstance(f, str) else f for f, v in zip(fitted, values, strict=True)]
+    return Normalisation(tuple(o for o, _ in usable), tuple(s for _, s in usable))
 
 
 def check_dtype(image: Image) -> None:
@@ -96,18 +109,20 @@ def check_dtype(image: Image) -> None:
         raise UserError(f"{image.name} holds {image.data.dtype} values; an image needs real numbers")
 
 
-def _fit_channel(
-    values: npt.NDArray[Any], spec: NormalisationSpec, image: Image, channel: int
-) -> tuple[float, float]:
-    where = image.name if image.size("C") == 1 else f"channel {channel} of {image.name}"
+def _any_finite(values: npt.NDArray[Any]) -> float:
+    """Give the value of a constant channel; 0 if it has none."""
+    finite = values[np.isfinite(values)]
+    return float(finite[0]) if finite.size else 0.0
+
+
+def _fit_channel(values: npt.NDArray[Any], spec: NormalisationSpec) -> tuple[float, float] | str:
+    """Offset and scale, or in words why there are none."""
     finite = values.astype(np.float64, copy=False)
     finite = finite[np.isfinite(finite)]
     if finite.size == 0:
-        raise UserError(f"{where} has no finite pixel (all NaN or infinite)")
+        return "has no finite pixel (all NaN or infinite)"
     if finite.min() == finite.max():
-        raise UserError(
-            f"{where} is constant (every sampled pixel is {finite[0]:g}); there is nothing to learn from"
-        )
+        return f"is constant (every sampled pixel is {finite[0]:g})"
     if spec.method == "none":
         return 0.0, 1.0
     if spec.method == "percentile":

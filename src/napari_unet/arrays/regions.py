@@ -13,6 +13,8 @@ from napari_unet.arrays.targets import IGNORE, Target
 
 GUARD = 8
 """Pixels around a held-out block whose annotation is used for nothing."""
+MAX_BLOCKS = 16
+"""More are not needed to score a training, and cost time at every check."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,19 @@ def blocks_of(shape: Sequence[int], size: Sequence[int]) -> list[tuple[slice, ..
 
 
 def hold_out(
-    targets: Sequence[Target], fraction: float, classes: int, *, block: Sequence[int], seed: int = 0
+    targets: Sequence[Target],
+    fraction: float,
+    classes: int,
+    *,
+    block: Sequence[int],
+    seed: int = 0,
+    beside: Sequence[Sequence[int]] | None = None,
 ) -> list[Block]:
     """Choose blocks to hold out of training, spread over the annotated planes.
 
-    Blocks are drawn at random; one that brings a class still missing in the held-out part is preferred, and no
-    block is taken that holds more than half of what is left of a class for training.
+    Blocks are drawn at random; one that brings a class still missing in the held-out part is preferred, then one
+    of a plane that has none yet. Of no class more than half is taken away from the training. If the annotation is
+    too small for blocks of the given size, smaller ones are tried.
 
     Parameters
     ----------
@@ -52,42 +61,67 @@ def hold_out(
         Block size per axis of the targets, pixels.
     seed
         Seed of the draw.
+    beside
+        For every plane the numbers of the planes that lose a block's box with it, itself included. None: only
+        itself.
 
     Returns
     -------
     list of Block
-        Possibly empty, if the annotation is too small to be split.
+        At most `MAX_BLOCKS`; empty if the annotation is too small to be split.
     """
     if fraction <= 0:
         return []
+    beside = beside or [[u] for u in range(len(targets))]
     candidates = [Block(u, box) for u, t in enumerate(targets) for box in blocks_of(t.shape, block)]
-    counts = np.array([_count(targets[b.unit][b.box], classes) for b in candidates])
-    total = counts.sum(axis=0)
-    left = total.copy()
-    order = np.random.default_rng(seed).permutation(len(candidates))
-    order = order[counts[order].sum(axis=1) > 0]
-    chosen: list[int] = []
-    held = np.zeros(classes, int)
-    while held.sum() < fraction * total.sum():
-        possible = [i for i in order if i not in chosen and (2 * counts[i] <= left).all()]
-        if not possible:
-            break
-        used = {candidates[i].unit for i in chosen}
-        missing = (held == 0) & (total > 0)
-        best = max(
-            possible,
-            key=lambda i: (bool((counts[i][missing] > 0).any()), candidates[i].unit not in used),
-        )
-        if held.sum() + counts[best].sum() > 3 * fraction * total.sum() and chosen:
-            break
-        chosen.append(best)
-        held += counts[best]
-        left -= counts[best]
+    held = np.array([_count(targets[c.unit][c.box], classes) for c in candidates])
+    painted = np.flatnonzero(held.sum(axis=1))
+    order = np.random.default_rng(seed).permutation(painted)
+    candidates, held = [candidates[i] for i in order], held[order]
+    lost = np.array([_lost(targets, c, beside[c.unit], classes) for c in candidates]).reshape(-1, classes)
+    total = sum((_count(t, classes) for t in targets), np.zeros(classes, np.int64))
+    chosen = _choose(np.array([c.unit for c in candidates]), held, lost, total, fraction)
+    smaller = [max(1, n // 2) for n in block]
+    if not chosen and max(smaller) >= GUARD:
+        return hold_out(targets, fraction, classes, block=smaller, seed=seed, beside=beside)
     return [candidates[i] for i in chosen]
 
 
-def _count(target: Target, classes: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+Counts = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+def _choose(units: Counts, held: Counts, lost: Counts, total: Counts, fraction: float) -> list[int]:
+    """Choose candidates: ``held`` and ``lost`` are pixels per candidate and class, ``total`` pixels per class."""
+    wanted = fraction * total.sum()
+    left, found = total.copy(), np.zeros_like(total)
+    free = np.ones(len(units), bool)
+    chosen: list[int] = []
+    while found.sum() < wanted and len(chosen) < MAX_BLOCKS:
+        fits = free & (2 * lost <= left).all(axis=1) & (lost.sum(axis=1) <= 3 * wanted)
+        if not fits.any():
+            break
+        missing = (found == 0) & (total > 0)
+        merit = 2 * (held[:, missing] > 0).any(axis=1) + ~np.isin(units, units[chosen])
+        best = int(np.argmax(np.where(fits, merit, -1)))
+        free[best] = False
+        chosen.append(best)
+        found = found + held[best]
+        left = left - lost[best]
+    return chosen
+
+
+def _lost(targets: Sequence[Target], block: Block, planes: Sequence[int], classes: int) -> Counts:
+    """Pixels per class that training loses with a block: its box and the guard, in all planes concerned."""
+    box = _grown(block.box, GUARD)
+    return sum((_count(targets[p][box], classes) for p in planes), np.zeros(classes, np.int64))
+
+
+def _count(target: Target, classes: int) -> Counts:
     return np.bincount(target[target != IGNORE].ravel(), minlength=classes)
+
+
+def _grown(box: tuple[slice, ...], by: int) -> tuple[slice, ...]:
+    return tuple(slice(max(0, s.start - by), s.stop + by) for s in box)
 
 
 def without(target: Target, boxes: Sequence[tuple[slice, ...]], guard: int = GUARD) -> Target:
@@ -100,7 +134,7 @@ def without(target: Target, boxes: Sequence[tuple[slice, ...]], guard: int = GUA
     """
     result = target.copy()
     for box in boxes:
-        result[tuple(slice(max(0, s.start - guard), s.stop + guard) for s in box)] = IGNORE
+        result[_grown(box, guard)] = IGNORE
     return result
 
 

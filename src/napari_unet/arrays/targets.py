@@ -197,6 +197,8 @@ def cell_target(labels: Labels, spec: TargetSpec, unpainted: Unpainted) -> Targe
 
 def near_other_value(labels: Labels, distance: int) -> npt.NDArray[np.bool_]:
     """Mark pixels that have another value within ``distance`` pixels along an axis or diagonal."""
+    if labels.size and labels.max() > 2**53:  # the filters compute in double precision
+        labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
     size = 2 * distance + 1
     lowest = ndimage.minimum_filter(labels, size=size, mode="nearest")
     highest = ndimage.maximum_filter(labels, size=size, mode="nearest")
@@ -208,11 +210,28 @@ def target_of(labels: Labels, spec: TargetSpec, classes: Sequence[ClassSpec], un
     """Target of one plane or volume in either annotation style."""
     if spec.style == "classes":
         return class_target(labels, len(classes))
-    if spec.dense:
+    if spec.dense and spec.background_value is None:
         labels = separate_mask(labels)
     if unpainted == "boundary":
         return np.where(labels == 0, np.int8(1), cell_target(labels, spec, "ignore"))
     return cell_target(labels, spec, unpainted)
+
+
+def instances_of(labels: Labels, target: Target, style: str) -> npt.NDArray[np.int32]:
+    """Give every cell a number for `border_weights`, without rims and background.
+
+    Examples
+    --------
+    >>> instances_of(np.array([7, 7, 9, 9]), np.array([0, 1, 1, 0], np.int8), "cells")
+    array([1, 0, 0, 2], dtype=int32)
+    """
+    inside = target == 0
+    if style == "classes":
+        numbered: npt.NDArray[np.int32] = connected_components(inside, connectivity=1).astype(np.int32)
+        return numbered
+    values = np.unique(np.where(inside, labels, 0), return_inverse=True)
+    first = 0 if values[0][0] == 0 else 1
+    return (values[1].reshape(labels.shape) + first).astype(np.int32)
 
 
 def border_weights(instances: Labels, w0: float = 10.0, sigma: float = 5.0) -> npt.NDArray[np.float32]:

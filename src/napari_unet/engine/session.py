@@ -236,7 +236,7 @@ class Session:
             yield
         except StoppedWhileReadingError:
             pass  # the order itself comes next
-        except (UserError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - a preview must not end the worker
             if self.channel.inbox.empty:
                 words = str(error) if isinstance(error, UserError) else _one_line(error)
                 self.channel.send(m.encode_event(Note(f"no preview of this plane: {words}", warning=True)))

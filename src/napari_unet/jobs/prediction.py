@@ -17,7 +17,7 @@ from napari_unet.events import CellsDone, Event, Finished, Note, TileDone
 from napari_unet.jobs.model import Model
 from napari_unet.learn import predictor
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
-from napari_unet.spec import CellSpec, Output, TilingSpec
+from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec
 
 
 class Writable(Protocol):
@@ -80,8 +80,29 @@ def prediction(
             raise UserError(
                 f"the array for {name} needs shape {model.output_shape(image, name)}, has {array.shape}"
             )
-    normalisation = intensity.fit(image, model.spec.normalisation)
+        _check_dtype(name, np.dtype(array.dtype), image)
+    if {"boundaries", "cells"} & set(outputs):
+        check_cells(model.classes, cells)
+    normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
     return _run(model, image, outputs, plan, normalisation, tiling, cells)
+
+
+def _check_dtype(name: Output, dtype: np.dtype[Any], image: Image) -> None:
+    """Raise `UserError` if an output array cannot hold its values."""
+    most = image.size("Z") * image.size("Y") * image.size("X") if name == "cells" else 255
+    fits = dtype.kind in "iu" and np.iinfo(dtype).max >= min(most, 2**31 - 1)
+    if name == "probabilities":
+        fits = dtype.kind == "f" or dtype == np.uint8
+    if not fits:
+        wanted = {"probabilities": "float32 (or uint8: 0 to 255)", "cells": "int32 or uint32"}.get(name, "uint8")
+        raise UserError(f"the array for {name} has the type {dtype}, which cannot hold them; use {wanted}")
+
+
+def check_cells(classes: Sequence[ClassSpec], cells: CellSpec) -> None:
+    """Raise `UserError` unless boundaries and cells can be made from these classes with this method."""
+    nothing = np.zeros((len(classes), 8, 8), np.float32)
+    boundary_mask(nothing, classes, cells.threshold)
+    cells_from_probabilities(nothing, classes, cells)
 
 
 def _run(

@@ -47,7 +47,7 @@ class Previewer:
             float32 (classes, Y, X): what a prediction of the whole image gives there.
         """
         if self._seen is None or self._seen[0] is not image:
-            self._seen = (image, intensity.fit(image, self._spec.normalisation))
+            self._seen = (image, intensity.fit(image, self._spec.normalisation, blank=True))
         net, seen, at = self._spec.net, image, z
         if net.ndim == 3:
             seen, at = _neighbourhood(image, t, z, geometry.halo(net)[0], geometry.stride(net)[0])

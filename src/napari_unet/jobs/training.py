@@ -26,6 +26,7 @@ from napari_unet.nets import NETS, build, geometry
 from napari_unet.spec import (
     ClassSpec,
     Device,
+    NetSpec,
     NormalisationSpec,
     Style,
     TargetSpec,
@@ -35,6 +36,11 @@ from napari_unet.spec import (
 
 PATCH = {2: (192, 192), 3: (24, 80, 80)}
 """Default patch sizes per number of dimensions."""
+
+
+Held = tuple[tuple[int, ...], tuple[slice, ...]]
+"""A held-out box: its plane (pair, t, z) and slices."""
+State = tuple[dict[str, torch.Tensor], dict[str, Any]]
 
 
 class Training:
@@ -76,18 +82,25 @@ class Training:
         self.output = output
         self.notes = [*_notes(found)]
         units = list(data.load_units(pairs, found, self.spec))
+        self.notes += _invalid(units)
+        before = self._read_state() if resume else None
         set_threads(spec.train.threads)
         keep_memory()
         torch.manual_seed(spec.train.seed)
         device, words = choose_device(spec.train.device)
         self.notes.append(Note(words))
         self._device = device
+        self._held_out = self._hold_out(units, before)
         self._loop = Loop(build(self.spec.net), *self._split(units), self.spec, device)
         self._previewer = Previewer(self.spec, device)
+        self._normalisation = units[0].normalisation
         if start is not None:
             self._start_from(start)
-        if resume:
-            self._resume()
+        if before is not None:
+            self._loop.restore(*before)
+            self._loop.judge_again()
+        self._begun = self._loop.progress.step
+        self._replaces = self.output is not None and self.output.exists() and not resume
 
     @property
     def classes(self) -> tuple[ClassSpec, ...]:
@@ -106,15 +119,26 @@ class Training:
                 if isinstance(event, CheckDone):
                     self.save()
                 yield event
+        except GeneratorExit:  # stopped: what was learnt since the last check counts as well
+            self._loop.settle()
+            raise
         finally:
             self.save()
 
     def save(self) -> None:
-        """Write the model and the state for going on, if an output was given."""
-        if self.output is None or self.resume_path is None:
+        """Write the model and the state for going on, if an output was given and anything was learnt.
+
+        The first time, a model of that name from another training is kept as ``<name>.previous.safetensors``.
+        """
+        if self.output is None or self.resume_path is None or self._loop.progress.step == self._begun:
             return
+        if self._replaces:
+            self.output.replace(self.output.with_suffix(".previous.safetensors"))
+            self._replaces = False
         self.model().save(self.output)
-        modelfile.write_tensors(self.resume_path, *self._loop.state())
+        tensors, facts = self._loop.state()
+        held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
+        modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out})
 
     def model(self, *, best: bool = True) -> Model:
         """Give the model as it is now: the best at a check so far, or the latest."""
@@ -122,7 +146,12 @@ class Training:
         state = self._loop.best if best and self._loop.best else self._loop.average.state_dict()
         network.load_state_dict(state)
         progress = self._loop.progress
-        info = {"steps": progress.step, "seconds": round(progress.seconds, 1)}
+        norm = {"offset": self._normalisation.offset, "scale": self._normalisation.scale}
+        info = {
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 1),
+            "normalisation_of_first_image": norm,
+        }
         return Model(Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info))
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
@@ -136,27 +165,46 @@ class Training:
         network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
         return self._previewer.plane(network, image, t, z)
 
-    def _split(self, units: list[data.Unit]) -> tuple[data.PatchSampler, data.Batch | None]:
-        """Hold a part of the annotation out and make the sampler of the rest."""
-        train, patch = self.spec.train, self.spec.train.patch
-        assert patch is not None
-        block = [max(1, n // 2) for n in patch]
+    def _hold_out(self, units: list[data.Unit], before: State | None) -> list[Held]:
+        """Choose what is held out of training; a training that goes on keeps what it held out before."""
+        if before is not None and before[1]["held_out"]:
+            kept = before[1]["held_out"]
+            return [(tuple(h["place"]), tuple(slice(*s) for s in h["box"])) for h in kept]
+        train = self.spec.train
+        assert train.patch is not None  # filled in by `complete`
         blocks = regions.hold_out(
-            [u.target for u in units], train.val_fraction, len(self.classes), block=block, seed=train.seed
+            [u.target for u in units],
+            train.val_fraction,
+            len(self.classes),
+            block=[max(1, n // 2) for n in train.patch],
+            seed=train.seed,
+            beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
         )
         if train.val_fraction and not blocks:
             self.notes.append(Note("too little is painted to hold a part out for testing", warning=True))
-        targets = [regions.without(u.target, [b.box for b in blocks if b.unit == n]) for n, u in enumerate(units)]
+        return [(units[b.unit].place, b.box) for b in blocks]
+
+    def _split(self, units: list[data.Unit]) -> tuple[data.PatchSampler, data.Batch | None]:
+        """Make the sampler of what is not held out, and the batch of what is."""
+        train = self.spec.train
+        assert train.patch is not None
+        number = {u.place: n for n, u in enumerate(units)}
+        blocks = [regions.Block(number[p], box) for p, box in self._held_out if p in number]
+        targets = [
+            regions.without(u.target, [box for p, box in self._held_out if beside(p, u.place)]) for u in units
+        ]
         kept = [n for n, t in enumerate(targets) if (t >= 0).any()]
+        if not kept:
+            raise UserError("all that is painted is held out for testing: paint more, or hold nothing out (0)")
         sampler = data.PatchSampler(
             [units[n] for n in kept],
             [targets[n] for n in kept],
-            patch,
+            train.patch,
             train.augment,
             len(self.classes),
             train.seed,
         )
-        return sampler, data.held_out_batch(units, blocks, patch)
+        return sampler, data.held_out_batch(units, blocks, train.patch)
 
     def _start_from(self, start: Model) -> None:
         if start.spec.net != self.spec.net:
@@ -166,7 +214,7 @@ class Training:
         for network in (self._loop.network, self._loop.average):
             network.load_state_dict(start.trained.network.state_dict())
 
-    def _resume(self) -> None:
+    def _read_state(self) -> State:
         path = self.resume_path
         if path is None or not path.is_file():
             raise UserError(f"there is nothing to go on from: {path or 'no output file'} does not exist")
@@ -174,7 +222,26 @@ class Training:
         before = TrainingSpec.model_validate(facts["spec"])
         if before.net != self.spec.net or before.target != self.spec.target:
             raise UserError(f"{path} belongs to a training with another network or other classes; train anew")
-        self._loop.restore(tensors, facts)
+        return tensors, facts
+
+
+def beside(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Tell whether two planes (pair, t, z) are the same or neighbours in Z, which look alike.
+
+    Examples
+    --------
+    >>> beside((0, 0, 3), (0, 0, 4)), beside((0, 0, 3), (0, 0, 5)), beside((0, 0, 3), (1, 0, 3))
+    (True, False, False)
+    """
+    return a[:2] == b[:2] and abs(a[2] - b[2]) <= 1
+
+
+def _invalid(units: Sequence[data.Unit]) -> Iterator[Note]:
+    for unit in units:
+        if unit.invalid:
+            pair, t, z = unit.place
+            where = f"image {pair + 1}, t = {t}, z = {z}"
+            yield Note(f"{unit.invalid} pixels are NaN or infinite ({where}): they are left out", warning=True)
 
 
 def check_output(output: Path | None) -> None:
@@ -234,6 +301,9 @@ def train(
     classes: Sequence[ClassSpec] = (),
     base: int | None = None,
     depth: int | None = None,
+    up: Literal["transposed", "resize"] | None = None,
+    rim: int = 1,
+    weight_map: bool = False,
     val_fraction: float = 0.1,
     normalisation: Literal["percentile", "meanstd", "none"] = "meanstd",
     device: Device = "auto",
@@ -266,8 +336,12 @@ def train(
         Style ``cells``: the label value of background strokes.
     classes
         Names and roles, if they are not the default.
-    base, depth
-        Width of the first level and number of poolings, if not the network's default.
+    base, depth, up
+        Width of the first level, number of poolings and way upwards, if not the network's default.
+    rim
+        Style ``cells``: pixels of a cell, from its rim inwards, that are its boundary.
+    weight_map
+        Weight the loss by the border map of the 2015 paper.
     val_fraction
         Part of the annotation that is held out and scored.
     normalisation
@@ -299,15 +373,24 @@ def train(
     for i, a in zip(images, annotations, strict=True):
         known = as_image(i, axes)
         pairs.append((known, as_labels(a, known)))
-    shape = {k: v for k, v in (("base", base), ("depth", depth)) if v is not None}
+    shape = {k: v for k, v in (("base", base), ("depth", depth), ("up", up)) if v is not None}
     spec = TrainingSpec(
-        target=TargetSpec(style=style, classes=tuple(classes), dense=dense, background_value=background_value),
+        target=TargetSpec(
+            style=style,
+            classes=tuple(classes),
+            dense=dense,
+            background_value=background_value,
+            rim=rim,
+            weight_map=weight_map,
+        ),
         net=net_spec(net, **shape),
         train=TrainSpec(
             seconds=seconds, steps=steps, val_fraction=val_fraction, device=device, seed=seed, **options
         ),
         normalisation=NormalisationSpec(method=normalisation),
     )
+    if resume is not None and output is not None:
+        raise UserError("give 'resume' or 'output', not both: a resumed training goes on in its own file")
     path = resume if resume is not None else output
     job = Training(
         pairs, spec, output=None if path is None else Path(path), resume=resume is not None, start=start
@@ -318,7 +401,7 @@ def train(
     return job.model()
 
 
-def net_spec(name: str, **fields: Any) -> Any:
+def net_spec(name: str, **fields: Any) -> NetSpec:
     """Spec of a network by name.
 
     Raises

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from skimage.measure import label as connected_components
 from torch import Tensor
 
 from napari_unet.arrays import intensity, regions
@@ -22,7 +22,7 @@ from napari_unet.arrays.targets import (
     check_labels_dtype,
     count_values,
     derive_classes,
-    separate_mask,
+    instances_of,
     target_of,
     what_unpainted_means,
 )
@@ -32,8 +32,6 @@ from napari_unet.spec import AugmentSpec, ClassSpec, TargetSpec, TrainingSpec
 
 MAX_CENTRES = 50_000
 """Annotated pixels remembered per plane and class as possible patch centres."""
-MAX_CHECKED = 16
-"""Held-out patches that are scored at a check."""
 
 Pair = tuple[Image, Image]
 
@@ -45,7 +43,11 @@ class Unit:
     image: npt.NDArray[Any]
     normalisation: intensity.Normalisation
     target: Target
+    place: tuple[int, int, int]
+    """Number of the pair, t, and z of the (first) plane."""
     weights: npt.NDArray[np.float32] | None = None
+    invalid: int = 0
+    """Pixels that are NaN or infinite, and so not learnt from."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,12 @@ def check_pair(image: Image, labels: Image) -> None:
         raise UserError(
             f"{image.name} and {labels.name} differ in size: {tuple(image.data.shape)} ({image.axes}) "
             f"and {tuple(labels.data.shape)} ({labels.axes}); labels need the image's T, Z, Y and X"
+        )
+    known = [i.spacing for i in (image, labels) if i.spacing != (1.0, 1.0, 1.0)]
+    if len(known) == 2 and not np.allclose(known[0], known[1], rtol=0.02):
+        raise UserError(
+            f"{image.name} and {labels.name} differ in voxel size (Z, Y, X): {known[0]} and {known[1]}; "
+            "labels need the image's"
         )
 
 
@@ -109,16 +117,26 @@ def load_units(pairs: Sequence[Pair], found: Survey, spec: TrainingSpec) -> Iter
     """Read the annotated planes (2D) or, for 3D networks, the annotated volumes."""
     norms = {p: intensity.fit(pairs[p][0], spec.normalisation) for p, _, _ in found.planes}
     if spec.net.ndim == 2:
-        places = [(p, t, slice(z, z + 1)) for p, t, z in found.planes]
+        places = [(p, t, z, z + 1) for p, t, z in found.planes]
     else:
-        places = [(p, t, ALL) for p, t in sorted({(p, t) for p, t, _ in found.planes})]
-    for pair, t, z in places:
+        places = list(_volumes(found, pairs, spec.train.patch))
+    for pair, t, first, last in places:
         image, labels = pairs[pair]
-        block, painted = image.read(t, z), labels.read(t, z)[0]
-        painted = painted.astype(np.uint8) if painted.dtype == bool else painted
+        block, painted = (i.read(t, slice(first, last)) for i in (image, labels))
+        painted = painted[0].astype(np.uint8) if painted.dtype == bool else painted[0]
         if spec.net.ndim == 2:
             block, painted = block[:, 0], painted[0]
-        yield _unit(block, painted, norms[pair], spec.target, found)
+        yield _unit(block, painted, norms[pair], spec.target, found, (pair, t, first))
+
+
+def _volumes(
+    found: Survey, pairs: Sequence[Pair], patch: tuple[int, ...] | None
+) -> Iterator[tuple[int, int, int, int]]:
+    """Annotated planes of every volume with a patch's thickness around them: (pair, t, first z, last z + 1)."""
+    margin = patch[0] if patch else 0
+    for pair, t in sorted({(p, t) for p, t, _ in found.planes}):
+        planes = [z for p, at, z in found.planes if (p, at) == (pair, t)]
+        yield pair, t, max(0, min(planes) - margin), min(pairs[pair][0].size("Z"), max(planes) + margin + 1)
 
 
 def _unit(
@@ -127,17 +145,16 @@ def _unit(
     norm: intensity.Normalisation,
     spec: TargetSpec,
     found: Survey,
+    place: tuple[int, int, int],
 ) -> Unit:
     target = target_of(labels, spec, found.classes, found.unpainted)
     if image.dtype.kind == "f":
         target[~np.isfinite(image).all(axis=0)] = IGNORE
     weights = None
     if spec.weight_map:
-        cells = (
-            separate_mask(labels) if spec.style == "cells" else connected_components(target == 0, connectivity=1)
-        )
-        weights = border_weights(cells.astype(np.int64), spec.border_weight, spec.border_sigma)
-    return Unit(image, norm, target, weights)
+        cells = instances_of(labels, target, spec.style)
+        weights = border_weights(cells, spec.border_weight, spec.border_sigma)
+    return Unit(image, norm, target, place, weights, intensity.count_invalid(image))
 
 
 @dataclass(frozen=True)
@@ -213,6 +230,14 @@ class PatchSampler:
         moved = centre + int(self.rng.integers(-(patch // 4), patch // 4 + 1))
         return min(max(moved, patch // 2), length - patch // 2) if length > patch else length // 2
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Draw for another purpose than a step: afterwards the training gets what it would have got."""
+        state, noise = self.rng.bit_generator.state, self.noise.get_state()
+        yield
+        self.rng.bit_generator.state = state
+        self.noise.set_state(noise)
+
     def draw(self, count: int) -> Batch:
         """Draw a batch of ``count`` patches."""
         ndim = len(self.patch)
@@ -248,7 +273,7 @@ def held_out_batch(units: Sequence[Unit], blocks: Sequence[regions.Block], patch
     if not blocks:
         return None
     images, targets = [], []
-    for block in list(blocks)[:MAX_CHECKED]:
+    for block in blocks:
         unit = units[block.unit]
         start = [(s.start + s.stop) // 2 - n // 2 for s, n in zip(block.box, patch, strict=True)]
         only = np.full_like(unit.target, IGNORE)

@@ -36,7 +36,9 @@ def choose_device(wanted: Device) -> tuple[torch.device, str]:
         return torch.device(name), {
             "cuda": "computing on the GPU (CUDA)",
             "mps": "computing on the GPU (Apple MPS)",
-            "cpu": "no GPU found: computing on the CPU",
+            "cpu": "the GPU failed its self-test: computing on the CPU"
+            if available["cuda"] or available["mps"]
+            else "no GPU found: computing on the CPU",
         }[name]
     if not available[wanted]:
         have = ", ".join(n for n, there in available.items() if there)
@@ -49,7 +51,8 @@ def _works(name: str) -> bool:
     """Compare a small convolution with the CPU's: some drivers answer wrongly instead of failing."""
     if name == "cpu":
         return True
-    layer = torch.nn.Conv2d(4, 8, 3, padding=1)
+    with torch.random.fork_rng(devices=[]):  # the test must not change what a seed gives
+        layer = torch.nn.Conv2d(4, 8, 3, padding=1)
     x = torch.linspace(-1, 1, 4 * 32 * 32).reshape(1, 4, 32, 32)
     with torch.inference_mode():
         expected = layer(x)
@@ -60,9 +63,25 @@ def _works(name: str) -> bool:
     return torch.allclose(expected, got, atol=1e-2)
 
 
+def count_cores() -> int:
+    """Count the cores that this process may use (a cluster may give it fewer than there are).
+
+    Examples
+    --------
+    >>> count_cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def set_threads(threads: int | None) -> None:
-    """Set the number of CPU threads; None: as many as there are cores."""
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    """Set the number of CPU threads; None: ``OMP_NUM_THREADS`` if it is set, else one for every core."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(count_cores())
 
 
 @functools.cache

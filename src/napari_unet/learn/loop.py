@@ -22,6 +22,7 @@ AVERAGING = 0.99
 """Decay of the running average of the weights."""
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
+ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
 State = dict[str, Tensor]
 
 
@@ -32,6 +33,8 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     checks: int = 0
+    checked: int = 0
+    """The step of the last check."""
 
     def part(self, spec: TrainingSpec) -> float:
         """Part of the budget that is used up, 0 to 1."""
@@ -47,6 +50,10 @@ def learning_rate(part: float, spec: TrainingSpec) -> float:
         return highest * max(0.05, part / warmup)
     fall = (part - warmup) / (1 - warmup)
     return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, fall))) / 2)
+
+
+Good = tuple[dict[str, Any], dict[str, Any], dict[str, Any], Progress]
+"""States of network, average and optimizer, and the progress, at the last check."""
 
 
 class Loop:
@@ -73,10 +80,11 @@ class Loop:
         self.best: State = {}
         self.best_loss = math.inf
         self.history: list[dict[str, Any]] = []
+        self.good = self._snapshot()
 
     def run(self) -> Iterator[Event]:
         """Train until the budget is used up; every event is a safe place to stop."""
-        reason = "the planned training is complete"
+        reason = "the planned training is complete" if self.progress.part(self.spec) < 1 else ALREADY_COMPLETE
         while (part := self.progress.part(self.spec)) < 1:
             began = time.perf_counter()  # time at the yields, such as a pause, is not training
             try:
@@ -89,17 +97,17 @@ class Loop:
                 yield Note(f"the GPU's memory is full: going on with {self.batch} patches per step", warning=True)
                 continue
             if not math.isfinite(loss):
-                self._roll_back()
                 reason = (
                     f"the loss became {loss} at step {self.progress.step + 1}: went back to the last good state"
                 )
+                self._roll_back()
                 yield Note(reason + "; try a lower learning rate", warning=True)
                 break
             self.progress.step += 1
             self.progress.seconds += time.perf_counter() - began
             yield self._report(loss)
             if self.progress.part(self.spec) >= (self.progress.checks + 1) / self.spec.train.checks:
-                yield self._check(loss)
+                yield self.check()
         yield Finished(reason, self.progress.step, self.progress.seconds)
 
     def _step(self, rate: float) -> float:
@@ -144,16 +152,23 @@ class Loop:
         left = self.progress.seconds * (1 - part) / max(part, 1e-6)
         return StepDone(self.progress.step, loss, part, self.progress.seconds, left)
 
-    def _check(self, loss: float) -> CheckDone:
+    def settle(self) -> None:
+        """Score what was learnt since the last check, so that nothing is lost when a training is stopped."""
+        if self.progress.step > self.progress.checked:
+            self.check()
+
+    def check(self) -> CheckDone:
         """Score the averaged weights on the held-out part and keep them if they are the best so far."""
         began = time.perf_counter()
         self.progress.checks += 1
+        self.progress.checked = self.progress.step
         self.recalibrate()
         event = self._score()
         self.progress.seconds += time.perf_counter() - began
         if event.best:
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
-        self.history.append({"step": event.step, "loss": loss, "held_out": event.loss, "scores": event.scores})
+        self.good = self._snapshot()
+        self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
         return event
 
     @torch.no_grad()
@@ -167,8 +182,9 @@ class Loop:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the batches
             norm.train()
-        for _ in range(batches):
-            self._forward(self.average, self.sampler.draw(self.batch).images)
+        with self.sampler.undisturbed():
+            for _ in range(batches):
+                self._forward(self.average, self.sampler.draw(self.batch).images)
         self.average.eval()
 
     @torch.no_grad()
@@ -190,9 +206,26 @@ class Loop:
         self.best_loss = loss if best else self.best_loss
         return CheckDone(step, loss, dict(zip(names, scores, strict=True)), best)
 
+    def judge_again(self) -> None:
+        """Score the best weights on the held-out part as it is now: it may have changed since they were kept."""
+        if not self.best or self.held_out is None:
+            return
+        latest = copy.deepcopy(self.average.state_dict())
+        self.average.load_state_dict(self.best)
+        self.best_loss = math.inf
+        self._score()
+        self.average.load_state_dict(latest)
+
+    def _snapshot(self) -> Good:
+        parts = self.network.state_dict(), self.average.state_dict(), self.optimizer.state_dict()
+        return copy.deepcopy((*parts, self.progress))
+
     def _roll_back(self) -> None:
-        if self.best:
-            self.average.load_state_dict(self.best)
+        """Go back to the last check, or to the start."""
+        network, average, optimizer, self.progress = copy.deepcopy(self.good)
+        self.network.load_state_dict(network)
+        self.average.load_state_dict(average)
+        self.optimizer.load_state_dict(optimizer)
 
     def _free_memory(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -232,7 +265,11 @@ class Loop:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.progress = Progress(**facts["progress"])
+        self.progress.checks = int(
+            self.progress.part(self.spec) * self.spec.train.checks
+        )  # the budget may be larger
         self.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
         self.history = list(facts["history"])
         self.sampler.rng.bit_generator.state = facts["rng"]
         self.sampler.noise.set_state(tensors["noise"])
+        self.good = self._snapshot()

@@ -54,6 +54,12 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _digest(facts: Mapping[str, Any]) -> str:
+    """SHA-256 over the description, but for its own."""
+    others = {k: v for k, v in facts.items() if k != "sha256_facts"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+
+
 def versions() -> dict[str, str]:
     """Versions of the software that makes a model."""
     found = {}
@@ -69,6 +75,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     """Write tensors and JSON facts, with a fingerprint, whole or not at all."""
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     header = {**facts, "format": FORMAT, "sha256": fingerprint(plain)}
+    header["sha256_facts"] = _digest(header)
     try:
         with replacing(path) as temporary:
             save_file(plain, temporary, metadata={KEY: json.dumps(header)})
@@ -94,14 +101,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path} is damaged or no model file ({error}); use an older copy") from error
     if header is None:
         raise UserError(f"{path} was not written by napari-unet: it lacks the description of its network")
-    facts = json.loads(header)
-    if facts["format"] > FORMAT:
+    try:
+        facts = json.loads(header)
+        newer = facts["format"] > FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: its description cannot be read; use an older copy") from error
+    if newer:
         made_by = facts.get("versions", {}).get("napari-unet-live", "a newer version")
         raise UserError(
             f"{path} was written by napari-unet-live {made_by} in format {facts['format']}; "
             f"this version {versions()['napari-unet-live']} reads up to format {FORMAT}: please update"
         )
-    if fingerprint(tensors) != facts["sha256"]:
+    if fingerprint(tensors) != facts.get("sha256") or _digest(facts) != facts.get("sha256_facts"):
         raise UserError(f"{path} is damaged: its SHA-256 does not match; use an older copy")
     return tensors, facts
 
@@ -124,6 +135,10 @@ def load(path: Path) -> Trained:
         spec = TrainingSpec.model_validate(facts["spec"])
     except (ValidationError, KeyError) as error:
         raise UserError(f"{path} describes a network that this version does not know: {error}") from error
-    network = build(spec.net)
-    network.load_state_dict(tensors)
+    with torch.device("meta"):  # no memory yet: a wrong description may claim any size
+        network = build(spec.net)
+    expected = {name: t.shape for name, t in network.state_dict().items()}
+    if expected != {name: t.shape for name, t in tensors.items()}:
+        raise UserError(f"{path} is damaged: its weights do not fit the network that it describes")
+    network.load_state_dict(tensors, assign=True)
     return Trained(spec, network.eval(), tuple(facts["history"]), facts["info"])

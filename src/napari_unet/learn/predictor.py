@@ -78,7 +78,9 @@ def make_plan(
     t, _, z, y, x = image.shape
     stride = geometry.stride(net)
     halo = geometry.halo(net)
-    if isinstance(tiling.halo, int):
+    if tiling.halo == "auto":
+        halo = tuple(tiles.round_up(h // 2, s) for h, s in zip(halo, stride, strict=True))
+    elif isinstance(tiling.halo, int):
         halo = tuple(tiles.round_up(tiling.halo, s) for s in stride)
     shape = (y, x) if net.ndim == 2 else (z, y, x)
     tile = tiles.choose_tile(shape, halo, stride, BUDGET[net.ndim], tiling.tile)
