@@ -75,8 +75,9 @@ def plan(image: Path, out: Path) -> list[tuple[Path, Path]]:
 
     sources = image_paths(image)
     if kind_of(image):
-        if image.resolve() == out.resolve():
-            raise UserError(f"{out} is the image itself; choose another name for the output")
+        inside, outside = image.resolve(), out.resolve()
+        if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+            raise UserError(f"{out} is or holds the image, or lies in it; choose another place for the output")
         return [(image, check_output(out))]
     if suffix_of(out) or out.is_file():
         raise UserError(f"{image} is a folder, so the output must be a folder too, not {out}")

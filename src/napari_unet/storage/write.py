@@ -41,6 +41,10 @@ class Writable(Protocol):
     def __setitem__(self, key: Any, value: Any, /) -> None: ...
 
 
+OWN_ENTRIES = {"zarr.json", "0"}
+"""What a zarr folder written here holds; only such a folder is replaced."""
+
+
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Check that an image can be written at ``path``, before any work is done.
 
@@ -59,6 +63,8 @@ def check_output(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"{path}: is a folder; choose another name")
     if kind == "zarr" and path.is_file():
         raise UserError(f"{path}: is a file, not a zarr folder; choose another name")
+    if kind == "zarr" and path.is_dir() and {p.name for p in path.iterdir()} - OWN_ENTRIES:
+        raise UserError(f"{path}: this folder holds more than an output of this program; choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
