@@ -176,11 +176,11 @@ class CellSpec(Spec):
     """How boundaries become separate cells."""
 
     method: CellMethod = "auto"
-    """``auto``: GASP where python-elf is installed, else the watershed; nuclei on a background: watershed."""
+    """``auto``: GASP where python-elf is installed, else ``watershed`` (mean linkage of our own)."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Boundary probability above which a pixel is boundary."""
     beta: float = Field(default=0.5, gt=0, lt=1)
-    """GASP and multicut: below 0.5 fewer, above 0.5 more cells."""
+    """Below 0.5 fewer, above 0.5 more cells."""
     min_size: int = Field(default=25, ge=0)
     """Cells with fewer pixels (voxels) are removed."""
     grow: int = Field(default=8, ge=0)

@@ -81,8 +81,7 @@ def prediction(
                 f"the array for {name} needs shape {model.output_shape(image, name)}, has {array.shape}"
             )
         _check_dtype(name, np.dtype(array.dtype), image)
-    if {"boundaries", "cells"} & set(outputs):
-        check_cells(model.classes, cells)
+    _check_classes(outputs, model.classes, cells)
     normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
     return _run(model, image, outputs, plan, normalisation, tiling, cells)
 
@@ -98,11 +97,13 @@ def _check_dtype(name: Output, dtype: np.dtype[Any], image: Image) -> None:
         raise UserError(f"the array for {name} has the type {dtype}, which cannot hold them; use {wanted}")
 
 
-def check_cells(classes: Sequence[ClassSpec], cells: CellSpec) -> None:
-    """Raise `UserError` unless boundaries and cells can be made from these classes with this method."""
+def _check_classes(outputs: Mapping[Output, Writable], classes: Sequence[ClassSpec], cells: CellSpec) -> None:
+    """Raise `UserError` unless the outputs can be made from these classes with this method."""
     nothing = np.zeros((len(classes), 8, 8), np.float32)
-    boundary_mask(nothing, classes, cells.threshold)
-    cells_from_probabilities(nothing, classes, cells)
+    if "boundaries" in outputs:
+        boundary_mask(nothing, classes, cells.threshold)
+    if "cells" in outputs:
+        cells_from_probabilities(nothing, classes, cells)
 
 
 def _run(

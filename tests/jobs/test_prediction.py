@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+import napari_unet as nu
+from napari_unet.arrays.axes import Image
+from napari_unet.events import CellsDone, Finished, TileDone
+from napari_unet.jobs import prediction
+from napari_unet.spec import CellSpec, TilingSpec
+from synthetic import classes, tissue
+
+IMAGE, CELLS = tissue((2, 60, 72), 40)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return nu.train(IMAGE, classes(CELLS), steps=30, base=8, depth=2, patch=(48, 48), val_fraction=0)
+
+
+def arrays_for(model, image):
+    shape = image.result_shape
+    return {
+        "probabilities": np.zeros((len(model.classes), *shape), np.uint8),
+        "classes": np.zeros(shape, np.uint8),
+        "boundaries": np.zeros(shape, np.uint8),
+        "cells": np.zeros(shape, np.int32),
+    }
+
+
+def test_one_pass_fills_every_output_consistently(model):
+    image = Image(IMAGE, "ZYX")
+    out = arrays_for(model, image)
+    events = list(prediction(model, image, out, tiling=TilingSpec(tile=60)))
+    exact = model.predict(IMAGE)
+    np.testing.assert_allclose(out["probabilities"] / 255, exact, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_array_equal(out["classes"], exact.argmax(axis=0) + 1)
+    np.testing.assert_array_equal(out["boundaries"], exact[1] >= 0.5)
+    np.testing.assert_array_equal(out["cells"], model.cells(IMAGE))
+    tiles = [e for e in events if isinstance(e, TileDone)]
+    assert [e.done for e in tiles] == list(range(1, tiles[-1].total + 1))
+    found = [e for e in events if isinstance(e, CellsDone)]
+    assert [e.cells for e in found] == [int(plane.max()) for plane in out["cells"]]
+    assert isinstance(events[-1], Finished)
+
+
+def test_only_the_wanted_planes_are_written(model):
+    image = Image(IMAGE, "ZYX")
+    out = arrays_for(model, image)
+    list(prediction(model, image, out, planes=[(0, 1)]))
+    assert not out["classes"][0].any()
+    assert out["classes"][1].all()
+    assert out["cells"][1].max() > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("probabilities", np.uint16, "uint16, which cannot hold them; use float32"),
+        ("cells", np.uint8, "uint8, which cannot hold them; use int32"),
+        ("classes", np.float32, "use uint8"),
+    ],
+)
+def test_arrays_that_cannot_hold_the_result_are_refused(model, name, dtype, message):
+    image = Image(IMAGE, "ZYX")
+    out = np.zeros(model.output_shape(image, name), dtype)
+    with pytest.raises(nu.UserError, match=message):
+        prediction(model, image, {name: out})
+
+
+def test_wrong_shape_channels_and_cells_are_refused_before_work(model):
+    image = Image(IMAGE, "ZYX")
+    with pytest.raises(nu.UserError, match="needs shape"):
+        prediction(model, image, {"classes": np.zeros((2, 60, 70), np.uint8)})
+    with pytest.raises(nu.UserError, match="needs 1 channel"):
+        model.predict(np.zeros((3, 40, 40)), "CYX")
+    with pytest.raises(nu.UserError, match="no room beside its halo"):
+        model.predict(np.random.default_rng(0).random((400, 400)), tiling=TilingSpec(tile=40))
+
+
+def test_a_blank_plane_is_predicted_too(model):
+    assert model.cells(np.full((40, 40), 9, np.uint8)).shape == (40, 40)
+
+
+def test_a_3d_network_numbers_cells_through_the_volume():
+    image, cells = tissue((12, 40, 44), 20)
+    model = nu.train(image, classes(cells), net="unet3d", steps=40, base=6, depth=1, patch=(8, 32, 32))
+    found = model.cells(image, cells=CellSpec(min_size=10))
+    assert found.ndim == 3
+    through = [i for i in range(1, found.max() + 1) if np.ptp(np.nonzero(found == i)[0]) >= 3]
+    assert len(through) > 5
