@@ -22,9 +22,8 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(), "settings.yaml")))
 
 import napari  # noqa: E402
-from qtpy.QtTest import QTest  # noqa: E402
 
-from driving import paint_like_a_person  # noqa: E402
+from driving import paint_like_a_person, rest  # noqa: E402
 from napari_unet.arrays.metrics import instance_score  # noqa: E402
 from napari_unet.events import StepDone  # noqa: E402
 
@@ -35,14 +34,14 @@ def wait_for(done: Callable[[], bool], seconds: float = 1200) -> None:
     while not done():
         if time.monotonic() > end:
             raise TimeoutError
-        QTest.qWait(50)
+        rest(50)
 
 
 def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=400, help="when to press Stop")
-    parser.add_argument("--sample", default="nuclei-4")
+    parser.add_argument("--sample", default="nuclei-5")
     parser.add_argument("--size", default="1600x1000")
     parser.add_argument("--theme", default="dark")
     parser.add_argument("--folder", type=Path, default=HERE / "images")
@@ -57,9 +56,9 @@ def main() -> None:
     viewer.open_sample("napari-unet-live", given.sample)
     _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
     dock.annotate.new_button.click()
-    QTest.qWait(1000)
+    rest(1000)
     viewer.reset_view()
-    QTest.qWait(500)
+    rest(500)
     strokes, truth = viewer.layers["strokes"], viewer.layers[f"{given.sample} truth"].data
     paint_like_a_person(viewer, strokes, truth, objects=30)
     viewer.layers.selection.active = strokes
@@ -83,11 +82,11 @@ def main() -> None:
     strokes.visible = False
     dock.preview.box.click()
     viewer.layers["boundaries"].visible = False
-    QTest.qWait(1000)
+    rest(1000)
     viewer.window.screenshot(given.folder / "window.png", canvas_only=False, flash=False)
     print(dock.status.text.text(), "|", instance_score(viewer.layers["cells"].data, truth))
     viewer.close()
-    QTest.qWait(200)
+    rest(200)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,18 @@ import napari
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels, Layer
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from scipy import ndimage as ndi
 
 Point = tuple[float, float]
+
+
+def rest(milliseconds: int) -> None:
+    """Let the window run for a while (vispy replaces ``QTest.qWait`` by a loop that burns a core)."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 def on_canvas(viewer: napari.Viewer, layer: Layer, point: Point) -> QPoint:
@@ -39,9 +46,9 @@ def stroke(viewer: napari.Viewer, layer: Labels, points: Sequence[Point]) -> Non
     QTest.mousePress(native, left, none, places[0])
     for place in places[1:]:
         QTest.mouseMove(native, place)
-        QTest.qWait(1)
+        rest(1)
     QTest.mouseRelease(native, left, none, places[-1])
-    QTest.qWait(5)
+    rest(5)
 
 
 def across(centre: Point, half: float) -> list[Point]:
