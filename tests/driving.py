@@ -51,32 +51,37 @@ def stroke(viewer: napari.Viewer, layer: Labels, points: Sequence[Point]) -> Non
     rest(5)
 
 
+def scribble(centre: Point, half: float) -> list[Point]:
+    """A small zigzag inside an object."""
+    y, x = centre
+    rows = np.linspace(-half, half, 3)
+    return [(y + dy, x + side * half) for dy in rows for side in (-1, 1)]
+
+
 def across(centre: Point, half: float) -> list[Point]:
-    """A short horizontal stroke."""
+    """A horizontal stroke."""
     return [(centre[0], centre[1] + dx) for dx in np.linspace(-half, half, 4)]
 
 
-def rim(mask: npt.NDArray[np.bool_], share: float = 0.6) -> list[Point]:
-    """A stroke along the rim of one object."""
-    edge = np.argwhere(mask & ~ndi.binary_erosion(mask))
-    middle = edge.mean(axis=0)
-    order = np.argsort(np.arctan2(edge[:, 0] - middle[0], edge[:, 1] - middle[1]))
-    kept = edge[order][: max(2, int(share * len(edge)))]
-    return [(float(y), float(x)) for y, x in kept[::2]]
-
-
-def around(mask: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_], distance: int) -> list[Point]:
-    """A stroke around one object, at a distance, as far as it does not meet another one."""
-    near = ndi.binary_dilation(mask, iterations=distance)
-    ring = np.argwhere(near & ~ndi.binary_erosion(near))
-    middle = ring.mean(axis=0)
-    order = np.argsort(np.arctan2(ring[:, 0] - middle[0], ring[:, 1] - middle[1]))
+def along(line: npt.NDArray[np.bool_]) -> list[Point]:
+    """A stroke along a closed line, up to the first gap in it."""
+    places = np.argwhere(line)
+    middle = places.mean(axis=0)
+    order = np.argsort(np.arctan2(places[:, 0] - middle[0], places[:, 1] - middle[1]))
     best: list[Point] = []
     run: list[Point] = []
-    for y, x in ring[order]:
-        run = [*run, (float(y), float(x))] if free[y, x] else []
+    for y, x in places[order]:
+        gap = bool(run) and max(abs(run[-1][0] - y), abs(run[-1][1] - x)) > 3
+        run = [(float(y), float(x))] if gap else [*run, (float(y), float(x))]
         best = max(best, run, key=len)
     return best[::2]
+
+
+def outline(mask: npt.NDArray[np.bool_], distance: int = 0) -> npt.NDArray[np.bool_]:
+    """The rim of an object, or a line around it at a distance."""
+    grown = ndi.binary_dilation(mask, iterations=distance) if distance else mask
+    line: npt.NDArray[np.bool_] = grown & ~ndi.binary_erosion(grown)
+    return line
 
 
 def strokes_from_truth(
@@ -95,16 +100,21 @@ def strokes_from_truth(
     sizes = ndi.sum_labels(truth > 0, truth, values)
     values = values[np.argsort(sizes)[::-1]][: 3 * len(values) // 4]
     chosen = values[np.linspace(0, len(values) - 1, min(objects, len(values))).astype(int)]
-    free = ndi.distance_transform_edt(truth == 0) > 2
+    open_space = ndi.distance_transform_edt(truth == 0)
     cells, rims, background = [], [], []
     for value in chosen:
         mask = truth == value
         depth = ndi.distance_transform_edt(mask)
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-        cells.append(across((float(y), float(x)), 0.5 * float(depth.max())))
-        rims.append(rim(mask))
-        background += [s for d in (5, 9) if len(s := around(mask, free, d)) > 4]
-    return cells, rims, background
+        cells.append(scribble((float(y), float(x)), 0.5 * float(depth.max())))
+        rims.append(along(outline(mask)))
+        background.append(along(outline(mask, 5) & (open_space > 2)))
+    for _ in range(8):
+        y, x = np.unravel_index(int(open_space.argmax()), truth.shape)
+        background.append(across((float(y), float(x)), 0.8 * float(open_space.max())))
+        near = np.hypot(*(g - c for g, c in zip(np.indices(truth.shape), (y, x), strict=True)))
+        open_space[near < 40] = 0
+    return cells, rims, [s for s in background if len(s) > 3]
 
 
 def paint_like_a_person(

@@ -92,8 +92,8 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
         assert layer.units == image.units
         assert layer.axis_labels == image.axis_labels
     score = instance_score(cells.data, truth.data)
-    # 0.5 to 0.6 were seen; ten steps give 0.1, an untrained network 0
-    assert score.ap50 > 0.35, score
+    # 0.5 to 0.7 were seen; ten steps give 0.1, an untrained network 0
+    assert score.ap50 > 0.3, score
     assert viewer.layers["boundaries"].data.any()
     dock.shut_down()
     assert workers() == []
