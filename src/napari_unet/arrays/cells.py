@@ -33,6 +33,11 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 
+LEAST_INSIDE = 0.25
+"""An object needs a pixel with at least this probability of being the inside of a cell,"""
+THICKEST_RIM = 3.0
+"""unless it is at most twice this thick, in pixels."""
+
 
 def cells_from_probabilities(
     probabilities: npt.NDArray[Any],
@@ -89,6 +94,8 @@ def cells_from_probabilities(
         cells = np.where(_within(free, cells > 0, spec.grow, pixel), cells, 0)
     if is_tissue(classes):
         cells = draw_lines(cells)
+    else:
+        cells = _with_inside(cells, role_probability(probabilities, classes, "cell"), pixel)
     return _tidy(cells, spec.min_size)
 
 
@@ -203,6 +210,20 @@ def _within(free: Mask, taken: Mask, grow: int, pixel: tuple[float, ...]) -> Mas
     has_free = np.zeros(int(pieces.max()) + 1, bool)
     has_free[pieces[free]] = True
     return np.asarray(near | ~has_free[pieces])
+
+
+def _with_inside(cells: Labels, inside: Floats, pixel: tuple[float, ...]) -> Labels:
+    """Drop objects that are nowhere likely to be the inside of a cell, such as background taken for boundary.
+
+    Thin ones stay: a small cell may be nothing but rim.
+    """
+    highest, thickest = (np.zeros(int(cells.max()) + 1, np.float32) for _ in range(2))
+    np.maximum.at(highest, cells.ravel(), inside.ravel())
+    np.maximum.at(thickest, cells.ravel(), distance_to_boundary(cells > 0, pixel).ravel())
+    if (cells > 0).all():
+        thickest[:] = np.inf
+    keep = (highest >= LEAST_INSIDE) | (thickest <= THICKEST_RIM)
+    return np.where(keep[cells], cells, 0)
 
 
 def _tidy(cells: Labels, min_size: int) -> Labels:
