@@ -201,7 +201,7 @@ MISTAKES = {
     "damaged model": ("predict damaged.safetensors image.tif -o o.tif", "damaged.safetensors"),
     "predict missing": ("predict model.safetensors missing.tif -o o.tif", "missing.tif: no such file"),
     "output suffix": ("predict model.safetensors image.tif -o o.png", "end the name in .tif"),
-    "onto itself": ("predict model.safetensors image.tif -o image.tif", "is the image itself"),
+    "onto itself": ("predict model.safetensors image.tif -o image.tif", "is or holds the image"),
     "halo": ("predict model.safetensors image.tif -o o.tif --halo wide", "--halo 'wide' must be"),
     "channels": ("predict model.safetensors image.tif -o o.tif --axes CX", "lack Y"),
     "colours": ("predict model.safetensors colour.png -o o.tif", "needs 1"),
