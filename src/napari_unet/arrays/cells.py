@@ -176,9 +176,12 @@ def _mask_and_boundary(probabilities: Floats, classes: Sequence[ClassSpec]) -> t
     boundary = role_probability(probabilities, classes, "boundary")
     if is_tissue(classes):
         return np.ones(boundary.shape, bool), boundary
-    inside = boundary + role_probability(probabilities, classes, "cell")
-    mask = inside > 0.5
-    return mask, np.where(mask, boundary / np.maximum(inside, 0.5), boundary)
+    cell = role_probability(probabilities, classes, "cell")
+    inside = boundary + cell
+    # The class that wins, as the preview shows it: cell and boundary together are too large where neither does.
+    outside = [p for p, c in zip(probabilities, classes, strict=True) if c.role not in ("cell", "boundary")]
+    mask = np.maximum(cell, boundary) > np.max(outside, axis=0)
+    return mask, np.where(mask, boundary / np.maximum(inside, 1e-6), boundary)
 
 
 def _components(boundary: Floats, free: Mask, mask: Mask) -> Labels:

@@ -66,7 +66,16 @@ def _open(path: Path) -> Raw:
         checked_type(series.dtype, path.name)
         sizes, factor = _ome_sizes(file) if file.is_ome else _imagej_sizes(file)
         spacing, unit = spacing_zyx(sizes, factor)
-        return Raw(_pixels(path, series), series.axes, spacing, unit)
+        return Raw(_pixels(path, series), _axes(file, series), spacing, unit)
+
+
+def _axes(file: tifffile.TiffFile, series: Any) -> str:
+    """Axes of a series. Colour planes one after the other are rare, and stacks of 3 or 4 slices are not.
+
+    Programs (tifffile itself) mark such a stack as planes of colour, so that only OME metadata is believed.
+    """
+    axes: str = series.axes
+    return axes if file.is_ome or axes.endswith("S") else axes.replace("S", "Q")
 
 
 def _pixels(path: Path, series: Any) -> Any:
