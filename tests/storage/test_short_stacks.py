@@ -11,7 +11,8 @@ from napari_unet.storage.read import open_image
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_short_stack_is_a_stack(tmp_path, slices, dtype):
     data = np.random.default_rng(0).integers(0, 200, (slices, 40, 48)).astype(dtype)
-    tifffile.imwrite(tmp_path / "stack.tif", data)
+    colour = {"photometric": "rgb", "planarconfig": "separate"} if slices in (3, 4) else {}
+    tifffile.imwrite(tmp_path / "stack.tif", data, **colour)  # what tifffile chooses by itself, with a warning
     image = open_image(tmp_path / "stack.tif")
     assert (image.axes, image.axes_source) == ("ZYX", "guessed")
     np.testing.assert_array_equal(image.read()[0], data)
