@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -55,3 +56,25 @@ def test_the_package_itself_loads_neither_torch_nor_numpy() -> None:
     code = "import sys, napari_unet; print('torch' in sys.modules, 'numpy' in sys.modules)"
     seen = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert seen.split() == ["False", "False"]
+
+
+# Notes what OpenMP will read when torch begins to load.
+WAITING = """
+import importlib, os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(os.environ.get("OMP_WAIT_POLICY"))
+
+sys.meta_path.insert(0, Watch())
+importlib.import_module(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("room", ["learn.loop", "jobs", "jobs.demo", "jobs.model"])
+def test_openmp_is_told_to_sleep_before_torch_is_loaded(room: str) -> None:
+    env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", WAITING, f"napari_unet.{room}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.stdout.split() == ["PASSIVE"], done.stderr
