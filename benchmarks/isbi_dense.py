@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+import napari_unet as nu
 from common import need, probe
 
 
@@ -58,7 +59,7 @@ def run(folder: Path, seconds: float, seed: int) -> dict[str, object]:
     for output in ("cells", "probabilities"):
         command("predict", model, image, "-o", folder / f"{output}.tif", "--output", output)
         result[output] = json.loads(command("score", folder / f"{output}.tif", truth, "--truth", "membrane"))
-    result["steps"] = json.loads(command("info", model, "--json"))["steps"]
+    result["steps"] = nu.load(model).describe()["steps"]
     return result
 
 
