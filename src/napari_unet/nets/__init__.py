@@ -1,17 +1,53 @@
-"""The networks: one file per family, one `build`."""
+"""The networks: one file per family; `build` and `geometry_of` are the doors."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from torch import nn
 
-from napari_unet.nets.unet import UNet
-from napari_unet.spec import NetSpec, UNet3DSpec, UNetSpec
+from napari_unet.nets import unet, unet2015, unet_dice, unet_keras
+from napari_unet.nets.geometry import Geometry
+from napari_unet.spec import (
+    NetSpec,
+    UNet2015Spec,
+    UNet3DSpec,
+    UNetDiceSpec,
+    UNetKerasSpec,
+    UNetSpec,
+)
 
-NETS: dict[str, tuple[type[UNetSpec] | type[UNet3DSpec], str]] = {
-    "unet": (UNetSpec, "padded U-Net with BatchNorm; every slice by itself (2D)"),
-    "unet3d": (UNet3DSpec, "the same with 3D kernels; sees Z, for stacks with nearly cubic voxels"),
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of network: its spec, how it is built, its geometry, and what it is for."""
+
+    spec: type[Any]
+    build: Callable[[Any], nn.Module]
+    geometry: Callable[[Any], Geometry]
+    purpose: str
+
+
+NETS: dict[str, Family] = {
+    "unet": Family(
+        UNetSpec, unet.UNet, unet.geometry, "padded U-Net with BatchNorm; every slice by itself: start here"
+    ),
+    "unet3d": Family(
+        UNet3DSpec, unet.UNet, unet.geometry, "the same in 3D, its levels follow the voxel spacing: for stacks"
+    ),
+    "unet2015": Family(
+        UNet2015Spec, unet2015.UNet2015, unet2015.geometry, "as published: valid convolutions, overlap-tile"
+    ),
+    "unet-keras": Family(
+        UNetKerasSpec, unet_keras.UNetKeras, unet_keras.geometry, "the padded variant of most Keras tutorials"
+    ),
+    "unet-dice": Family(
+        UNetDiceSpec, unet_dice.UNetDice, unet_dice.geometry, "half as wide, for the Dice loss: rare foreground"
+    ),
 }
-"""Every network by name: its spec and what it is for."""
+"""Every network by name."""
 
 
 def build(spec: NetSpec) -> nn.Module:
@@ -22,7 +58,18 @@ def build(spec: NetSpec) -> nn.Module:
     >>> count_parameters(build(UNetSpec(base=16, depth=3)))
     482466
     """
-    return UNet(spec)
+    return NETS[spec.kind].build(spec)
+
+
+def geometry_of(spec: NetSpec) -> Geometry:
+    """Tell the geometry of a network: alignment, halo, receptive field, margin.
+
+    Examples
+    --------
+    >>> geometry_of(UNetSpec(depth=3)).halo, geometry_of(UNet2015Spec()).margin
+    ((48, 48), (92, 92))
+    """
+    return NETS[spec.kind].geometry(spec)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""The default network: a padded U-Net with BatchNorm, in 2D and 3D.
+"""The default networks: a padded U-Net with BatchNorm, in 2D and 3D.
 
 After Ronneberger et al. 2015 (arXiv:1505.04597) and Çiçek et al. 2016 (arXiv:1606.06650), with padded
 convolutions, so that input and output have the same size.
@@ -6,56 +6,82 @@ convolutions, so that input and output have the same size.
 
 from __future__ import annotations
 
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 
+from napari_unet.nets.blocks import CONV, NORM, POOL, TRANSPOSED, join
+from napari_unet.nets.geometry import Axis, Geometry, Level, conv
 from napari_unet.spec import UNet3DSpec, UNetSpec
 
-_CONV: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_NORM: dict[int, type[nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_POOL: dict[int, type[nn.Module]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_TRANSPOSED: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+Sizes = tuple[int, ...]
 
 
-def _twice(ndim: int, channels_in: int, channels: int) -> nn.Sequential:
+def strides(spec: UNetSpec | UNet3DSpec) -> tuple[Sizes, ...]:
+    """Pooling per level and axis."""
+    given = spec.strides if isinstance(spec, UNet3DSpec) else None
+    return given or ((2,) * spec.ndim,) * spec.depth
+
+
+def kernels(spec: UNetSpec | UNet3DSpec) -> tuple[Sizes, ...]:
+    """Convolution kernels per level and axis."""
+    given = spec.kernels if isinstance(spec, UNet3DSpec) else None
+    return given or ((3,) * spec.ndim,) * (spec.depth + 1)
+
+
+def geometry(spec: UNetSpec | UNet3DSpec) -> Geometry:
+    """Geometry of the network."""
+    axes = []
+    for axis in range(spec.ndim):
+        looks = [conv(kernel[axis], 2) for kernel in kernels(spec)]
+        levels = [Level(k, k, s[axis]) for k, s in zip(looks, strides(spec), strict=False)]
+        axes.append(Axis((*levels, Level(looks[-1]))))
+    return Geometry(tuple(axes))
+
+
+def _twice(ndim: int, channels_in: int, channels: int, kernel: Sizes) -> nn.Sequential:
     """(convolution, BatchNorm, ReLU) twice; BatchNorm brings the bias."""
     layers: list[nn.Module] = []
+    padding = tuple(k // 2 for k in kernel)
     for c in (channels_in, channels):
         layers += [
-            _CONV[ndim](c, channels, 3, padding=1, bias=False),
-            _NORM[ndim](channels),
+            CONV[ndim](c, channels, kernel, padding=padding, bias=False),
+            NORM[ndim](channels),
             nn.ReLU(inplace=True),
         ]
     return nn.Sequential(*layers)
 
 
-def _up(ndim: int, channels_in: int, channels: int, how: str) -> nn.Module:
+def _up(ndim: int, channels_in: int, channels: int, stride: Sizes, how: str) -> nn.Module:
     if how == "transposed":
-        return _TRANSPOSED[ndim](channels_in, channels, 2, stride=2)
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), _CONV[ndim](channels_in, channels, 1))
+        return TRANSPOSED[ndim](channels_in, channels, stride, stride=stride)
+    return nn.Sequential(nn.Upsample(scale_factor=stride, mode="nearest"), CONV[ndim](channels_in, channels, 1))
 
 
 class UNet(nn.Module):
-    """Input (N, C, [Z,] Y, X), lengths multiples of 2^depth; output (N, classes, [Z,] Y, X) logits."""
+    """Input (N, C, [Z,] Y, X), lengths multiples of the strides; output (N, outputs, [Z,] Y, X)."""
 
     def __init__(self, spec: UNetSpec | UNet3DSpec) -> None:
         super().__init__()
+        ndim, sizes, steps = spec.ndim, kernels(spec), strides(spec)
         widths = [spec.base * 2**level for level in range(spec.depth + 1)]
         inputs = [spec.in_channels, *widths[:-1]]
-        self.down = nn.ModuleList(_twice(spec.ndim, i, w) for i, w in zip(inputs, widths, strict=True))
-        self.pool = _POOL[spec.ndim](2)
+        self.down = nn.ModuleList(_twice(ndim, i, w, k) for i, w, k in zip(inputs, widths, sizes, strict=True))
+        self.pool = nn.ModuleList(POOL[ndim](s) for s in steps)
         levels = range(spec.depth - 1, -1, -1)
-        self.up = nn.ModuleList(_up(spec.ndim, widths[n + 1], widths[n], spec.up) for n in levels)
-        self.join = nn.ModuleList(_twice(spec.ndim, 2 * widths[n], widths[n]) for n in levels)
-        self.head = _CONV[spec.ndim](spec.base, spec.classes, 1)
+        self.up = nn.ModuleList(_up(ndim, widths[n + 1], widths[n], steps[n], spec.up) for n in levels)
+        joined = 2 if spec.skips == "concat" else 1
+        self.join = nn.ModuleList(_twice(ndim, joined * widths[n], widths[n], sizes[n]) for n in levels)
+        self.head = CONV[ndim](spec.base, spec.outputs, 1)
+        self.add = spec.skips == "sum"
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Compute the last layer, before its activation."""
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
-            x = block(self.pool(x) if level else x)
+            x = block(self.pool[level - 1](x) if level else x)
             skips.append(x)
         skips.pop()
-        for up, join in zip(self.up, self.join, strict=True):
-            x = join(cat([skips.pop(), up(x)], dim=1))
-        logits: Tensor = self.head(x)
-        return logits
+        for up, block in zip(self.up, self.join, strict=True):
+            skip, x = skips.pop(), up(x)
+            x = block(skip + x if self.add else join(skip, x))
+        outputs: Tensor = self.head(x)
+        return outputs

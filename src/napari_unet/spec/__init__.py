@@ -1,0 +1,88 @@
+"""What to do: frozen models, one per concept, that survive a round trip through JSON.
+
+Lengths are in pixels (voxels) unless a field says otherwise. Sizes per axis are in the order Z, Y, X.
+"""
+
+from __future__ import annotations
+
+from napari_unet.spec.base import (
+    Spec,
+)
+from napari_unet.spec.networks import (
+    Activation,
+    NetSpec,
+    PretrainedUNetSpec,
+    Skips,
+    UNet2015Spec,
+    UNet3DSpec,
+    UNetDiceSpec,
+    UNetKerasSpec,
+    UNetSpec,
+    Up,
+    VGG16UNetSpec,
+    VNetSpec,
+)
+from napari_unet.spec.prediction import (
+    CellMethod,
+    CellSpec,
+    Device,
+    Output,
+    TilingSpec,
+)
+from napari_unet.spec.targets import (
+    BACKGROUND,
+    BOUNDARY,
+    CELL,
+    DEFAULT_CLASSES,
+    ClassSpec,
+    Role,
+    Style,
+    TargetSpec,
+)
+from napari_unet.spec.training import (
+    WITH_ENCODER,
+    AugmentSpec,
+    Loss,
+    NormalisationSpec,
+    TrainSpec,
+    TrainingSpec,
+    check_loss,
+    default_loss,
+)
+
+__all__ = [
+    "Activation",
+    "AugmentSpec",
+    "BACKGROUND",
+    "BOUNDARY",
+    "CELL",
+    "CellMethod",
+    "CellSpec",
+    "ClassSpec",
+    "DEFAULT_CLASSES",
+    "Device",
+    "Loss",
+    "NetSpec",
+    "NormalisationSpec",
+    "Output",
+    "PretrainedUNetSpec",
+    "Role",
+    "Skips",
+    "Spec",
+    "Style",
+    "TargetSpec",
+    "TilingSpec",
+    "TrainSpec",
+    "TrainingSpec",
+    "UNet2015Spec",
+    "UNet3DSpec",
+    "UNetDiceSpec",
+    "UNetKerasSpec",
+    "UNetSpec",
+    "Up",
+    "VGG16UNetSpec",
+    "VNetSpec",
+    "WITH_ENCODER",
+    "check_loss",
+    "default_loss",
+]

@@ -1,0 +1,42 @@
+"""Prediction: devices, outputs, tiles, and how boundaries become cells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from napari_unet.spec.base import Spec
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Output = Literal["probabilities", "classes", "boundaries", "cells"]
+
+
+class TilingSpec(Spec):
+    """How a prediction is cut into tiles."""
+
+    tile: int | None = Field(default=None, ge=1)
+    """Largest length of an input tile, halo included; None: chosen for the device."""
+    halo: Annotated[int, Field(ge=0)] | Literal["exact", "auto"] = "exact"
+    """Context computed around each tile and thrown away. ``exact``: tiled equals whole. ``auto``: half of that,
+    which is faster and may deviate a little where tiles meet."""
+    device: Device = "auto"
+    threads: int | None = Field(default=None, ge=1)
+
+
+CellMethod = Literal["auto", "watershed", "gasp", "multicut", "components"]
+
+
+class CellSpec(Spec):
+    """How boundaries become separate cells."""
+
+    method: CellMethod = "auto"
+    """``auto``: GASP where python-elf is installed, else ``watershed`` (mean linkage of our own)."""
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Boundary probability above which a pixel is boundary."""
+    beta: float = Field(default=0.5, gt=0, lt=1)
+    """Below 0.5 fewer, above 0.5 more cells."""
+    min_size: int = Field(default=25, ge=0)
+    """Cells with fewer pixels (voxels) are removed."""
+    grow: int = Field(default=8, ge=0)
+    """Farthest that a cell grows into boundary pixels."""
