@@ -50,7 +50,7 @@ def main() -> None:
     def tiled() -> float:
         out = np.zeros((2, *pixels.shape), np.float32)
         began = time.perf_counter()
-        for piece in predictor.predict(network, image, norm, plan, device):
+        for piece in predictor.predict(network, spec, image, norm, plan, device):
             out[:, piece.y, piece.x] = piece.probabilities[:, 0]
         return pixels.size / (time.perf_counter() - began)
 

@@ -11,7 +11,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.learn import predictor
 from napari_unet.learn.predictor import Plan
-from napari_unet.nets import geometry
+from napari_unet.nets import geometry_of
 from napari_unet.spec import TilingSpec
 
 CPU = torch.device("cpu")
@@ -20,10 +20,11 @@ CPU = torch.device("cpu")
 def run(model, image, plan, network=None):
     norm = intensity.fit(image)
     network = network or predictor.prepare(model.trained.network, plan.ndim, CPU)
+    net = model.spec.net
     _, _, z, y, x = image.shape
     out = np.zeros((2, z, y, x), np.float32)
     written = np.zeros((z, y, x), int)
-    for piece in predictor.predict(network, image, norm, plan, CPU):
+    for piece in predictor.predict(network, net, image, norm, plan, CPU):
         out[:, piece.z, piece.y, piece.x] = piece.probabilities
         written[piece.z, piece.y, piece.x] += 1
     assert (written == 1).all()
@@ -35,7 +36,7 @@ def test_tiled_equals_whole_2d(trained_2d, shape):
     image = Image(synthetic.tissue(shape, 50, seed=3)[0], "YX")
     net = trained_2d.spec.net
     whole = run(trained_2d, image, predictor.make_plan(image, net, TilingSpec()))
-    plan = predictor.make_plan(image, net, TilingSpec(tile=2 * geometry.halo(net)[0] + 12))
+    plan = predictor.make_plan(image, net, TilingSpec(tile=2 * geometry_of(net).halo[0] + 12))
     assert len(plan.tiles) > 4
     np.testing.assert_allclose(run(trained_2d, image, plan), whole, atol=1e-5)
 
@@ -44,14 +45,14 @@ def test_tiled_equals_whole_3d(trained_3d):
     image = Image(synthetic.tissue((19, 45, 37), 25, seed=3)[0], "ZYX")
     net = trained_3d.spec.net
     whole = run(trained_3d, image, predictor.make_plan(image, net, TilingSpec()))
-    plan = predictor.make_plan(image, net, TilingSpec(tile=2 * geometry.halo(net)[0] + 6))
+    plan = predictor.make_plan(image, net, TilingSpec(tile=2 * geometry_of(net).halo[0] + 6))
     assert len(plan.tiles) > 8
     np.testing.assert_allclose(run(trained_3d, image, plan), whole, atol=1e-5)
 
 
 def shifted(size, tile, halo, stride, by):
     """Tiles as they should be, but one pixel off the grid."""
-    spans = tiles.cut_axis(size, tile, halo, stride)
+    spans = tiles.cut_axis(size, tile, tiles.Fit(stride, halo))
     return [
         tiles.Span(s.outer_start + by, s.outer_stop + by, s.start + by, s.stop + by)
         for s in spans
@@ -63,15 +64,15 @@ def test_a_shifted_grid_fails(trained_2d):
     """The test above can fail: tiles off the grid, or with too small a halo, give another result."""
     image = Image(synthetic.tissue((160, 203), 50, seed=3)[0], "YX")
     net = trained_2d.spec.net
-    stride, halo = geometry.stride(net)[0], geometry.halo(net)[0]
+    stride, halo = geometry_of(net).stride[0], geometry_of(net).halo[0]
     whole = run(trained_2d, image, predictor.make_plan(image, net, TilingSpec()))
     network = predictor.prepare(trained_2d.trained.network, 2, CPU)
-    rows = tiles.cut_axis(160, 160, halo, stride)
+    rows = tiles.cut_axis(160, 160, tiles.Fit(stride, halo))
     columns = shifted(203, 2 * halo + 16, halo, stride, by=-1)[:3]
     plan = Plan(((0, 0),), tuple((r, c) for r in rows for c in columns), 2)
     worst = max(
         float(np.abs(p.probabilities - whole[:, p.z, p.y, p.x]).max())
-        for p in predictor.predict(network, image, intensity.fit(image), plan, CPU)
+        for p in predictor.predict(network, net, image, intensity.fit(image), plan, CPU)
     )
     assert worst > 0.01
     seams = run(trained_2d, image, predictor.make_plan(image, net, TilingSpec(tile=24, halo=0)))
@@ -107,7 +108,7 @@ def test_slices_and_times_are_independent_for_a_2d_network(trained_2d):
     assert whole.shape == (2, 2, 3, 40, 48)
     alone = Image(image, "TZYX")
     plan = predictor.make_plan(alone, trained_2d.spec.net, TilingSpec(), planes=[(1, 2)])
-    (piece,) = predictor.predict(trained_2d.trained.network, alone, intensity.fit(alone), plan, CPU)
+    (piece,) = predictor.predict(trained_2d.trained.network, trained_2d.spec.net, alone, intensity.fit(alone), plan, CPU)
     np.testing.assert_allclose(piece.probabilities[:, 0], whole[:, 1, 2], atol=1e-5)
 
 

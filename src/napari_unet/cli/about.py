@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,43 @@ from napari_unet.cli.progress import follow
 
 
 def nets() -> None:
-    """List the networks that --net takes, with parameters and receptive field."""
-    from napari_unet.nets import NETS, build, count_parameters, geometry
+    """List the networks that --net takes, with parameters, receptive field, exact halo and what they are for."""
+    from napari_unet.nets import NETS, build, count_parameters, geometry_of
 
-    for name, (spec_class, words) in NETS.items():
-        spec = spec_class()
-        field = geometry.receptive_field(spec)
-        typer.echo(f"{name:12} {count_parameters(build(spec)):>11,} parameters, sees {field:>4} pixels  {words}")
+    for name, family in NETS.items():
+        spec = family.spec()
+        geometry = geometry_of(spec)
+        halo = geometry.margin if any(geometry.margin) else geometry.halo
+        typer.echo(
+            f"{name:16} {count_parameters(build(spec)):>11,} parameters, sees {_size(geometry.receptive_field):>11} "
+            f"pixels, exact halo {_size(halo):>11}  {family.purpose}"
+        )
+
+
+def _size(lengths: Sequence[int]) -> str:
+    """Write lengths shortly.
+
+    Examples
+    --------
+    >>> _size((103, 103)), _size((8, 48, 48))
+    ('103', '8x48x48')
+    """
+    return str(lengths[0]) if len(set(lengths)) == 1 else "x".join(map(str, lengths))
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe as JSON, to save and edit.")] = None,
+) -> None:
+    """List the recipes that --recipe takes, or print one as JSON."""
+    from napari_unet.spec import RECIPES
+
+    if name is not None:
+        from napari_unet.jobs import find_recipe
+
+        typer.echo(find_recipe(name).model_dump_json(indent=2))
+        return
+    for key, recipe in RECIPES.items():
+        typer.echo(f"{key:16} {recipe.spec.net.kind:16} {recipe.purpose}")
 
 
 def info(model: Annotated[Path, typer.Argument(help="Model file (.safetensors).")]) -> None:

@@ -7,9 +7,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_unet.cli.options import Axes, DeviceOption, Threads, parse_classes, parse_lengths
+from napari_unet.cli.options import Axes, Threads, parse_classes, parse_lengths
 from napari_unet.cli.progress import follow
-from napari_unet.spec import NormalisationSpec, Style, TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.errors import UserError
+from napari_unet.spec import Activation, Device, Loss, Skips, Style, TrainingSpec, Up
+
+_NETWORK, _TARGET, _OPTIMISER, _ENCODER = "Network", "Annotation", "Learning", "ImageNet encoder"
 
 
 def train(
@@ -18,79 +21,170 @@ def train(
         Path, typer.Argument(help="Labels; or a folder of them with the same names. 0 = not annotated.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write (.safetensors).")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Start from a recipe (see 'napari-unet recipes') or a .json file of one."),
+    ] = None,
     style: Annotated[
-        Style, typer.Option(help="classes: a value is a class (1 cell, 2 boundary). cells: a value is one cell.")
-    ] = "classes",
-    dense: Annotated[bool, typer.Option("--dense", help="Style cells: what is unpainted is background.")] = False,
+        Style | None,
+        typer.Option(
+            help="classes (default): a value is a class (1 cell, 2 boundary). cells: a value is one cell.",
+            rich_help_panel=_TARGET,
+        ),
+    ] = None,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="Style cells: what is unpainted is background.", rich_help_panel=_TARGET)
+    ] = False,
     background_value: Annotated[
-        int | None, typer.Option(help="Style cells: the label value of background strokes.")
+        int | None,
+        typer.Option(help="Style cells: the label value of background strokes.", rich_help_panel=_TARGET),
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Names of the values 1, 2, ..., such as cell,boundary,glia or neurite=cell,..."),
+        typer.Option(
+            help="Names of the values 1, 2, ..., such as cell,boundary,glia or neurite=cell,...",
+            rich_help_panel=_TARGET,
+        ),
     ] = None,
-    net: Annotated[str, typer.Option(help="Network, see 'napari-unet nets'.")] = "unet",
-    base: Annotated[int | None, typer.Option(min=1, help="Channels of the first level.")] = None,
-    depth: Annotated[int | None, typer.Option(min=1, help="Number of poolings.")] = None,
+    rim: Annotated[
+        int | None, typer.Option(help="Style cells: pixels of a cell that are its boundary.", rich_help_panel=_TARGET)
+    ] = None,
+    weight_map: Annotated[
+        bool, typer.Option("--weight-map", help="Border weights of the 2015 paper.", rich_help_panel=_TARGET)
+    ] = False,
+    net: Annotated[
+        str | None, typer.Option(help="Network, see 'napari-unet nets'; unet.", rich_help_panel=_NETWORK)
+    ] = None,
+    base: Annotated[
+        int | None, typer.Option(min=1, help="Channels of the first level.", rich_help_panel=_NETWORK)
+    ] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Number of poolings.", rich_help_panel=_NETWORK)] = None,
+    up: Annotated[Up | None, typer.Option(help="Way upwards.", rich_help_panel=_NETWORK)] = None,
+    skips: Annotated[Skips | None, typer.Option(help="How skips join.", rich_help_panel=_NETWORK)] = None,
+    activation: Annotated[
+        Activation | None, typer.Option(help="After the last layer.", rich_help_panel=_NETWORK)
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="Time for training alone; 60 by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of --seconds.")] = None,
-    patch: Annotated[str | None, typer.Option(help="Patch size, such as 192 or 24,80,80.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Patches per step.")] = 4,
-    lr: Annotated[float, typer.Option("--lr", help="Highest learning rate.")] = 3e-3,
+    loss: Annotated[
+        Loss | None, typer.Option(help="Loss; the network's own.", rich_help_panel=_OPTIMISER)
+    ] = None,
+    class_balance: Annotated[
+        bool | None, typer.Option(help="Rare classes count more.", rich_help_panel=_OPTIMISER)
+    ] = None,
+    optimizer: Annotated[
+        Literal["adamw", "adam", "sgd"] | None,
+        typer.Option(help="Optimiser; adamw.", rich_help_panel=_OPTIMISER),
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option("--lr", help="Highest learning rate; 0.003.", rich_help_panel=_OPTIMISER)
+    ] = None,
+    patch: Annotated[
+        str | None, typer.Option(help="Patch size, such as 192 or 24,80,80.", rich_help_panel=_OPTIMISER)
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Patches per step; 4.", rich_help_panel=_OPTIMISER)
+    ] = None,
     val_fraction: Annotated[
-        float, typer.Option(help="Part of the annotation held out for scores; 0: none.")
-    ] = 0.1,
-    weight_map: Annotated[bool, typer.Option("--weight-map", help="Border weights of the 2015 paper.")] = False,
+        float | None,
+        typer.Option(help="Part of the annotation held out for scores; 0.1, 0: none.", rich_help_panel=_OPTIMISER),
+    ] = None,
     normalisation: Annotated[
-        Literal["percentile", "meanstd", "none"], typer.Option(help="How grey values are normalised.")
-    ] = "meanstd",
-    device: DeviceOption = "auto",
+        Literal["percentile", "meanstd", "none"] | None,
+        typer.Option(help="How grey values are normalised; meanstd.", rich_help_panel=_OPTIMISER),
+    ] = None,
+    encoder_weights: Annotated[
+        Literal["random", "imagenet"] | None,
+        typer.Option(help="Start of the encoder of vgg16-unet, pretrained-unet.", rich_help_panel=_ENCODER),
+    ] = None,
+    encoder_file: Annotated[
+        Path | None, typer.Option(help="File of the ImageNet weights.", rich_help_panel=_ENCODER)
+    ] = None,
+    download: Annotated[
+        bool,
+        typer.Option("--download", help="Fetch ImageNet weights that are missing here.", rich_help_panel=_ENCODER),
+    ] = False,
+    freeze_encoder: Annotated[
+        bool | None, typer.Option(help="Leave the encoder as it is.", rich_help_panel=_ENCODER)
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Model of the same network to start from, such as one trained frozen.")
+    ] = None,
+    device: Annotated[
+        Device | None, typer.Option(help="Where to compute; auto takes a GPU if there is one.")
+    ] = None,
     threads: Threads = None,
-    seed: Annotated[int, typer.Option(help="Same seed and --steps on the CPU: same model.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Same seed and --steps on the CPU: same model.")] = None,
     axes: Axes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")] = False,
 ) -> None:
     """Train a network on painted labels; IMAGE and LABELS are files, or folders paired by file name."""
-    target = TargetSpec(
-        style=style,
-        classes=parse_classes(classes),
-        dense=dense,
-        background_value=background_value,
-        weight_map=weight_map,
-    )
-    budget = TrainSpec(
-        seconds=60 if seconds is None and steps is None else seconds,
-        steps=steps,
-        patch=parse_lengths(patch, "--patch"),
-        batch=batch,
-        learning_rate=lr,
-        val_fraction=val_fraction,
-        device=device,
-        threads=threads,
-        seed=seed,
-    )
+    lengths = parse_lengths(patch, "--patch")
+    named = parse_classes(classes)
+    from napari_unet.jobs import Training, load, make_spec
+
+    def build(patch: tuple[int, ...] | None) -> TrainingSpec:
+        return make_spec(
+            recipe,
+            net,
+            shape={"base": base, "depth": depth, "up": up, "skips": skips, "activation": activation},
+            target={
+                "style": style,
+                "classes": named or None,
+                "dense": dense or None,
+                "background_value": background_value,
+                "rim": rim,
+                "weight_map": weight_map or None,
+            },
+            train={
+                "seconds": seconds,
+                "steps": steps,
+                "loss": loss,
+                "class_balance": class_balance,
+                "optimizer": optimizer,
+                "learning_rate": lr,
+                "patch": patch,
+                "batch": batch,
+                "val_fraction": val_fraction,
+                "encoder_weights": encoder_weights,
+                "encoder_file": encoder_file,
+                "freeze_encoder": freeze_encoder,
+                "device": device,
+                "threads": threads,
+                "seed": seed,
+            },
+            normalisation=normalisation,
+        )
+
+    spec = build(lengths)
+    if lengths is not None and len(lengths) == 1:
+        spec = build(lengths * spec.net.ndim)
+    if resume and start is not None:
+        raise UserError("give --resume or --start, not both")
     from napari_unet.storage.pairs import pair_images
 
     pairs = pair_images(image, labels, axes)
     _report(pairs)
-    from napari_unet.jobs import Training, net_spec
-
-    shape = {k: v for k, v in (("base", base), ("depth", depth)) if v is not None}
-    if budget.patch is not None and len(budget.patch) == 1:
-        ndim = net_spec(net, **shape).ndim
-        budget = budget.model_copy(update={"patch": budget.patch * ndim})
-    spec = TrainingSpec(
-        target=target,
-        net=net_spec(net, **shape),
-        train=budget,
-        normalisation=NormalisationSpec(method=normalisation),
+    if download:
+        _download(spec)
+    training = Training(
+        pairs, spec, output=output, resume=resume, start=None if start is None else load(start)
     )
-    training = Training(pairs, spec, output=output, resume=resume)
     stopped = follow(iter(training), "training")
     if stopped is not None:
         typer.echo(f"stopped; {output} is saved, go on with --resume")
         raise typer.Exit(128 + stopped)
     typer.echo(f"saved {output}")
+
+
+def _download(spec: TrainingSpec) -> None:
+    """Fetch the ImageNet weights of VGG16 if they are wanted and not here."""
+    from napari_unet.storage import weights
+
+    needed = spec.net.kind == "vgg16-unet" and spec.train.encoder_weights == "imagenet"
+    if needed and weights.find_vgg16(spec.train.encoder_file) is None:
+        typer.echo(weights.VGG16_WORDS)
+        weights.download_vgg16()
 
 
 def _report(pairs: list[tuple[Any, Any]]) -> None:

@@ -14,7 +14,7 @@ from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import modelfile, predictor
 from napari_unet.learn.device import choose_device
 from napari_unet.learn.modelfile import Trained
-from napari_unet.nets import count_parameters, geometry
+from napari_unet.nets import count_parameters, geometry_of
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
 
 
@@ -148,8 +148,8 @@ class Model:
             "network": net.model_dump(mode="json"),
             "classes": [c.name for c in self.classes],
             "parameters": count_parameters(self.trained.network),
-            "receptive_field": geometry.receptive_field(net),
-            "halo": list(geometry.halo(net)),
+            "receptive_field": list(geometry_of(net).receptive_field),
+            "halo": list(geometry_of(net).halo),
             "training": self.spec.model_dump(mode="json", exclude={"net"}),
             "history": [dict(h) for h in self.trained.history],
             **self.trained.info,

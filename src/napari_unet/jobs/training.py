@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from napari_unet.arrays import regions
-from napari_unet.arrays.axes import ArrayLike, Image
-from napari_unet.arrays.tiles import round_up
+from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
-from napari_unet.jobs.model import Model, as_image
+from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
+from napari_unet.jobs.encoder import load_imagenet
+from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import data, modelfile, predictor
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
 from napari_unet.learn.loop import Loop
+from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
-from napari_unet.nets import NETS, build, geometry
-from napari_unet.spec import (
-    ClassSpec,
-    Device,
-    NetSpec,
-    NormalisationSpec,
-    Style,
-    TargetSpec,
-    TrainingSpec,
-    TrainSpec,
-)
-
-PATCH = {2: (192, 192), 3: (24, 80, 80)}
-"""Default patch sizes per number of dimensions."""
-
+from napari_unet.nets import build, geometry_of
+from napari_unet.nets.freeze import freeze
+from napari_unet.spec import ClassSpec, TrainingSpec
 
 Held = tuple[tuple[int, ...], tuple[slice, ...]]
 """A held-out box: its plane (pair, t, z) and slices."""
@@ -77,12 +67,12 @@ class Training:
     ) -> None:
         check_output(output)
         found = data.survey(pairs, spec.target)
-        self.spec = complete(spec, pairs, found)
+        self.spec = complete(spec, pairs, found, start.spec.net if start is not None else None)
         self.counts = found.counts
         self.output = output
-        self.notes = [*_notes(found)]
+        self.notes = [*explain(self.spec, found, pairs[0][0])]
         units = list(data.load_units(pairs, found, self.spec))
-        self.notes += _invalid(units)
+        self.notes += invalid_pixels(units)
         before = self._read_state() if resume else None
         set_threads(spec.train.threads)
         keep_memory()
@@ -91,11 +81,11 @@ class Training:
         self.notes.append(Note(words))
         self._device = device
         self._held_out = self._hold_out(units, before)
-        self._loop = Loop(build(self.spec.net), *self._split(units), self.spec, device)
+        sampler, held_out = self._split(units)
+        balanced = balance(sampler.counts) if spec.train.class_balance else None
+        self._loop = Loop(self._network(start), sampler, held_out, self.spec, device, balanced)
         self._previewer = Previewer(self.spec, device)
         self._normalisation = units[0].normalisation
-        if start is not None:
-            self._start_from(start)
         if before is not None:
             self._loop.restore(*before)
             self._loop.judge_again()
@@ -165,6 +155,10 @@ class Training:
         network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
         return self._previewer.plane(network, image, t, z)
 
+    @property
+    def _margin(self) -> tuple[int, ...]:
+        return geometry_of(self.spec.net).margin
+
     def _hold_out(self, units: list[data.Unit], before: State | None) -> list[Held]:
         """Choose what is held out of training; a training that goes on keeps what it held out before."""
         if before is not None and before[1]["held_out"]:
@@ -176,7 +170,7 @@ class Training:
             [u.target for u in units],
             train.val_fraction,
             len(self.classes),
-            block=[max(1, n // 2) for n in train.patch],
+            block=[max(1, n // 2 - m) for n, m in zip(train.patch, self._margin, strict=True)],
             seed=train.seed,
             beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
         )
@@ -203,16 +197,25 @@ class Training:
             train.augment,
             len(self.classes),
             train.seed,
+            self._margin,
         )
-        return sampler, data.held_out_batch(units, blocks, train.patch)
+        return sampler, data.held_out_batch(units, blocks, train.patch, self._margin)
 
-    def _start_from(self, start: Model) -> None:
-        if start.spec.net != self.spec.net:
-            raise UserError(
-                f"the start model's network differs: it is {start.spec.net!r}, needed is {self.spec.net!r}"
-            )
-        for network in (self._loop.network, self._loop.average):
+    def _network(self, start: Model | None) -> nn.Module:
+        """Build the network: fresh, with the encoder's ImageNet weights, or as a model left it."""
+        network = build(self.spec.net)
+        train = self.spec.train
+        if start is not None:
+            if start.spec.net != self.spec.net:
+                raise UserError(
+                    f"the start model's network differs: it is {start.spec.net!r}, needed is {self.spec.net!r}"
+                )
             network.load_state_dict(start.trained.network.state_dict())
+        elif train.encoder_weights == "imagenet":
+            self.notes.append(load_imagenet(network, self.spec.net, train.encoder_file))
+        if train.freeze_encoder:
+            freeze(network.encoder)
+        return network
 
     def _read_state(self) -> State:
         path = self.resume_path
@@ -234,193 +237,3 @@ def beside(a: Sequence[int], b: Sequence[int]) -> bool:
     (True, False, False)
     """
     return a[:2] == b[:2] and abs(a[2] - b[2]) <= 1
-
-
-def _invalid(units: Sequence[data.Unit]) -> Iterator[Note]:
-    for unit in units:
-        if unit.invalid:
-            pair, t, z = unit.place
-            where = f"image {pair + 1}, t = {t}, z = {z}"
-            yield Note(f"{unit.invalid} pixels are NaN or infinite ({where}): they are left out", warning=True)
-
-
-def check_output(output: Path | None) -> None:
-    """Raise `UserError` unless a model can be written there."""
-    if output is None:
-        return
-    if output.suffix != ".safetensors":
-        raise UserError(f"a model file ends in .safetensors, got '{output.name}'")
-    if not output.parent.is_dir():
-        raise UserError(f"the folder {output.parent} does not exist")
-    try:
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write into the folder {output.parent}: {error.strerror}") from error
-
-
-def complete(spec: TrainingSpec, pairs: Sequence[tuple[Image, Image]], found: data.Survey) -> TrainingSpec:
-    """Fill in what the data tell: classes, channels, patch size."""
-    channels = {image.size("C") for image, _ in pairs}
-    if len(channels) != 1:
-        raise UserError(f"the images have different numbers of channels: {sorted(channels)}")
-    net = spec.net.model_copy(update={"in_channels": channels.pop(), "classes": len(found.classes)})
-    target = spec.target.model_copy(update={"classes": found.classes})
-    stride = geometry.stride(net)
-    patch = spec.train.patch
-    if patch is not None and (len(patch) != net.ndim or any(p % s for p, s in zip(patch, stride, strict=True))):
-        raise UserError(f"patch {patch} must have {net.ndim} lengths, each a multiple of {stride[0]}")
-    if patch is None:
-        largest = [max(image.shape[5 - net.ndim + a] for image, _ in pairs) for a in range(net.ndim)]
-        patch = tuple(min(p, round_up(n, s)) for p, n, s in zip(PATCH[net.ndim], largest, stride, strict=True))
-    train = spec.train.model_copy(update={"patch": patch})
-    return spec.model_copy(update={"net": net, "target": target, "train": train})
-
-
-def _notes(found: data.Survey) -> Iterator[Note]:
-    names = ", ".join(c.name for c in found.classes)
-    pixels = sum(found.counts.values())
-    rest = {"ignore": "", "background": ", the rest is background", "boundary": ", the rest is boundary"}
-    slices = f"{len(found.planes)} slice" + ("s" if len(found.planes) != 1 else "")
-    yield Note(f"learning {names} from {pixels} painted pixels in {slices}{rest[found.unpainted]}")
-    if found.unpainted == "boundary":
-        yield Note("unpainted pixels are thin lines between cells: taken as boundary")
-
-
-def train(
-    image: ArrayLike | Image | Sequence[ArrayLike | Image],
-    labels: ArrayLike | Image | Sequence[ArrayLike | Image],
-    style: Style = "classes",
-    net: str = "unet",
-    seconds: float | None = None,
-    *,
-    steps: int | None = None,
-    axes: str | None = None,
-    dense: bool = False,
-    background_value: int | None = None,
-    classes: Sequence[ClassSpec] = (),
-    base: int | None = None,
-    depth: int | None = None,
-    up: Literal["transposed", "resize"] | None = None,
-    rim: int = 1,
-    weight_map: bool = False,
-    val_fraction: float = 0.1,
-    normalisation: Literal["percentile", "meanstd", "none"] = "meanstd",
-    device: Device = "auto",
-    seed: int = 0,
-    output: str | Path | None = None,
-    resume: str | Path | None = None,
-    start: Model | None = None,
-    on_event: Callable[[Event], None] | None = None,
-    **options: Any,
-) -> Model:
-    """Train a model from an image and painted labels, and return the best one.
-
-    Parameters
-    ----------
-    image
-        numpy, dask or zarr array, or a list of them.
-    labels
-        Integers, with the image's axes but its channels; 0 is not annotated.
-    style
-        ``classes``: a value is a class (1 = cell, 2 = boundary, 3 = background). ``cells``: a value is a cell.
-    net
-        Name of the network, see ``napari-unet nets``.
-    seconds, steps
-        Budget, one of the two; 60 seconds if neither is given.
-    axes
-        Of the image, for instance ``"CZYX"``; guessed if None.
-    dense
-        Style ``cells``: unpainted pixels are background.
-    background_value
-        Style ``cells``: the label value of background strokes.
-    classes
-        Names and roles, if they are not the default.
-    base, depth, up
-        Width of the first level, number of poolings and way upwards, if not the network's default.
-    rim
-        Style ``cells``: pixels of a cell, from its rim inwards, that are its boundary.
-    weight_map
-        Weight the loss by the border map of the 2015 paper.
-    val_fraction
-        Part of the annotation that is held out and scored.
-    normalisation
-        How grey values are normalised.
-    device
-        ``auto`` takes a GPU if there is one.
-    seed
-        The same seed (with ``steps``, on the CPU) gives the same model.
-    output
-        Model file to keep up to date while training.
-    resume
-        A model file trained before with ``output``: go on with it.
-    start
-        A model to start from.
-    on_event
-        Called with every event.
-    **options
-        Further fields of `TrainSpec`: ``patch``, ``batch``, ``learning_rate``, ``augment`` ...
-
-    Raises
-    ------
-    UserError
-        If images and labels do not fit together, or nothing can be learnt from them.
-    """
-    images, annotations = (v if isinstance(v, list | tuple) else [v] for v in (image, labels))
-    if len(images) != len(annotations):
-        raise UserError(f"{len(images)} images but {len(annotations)} label images")
-    pairs = []
-    for i, a in zip(images, annotations, strict=True):
-        known = as_image(i, axes)
-        pairs.append((known, as_labels(a, known)))
-    shape = {k: v for k, v in (("base", base), ("depth", depth), ("up", up)) if v is not None}
-    spec = TrainingSpec(
-        target=TargetSpec(
-            style=style,
-            classes=tuple(classes),
-            dense=dense,
-            background_value=background_value,
-            rim=rim,
-            weight_map=weight_map,
-        ),
-        net=net_spec(net, **shape),
-        train=TrainSpec(
-            seconds=seconds, steps=steps, val_fraction=val_fraction, device=device, seed=seed, **options
-        ),
-        normalisation=NormalisationSpec(method=normalisation),
-    )
-    if resume is not None and output is not None:
-        raise UserError("give 'resume' or 'output', not both: a resumed training goes on in its own file")
-    path = resume if resume is not None else output
-    job = Training(
-        pairs, spec, output=None if path is None else Path(path), resume=resume is not None, start=start
-    )
-    for event in job:
-        if on_event is not None:
-            on_event(event)
-    return job.model()
-
-
-def net_spec(name: str, **fields: Any) -> NetSpec:
-    """Spec of a network by name.
-
-    Raises
-    ------
-    UserError
-        If there is no such network.
-    """
-    if name not in NETS:
-        raise UserError(f"there is no network '{name}'; there are: {', '.join(NETS)}")
-    return NETS[name][0](**fields)
-
-
-def as_labels(labels: ArrayLike | Image, image: Image) -> Image:
-    """Tell the axes of labels: the image's, without its channels, unless they are told."""
-    if isinstance(labels, Image):
-        return labels
-    if len(labels.shape) != len(image.result_axes):
-        raise UserError(
-            f"the labels have shape {tuple(labels.shape)}, the image {tuple(image.data.shape)} ({image.axes}); "
-            f"labels need the axes {image.result_axes}"
-        )
-    return Image(labels, image.result_axes, image.spacing, "labels")

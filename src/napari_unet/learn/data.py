@@ -186,6 +186,21 @@ class PatchSampler:
 
     Half of the patches are centred near a pixel drawn among all annotated ones, half near a pixel of a class
     drawn first, so that rare classes are seen.
+
+    Parameters
+    ----------
+    units, targets
+        Planes or volumes, and what may be learnt of them.
+    patch
+        Size of the network's input.
+    spec
+        Augmentation.
+    classes
+        Number of classes.
+    seed
+        Of everything that is drawn.
+    margin
+        What a valid network takes away from each side: targets are that much smaller than images.
     """
 
     def __init__(
@@ -196,14 +211,22 @@ class PatchSampler:
         spec: AugmentSpec,
         classes: int,
         seed: int,
+        margin: Sequence[int] | None = None,
     ) -> None:
         self.units, self.targets, self.patch, self.spec = units, targets, patch, spec
+        self.margin = tuple(margin or (0,) * len(patch))
+        self.seen = tuple(n - 2 * m for n, m in zip(patch, self.margin, strict=True))
         self.rng = np.random.default_rng(seed)
         self.noise = torch.Generator().manual_seed(seed)
         self._centres = [self._find_centres(t, classes) for t in targets]
         sizes = np.array([sum(len(c) for c in of_unit) for of_unit in self._centres], float)
         self._chances = np.sqrt(sizes) / np.sqrt(sizes).sum()
         self._by_class = [[u for u, c in enumerate(self._centres) if len(c[k])] for k in range(classes)]
+
+    @property
+    def counts(self) -> list[int]:
+        """Annotated pixels per class."""
+        return [sum(int((t == k).sum()) for t in self.targets) for k in range(len(self._by_class))]
 
     def _find_centres(self, target: Target, classes: int) -> list[npt.NDArray[np.int64]]:
         found = []
@@ -224,7 +247,7 @@ class PatchSampler:
             flat = np.concatenate(self._centres[unit])
         shape = self.targets[unit].shape
         position = np.unravel_index(int(flat[int(self.rng.integers(len(flat)))]), shape)
-        return unit, tuple(self._jitter(int(c), n, p) for c, n, p in zip(position, shape, self.patch, strict=True))
+        return unit, tuple(self._jitter(int(c), n, p) for c, n, p in zip(position, shape, self.seen, strict=True))
 
     def _jitter(self, centre: int, length: int, patch: int) -> int:
         moved = centre + int(self.rng.integers(-(patch // 4), patch // 4 + 1))
@@ -255,8 +278,8 @@ class PatchSampler:
         weights = None
         if self.units[0].weights is not None:
             stacked = torch.from_numpy(np.stack([p[2] for p in parts]))[:, None]
-            weights = augment.warp(stacked, grids, nearest=True)[:, 0]
-        return Batch(images, target, weights)
+            weights = within(augment.warp(stacked, grids, nearest=True)[:, 0], self.margin)
+        return Batch(images, within(target, self.margin), weights)
 
     def _crop(self, number: int, centre: Sequence[int], crop: Sequence[int]) -> tuple[npt.NDArray[Any], ...]:
         unit = self.units[number]
@@ -268,7 +291,16 @@ class PatchSampler:
         return image, target, cut_crop(unit.weights, start, crop, "reflect")
 
 
-def held_out_batch(units: Sequence[Unit], blocks: Sequence[regions.Block], patch: Sequence[int]) -> Batch | None:
+def within(values: Tensor, margin: Sequence[int]) -> Tensor:
+    """Cut the margin off the last axes, on both sides."""
+    for axis, m in enumerate(margin, start=values.ndim - len(margin)):
+        values = values.narrow(axis, m, values.shape[axis] - 2 * m)
+    return values
+
+
+def held_out_batch(
+    units: Sequence[Unit], blocks: Sequence[regions.Block], patch: Sequence[int], margin: Sequence[int]
+) -> Batch | None:
     """Patches around held-out blocks, annotated in the blocks only; None if there are none."""
     if not blocks:
         return None
@@ -280,4 +312,5 @@ def held_out_batch(units: Sequence[Unit], blocks: Sequence[regions.Block], patch
         only[block.box] = unit.target[block.box]
         images.append(unit.normalisation.apply(cut_crop(unit.image, start, patch, "reflect")))
         targets.append(cut_crop(only, start, patch, "ignore").astype(np.int64))
-    return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets)), None)
+    target = within(torch.from_numpy(np.stack(targets)), margin)
+    return Batch(torch.from_numpy(np.stack(images)), target, None)

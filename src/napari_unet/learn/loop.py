@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
-from napari_unet.learn.losses import cross_entropy, dice_scores
-from napari_unet.spec import TrainingSpec
+from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
+from napari_unet.nets.freeze import train_mode
+from napari_unet.nets.head import probabilities
+from napari_unet.spec import TrainingSpec, TrainSpec
 
-AVERAGING = 0.99
-"""Decay of the running average of the weights."""
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
+NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 State = dict[str, Tensor]
 
 
@@ -44,12 +45,24 @@ class Progress:
 
 
 def learning_rate(part: float, spec: TrainingSpec) -> float:
-    """Rise linearly during the warm-up, then fall as a cosine to a hundredth at the end of the budget."""
+    """Rise linearly during the warm-up, then fall as a cosine to a hundredth at the end, or stay."""
     warmup, highest = spec.train.warmup, spec.train.learning_rate
     if part < warmup:
         return highest * max(0.05, part / warmup)
+    if spec.train.schedule == "constant":
+        return highest
     fall = (part - warmup) / (1 - warmup)
     return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, fall))) / 2)
+
+
+def make_optimizer(network: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:
+    """Make the optimiser of the parameters that are not frozen."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    rate, decay = spec.learning_rate, spec.weight_decay
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=spec.momentum, weight_decay=decay)
+    kind = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=rate, weight_decay=decay)
 
 
 Good = tuple[dict[str, Any], dict[str, Any], dict[str, Any], Progress]
@@ -66,14 +79,15 @@ class Loop:
         held_out: Batch | None,
         spec: TrainingSpec,
         device: torch.device,
+        class_weights: Tensor | None = None,
     ) -> None:
         self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
         self.format = memory_format(spec.net.ndim)
         self.network = network.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=spec.train.learning_rate, weight_decay=spec.train.weight_decay
-        )
+        self.optimizer = make_optimizer(self.network, spec.train)
+        self.loss = make_loss(spec.train, spec.net)
+        self.class_weights = class_weights
         self.scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
         self.progress = Progress()
         self.batch = spec.train.batch
@@ -115,7 +129,7 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self.sampler.draw(self.batch)
-        self.network.train()
+        train_mode(self.network)
         loss = self._loss(batch)
         value = loss.item()
         if not math.isfinite(value):
@@ -128,20 +142,22 @@ class Loop:
         return value
 
     def _loss(self, batch: Batch) -> Tensor:
-        weights = None if batch.weights is None else batch.weights.to(self.device)
-        return cross_entropy(self._forward(self.network, batch.images), batch.target.to(self.device), weights)
+        target = batch.target.to(self.device)
+        border = None if batch.weights is None else batch.weights.to(self.device)
+        weights = pixel_weights(target, border, self.class_weights)
+        return self.loss(self._forward(self.network, batch.images), target, weights)
 
     def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
         images = images.to(self.device).contiguous(memory_format=self.format)
         with torch.autocast("cuda", torch.float16, enabled=self.device.type == "cuda"):
-            logits: Tensor = network(images)
-        return logits
+            outputs: Tensor = network(images)
+        return outputs
 
     @torch.no_grad()
     def _update_average(self) -> None:
         """Move the averaged weights towards the current ones; BatchNorm statistics are copied."""
         step = self.progress.step
-        decay = min(AVERAGING, (1 + step) / (10 + step))
+        decay = min(self.spec.train.averaging, (1 + step) / (10 + step))
         for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
         for slow, fast in zip(self.average.buffers(), self.network.buffers(), strict=True):
@@ -177,7 +193,10 @@ class Loop:
 
         The running statistics lag behind the weights, and after a short training they are far off.
         """
-        norms = [m for m in self.average.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
+        learning = [n for n, m in self.network.named_modules() if isinstance(m, NORMS) and m.weight.requires_grad]
+        if not learning:
+            return
+        norms = [self.average.get_submodule(name) for name in learning]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the batches
@@ -194,14 +213,11 @@ class Loop:
         if self.held_out is None:
             return CheckDone(step, None, dict.fromkeys(names), best=True)
         count = self.held_out.images.shape[0]
-        logits = torch.cat(
-            [
-                self._forward(self.average, self.held_out.images[i : i + 4]).float().cpu()
-                for i in range(0, count, 4)
-            ]
-        )
-        loss = float(cross_entropy(logits, self.held_out.target))
-        scores = dice_scores(logits, self.held_out.target)
+        patches = (self.held_out.images[i : i + 4] for i in range(0, count, 4))
+        outputs = torch.cat([self._forward(self.average, p).float().cpu() for p in patches])
+        weights = pixel_weights(self.held_out.target, None, self.class_weights)
+        loss = float(self.loss(outputs, self.held_out.target, weights))
+        scores = dice_scores(probabilities(outputs, self.spec.net), self.held_out.target)
         best = loss <= self.best_loss  # False for NaN
         self.best_loss = loss if best else self.best_loss
         return CheckDone(step, loss, dict(zip(names, scores, strict=True)), best)

@@ -20,7 +20,9 @@ from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
 from napari_unet.learn.data import cut_crop
 from napari_unet.learn.device import memory_format
-from napari_unet.nets import geometry
+from napari_unet.nets import geometry_of
+from napari_unet.nets.geometry import Axis
+from napari_unet.nets.head import probabilities
 from napari_unet.spec import NetSpec, TilingSpec
 
 BUDGET = {2: 1024 * 1024, 3: 96 * 160 * 160}
@@ -76,18 +78,26 @@ def make_plan(
     if image.size("C") != net.in_channels:
         raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}")
     t, _, z, y, x = image.shape
-    stride = geometry.stride(net)
-    halo = geometry.halo(net)
-    if tiling.halo == "auto":
-        halo = tuple(tiles.round_up(h // 2, s) for h, s in zip(halo, stride, strict=True))
-    elif isinstance(tiling.halo, int):
-        halo = tuple(tiles.round_up(tiling.halo, s) for s in stride)
+    fits = [_fit(axis, tiling) for axis in geometry_of(net).axes]
     shape = (y, x) if net.ndim == 2 else (z, y, x)
-    tile = tiles.choose_tile(shape, halo, stride, BUDGET[net.ndim], tiling.tile)
+    tile = tiles.choose_tile(shape, fits, BUDGET[net.ndim], tiling.tile)
     places = planes if planes is not None else list(np.ndindex(t, z if net.ndim == 2 else 1))
     if net.ndim == 3:
         places = sorted({(p[0], 0) for p in places})
-    return Plan(tuple((int(a), int(b)) for a, b in places), tuple(tiles.cut(shape, tile, halo, stride)), net.ndim)
+    return Plan(tuple((int(a), int(b)) for a, b in places), tuple(tiles.cut(shape, tile, fits)), net.ndim)
+
+
+def _fit(axis: Axis, tiling: TilingSpec) -> tiles.Fit:
+    """What tiles need along an axis: the network's exact halo, or what the user wants instead."""
+    stride = axis.stride
+    if axis.valid:
+        rest = (axis.output_length(axis.input_length(stride)) or 0) % stride
+        return tiles.Fit(stride, axis.halo, axis.margin, rest)
+    if tiling.halo == "auto":
+        return tiles.Fit(stride, tiles.round_up(axis.halo // 2, stride))
+    if isinstance(tiling.halo, int):
+        return tiles.Fit(stride, tiles.round_up(tiling.halo, stride))
+    return tiles.Fit(stride, axis.halo)
 
 
 def _channels(count: int) -> str:
@@ -113,7 +123,7 @@ def _fold(block: nn.Sequential) -> None:
 
 
 def predict(
-    network: nn.Module, image: Image, normalisation: Normalisation, plan: Plan, device: torch.device
+    network: nn.Module, net: NetSpec, image: Image, normalisation: Normalisation, plan: Plan, device: torch.device
 ) -> Iterator[Piece]:
     """Predict tile by tile.
 
@@ -121,6 +131,8 @@ def predict(
     ----------
     network
         In evaluation mode on ``device``, best from `prepare`.
+    net
+        What it is; tells how its outputs become probabilities.
     image
         Only the tile at hand is read.
     normalisation
@@ -137,10 +149,10 @@ def predict(
         for tile in plan.tiles:
             spans = tile if plan.ndim == 3 else (Span(z, z + 1, z, z + 1), *tile)
             block = normalisation.apply(_read(image, t, spans))
-            probabilities = _compute(network, block if plan.ndim == 3 else block[:, 0], device)
+            values = _compute(network, net, block if plan.ndim == 3 else block[:, 0], device)
             if plan.ndim == 2:
-                probabilities = probabilities[:, None]
-            kept = probabilities[(slice(None), *(s.kept for s in spans))]
+                values = values[:, None]
+            kept = values[(slice(None), *(s.kept for s in spans))]
             in_z, in_y, in_x = (slice(s.start, s.stop) for s in spans)
             yield Piece(t, in_z, in_y, in_x, kept)
 
@@ -148,17 +160,20 @@ def predict(
 def _read(image: Image, t: int, spans: Sequence[Span]) -> npt.NDArray[Any]:
     """Read the outer box of a tile; beyond the image's end it is mirrored."""
     sizes = image.shape[2:]
-    box = [slice(s.outer_start, min(s.outer_stop, n)) for s, n in zip(spans, sizes, strict=True)]
+    box = [slice(max(0, s.outer_start), min(s.outer_stop, n)) for s, n in zip(spans, sizes, strict=True)]
     block = image.read(t, *box)
+    start = [min(0, s.outer_start) for s in spans]
     wanted = [s.outer_stop - s.outer_start for s in spans]
-    return cut_crop(block, (0, 0, 0), wanted, "reflect")
+    return cut_crop(block, start, wanted, "reflect")
 
 
 @torch.inference_mode()
-def _compute(network: nn.Module, block: npt.NDArray[np.float32], device: torch.device) -> npt.NDArray[np.float32]:
+def _compute(
+    network: nn.Module, net: NetSpec, block: npt.NDArray[np.float32], device: torch.device
+) -> npt.NDArray[np.float32]:
     x = torch.from_numpy(np.ascontiguousarray(block))[None].to(device)
     x = x.contiguous(memory_format=memory_format(block.ndim - 1))
     with torch.autocast("cuda", torch.float16, enabled=device.type == "cuda"):
-        logits = network(x)
-    probabilities: npt.NDArray[np.float32] = logits.float().softmax(dim=1)[0].cpu().numpy()
-    return probabilities
+        outputs = network(x)
+    found: npt.NDArray[np.float32] = probabilities(outputs, net)[0].cpu().numpy()
+    return found

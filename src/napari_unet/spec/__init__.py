@@ -29,6 +29,10 @@ from napari_unet.spec.prediction import (
     Output,
     TilingSpec,
 )
+from napari_unet.spec.recipes import (
+    RECIPES,
+    Recipe,
+)
 from napari_unet.spec.targets import (
     BACKGROUND,
     BOUNDARY,
@@ -66,6 +70,8 @@ __all__ = [
     "NormalisationSpec",
     "Output",
     "PretrainedUNetSpec",
+    "RECIPES",
+    "Recipe",
     "Role",
     "Skips",
     "Spec",

@@ -1,0 +1,114 @@
+"""What a training spec leaves open is filled in from the data before anything starts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from napari_unet.arrays.axes import Image
+from napari_unet.errors import UserError
+from napari_unet.events import Note
+from napari_unet.learn import data
+from napari_unet.nets import geometry_of, spacing
+from napari_unet.spec import NetSpec, TrainingSpec, UNet3DSpec
+
+PATCH = {2: (192, 192), 3: (24, 80, 80)}
+"""Default patch sizes per number of dimensions: what a network gives, not what a valid one takes."""
+
+Pairs = Sequence[tuple[Image, Image]]
+
+
+def check_output(output: Path | None) -> None:
+    """Raise `UserError` unless a model can be written there."""
+    if output is None:
+        return
+    if output.suffix != ".safetensors":
+        raise UserError(f"a model file ends in .safetensors, got '{output.name}'")
+    if not output.parent.is_dir():
+        raise UserError(f"the folder {output.parent} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write into the folder {output.parent}: {error.strerror}") from error
+
+
+def complete(spec: TrainingSpec, pairs: Pairs, found: data.Survey, start: NetSpec | None = None) -> TrainingSpec:
+    """Fill in what the data tell: classes, channels, levels, patch size.
+
+    Parameters
+    ----------
+    spec
+        As the user wrote it.
+    pairs
+        Images and labels.
+    found
+        What the labels hold.
+    start
+        The network that the training starts from, if there is one.
+
+    Raises
+    ------
+    UserError
+        If the images differ in their channels, or a patch does not fit the network.
+    """
+    channels = {image.size("C") for image, _ in pairs}
+    if len(channels) != 1:
+        raise UserError(f"the images have different numbers of channels: {sorted(channels)}")
+    net = spec.net.model_copy(update={"in_channels": channels.pop(), "classes": len(found.classes)})
+    if isinstance(net, UNet3DSpec):
+        net = _with_levels(net, pairs[0][0], start)
+    target = spec.target.model_copy(update={"classes": found.classes})
+    train = spec.train.model_copy(update={"patch": _patch(spec.train.patch, net, pairs)})
+    return spec.model_copy(update={"net": net, "target": target, "train": train})
+
+
+def _with_levels(net: UNet3DSpec, image: Image, start: NetSpec | None) -> UNet3DSpec:
+    """Fill in poolings and kernels that follow the voxel spacing, unless they are told."""
+    if net.strides is not None or net.kernels is not None:
+        return net
+    if isinstance(start, UNet3DSpec) and start.depth == net.depth:
+        return net.model_copy(update={"strides": start.strides, "kernels": start.kernels})
+    strides, kernels = spacing.plan(image.spacing, net.depth, image.shape[2:])
+    return net.model_copy(update={"strides": strides, "kernels": kernels})
+
+
+def _patch(wanted: tuple[int, ...] | None, net: NetSpec, pairs: Pairs) -> tuple[int, ...]:
+    """Check a patch size, or choose one: no larger than the images need."""
+    geometry = geometry_of(net)
+    if wanted is None:
+        largest = [max(image.shape[5 - net.ndim + a] for image, _ in pairs) for a in range(net.ndim)]
+        return geometry.input_shape([min(p, n) for p, n in zip(PATCH[net.ndim], largest, strict=True)])
+    if len(wanted) != net.ndim:
+        raise UserError(f"the patch {wanted} must have {net.ndim} lengths for the network '{net.kind}'")
+    if geometry.output_shape(wanted) is None:
+        given = [max(1, n - 2 * m) for n, m in zip(wanted, geometry.margin, strict=True)]
+        raise UserError(
+            f"the network '{net.kind}' cannot take a patch of {wanted}; one that fits is "
+            f"{geometry.input_shape(given)} (steps of {geometry.stride})"
+        )
+    return wanted
+
+
+def explain(spec: TrainingSpec, found: data.Survey, image: Image) -> Iterator[Note]:
+    """Say what will be learnt from what, and choices that the user should know."""
+    names = ", ".join(c.name for c in found.classes)
+    pixels = sum(found.counts.values())
+    rest = {"ignore": "", "background": ", the rest is background", "boundary": ", the rest is boundary"}
+    slices = f"{len(found.planes)} slice" + ("s" if len(found.planes) != 1 else "")
+    yield Note(f"learning {names} from {pixels} painted pixels in {slices}{rest[found.unpainted]}")
+    if found.unpainted == "boundary":
+        yield Note("unpainted pixels are thin lines between cells: taken as boundary")
+    net = spec.net
+    if isinstance(net, UNet3DSpec) and net.strides is not None and net.kernels is not None:
+        yield Note(spacing.describe(image.spacing, net.strides, net.kernels))
+
+
+def invalid_pixels(units: Sequence[data.Unit]) -> Iterator[Note]:
+    """Say where pixels are no numbers."""
+    for unit in units:
+        if unit.invalid:
+            pair, t, z = unit.place
+            where = f"image {pair + 1}, t = {t}, z = {z}"
+            yield Note(f"{unit.invalid} pixels are NaN or infinite ({where}): they are left out", warning=True)

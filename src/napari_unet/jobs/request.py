@@ -1,0 +1,122 @@
+"""From what a user names (a recipe, a network, some settings) to the spec of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from napari_unet.errors import UserError
+from napari_unet.nets import NETS
+from napari_unet.spec import RECIPES, NetSpec, NormalisationSpec, TrainingSpec
+
+Fields = Mapping[str, Any]
+
+
+def net_spec(name: str, **fields: Any) -> NetSpec:
+    """Spec of a network by name.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, or it has no such setting.
+    """
+    if name not in NETS:
+        raise UserError(f"there is no network '{name}'; there are: {', '.join(NETS)}")
+    known = NETS[name].spec.model_fields
+    for field in fields:
+        if field not in known:
+            raise UserError(f"the network '{name}' has no setting '{field}'; it has: {', '.join(known)}")
+    spec: NetSpec = NETS[name].spec(**fields)
+    return spec
+
+
+def find_recipe(name: str | Path | TrainingSpec | None) -> TrainingSpec:
+    """Spec of a recipe by name, or of a JSON file; None: the default.
+
+    Raises
+    ------
+    UserError
+        If there is no such recipe, or the file is none.
+
+    Examples
+    --------
+    >>> find_recipe("isbi2012-keras").train.steps
+    300
+    """
+    if isinstance(name, TrainingSpec):
+        return name
+    if name is None:
+        return TrainingSpec()
+    if str(name) in RECIPES:
+        return RECIPES[str(name)].spec
+    if not str(name).endswith(".json"):
+        raise UserError(f"there is no recipe '{name}'; there are: {', '.join(RECIPES)}, or give a .json file")
+    try:
+        return TrainingSpec.model_validate_json(Path(name).read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read the recipe {name}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"the recipe {name} is not valid: {where}: {first['msg']}") from error
+
+
+def make_spec(
+    recipe: str | Path | TrainingSpec | None = None,
+    net: str | None = None,
+    *,
+    shape: Fields | None = None,
+    target: Fields | None = None,
+    train: Fields | None = None,
+    normalisation: str | None = None,
+) -> TrainingSpec:
+    """Put a training's spec together: the recipe's, changed by whatever is given (None: not given).
+
+    Parameters
+    ----------
+    recipe
+        Name, JSON file, or spec; None: the default.
+    net
+        Name of a network that takes the recipe's place, with its defaults.
+    shape, target, train
+        Fields of the network, of `TargetSpec` and of `TrainSpec`. ``seconds`` and ``steps`` replace each other.
+        ``loss="binary-cross-entropy"`` brings the sigmoid that it needs, unless ``activation`` is given.
+    normalisation
+        Method of `NormalisationSpec`.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown.
+    pydantic.ValidationError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> make_spec("unet2015", shape={"base": 16}, train={"steps": 10}).net.base
+    16
+    """
+    base = find_recipe(recipe)
+    of_net, of_target, of_train = (_given(fields) for fields in (shape, target, train))
+    if of_train.get("loss") == "binary-cross-entropy":
+        of_net.setdefault("activation", "sigmoid")
+    kept = dict(base.net) if net in (None, base.net.kind) else {}
+    changed = net_spec(net or base.net.kind, **{**kept, **of_net})
+    budget = {"seconds": None, "steps": None} if {"seconds", "steps"} & set(of_train) else {}
+    if len({"seconds", "steps"} & set(of_train)) == 2:
+        raise UserError(f"give seconds ({of_train['seconds']}) or steps ({of_train['steps']}), not both")
+    return TrainingSpec.model_validate(
+        {
+            "target": {**dict(base.target), **of_target},
+            "net": changed,
+            "train": {**dict(base.train), **budget, **of_train},
+            "normalisation": base.normalisation if normalisation is None else NormalisationSpec(method=normalisation),  # type: ignore[arg-type]
+        }
+    )
+
+
+def _given(fields: Fields | None) -> dict[str, Any]:
+    return {k: v for k, v in (fields or {}).items() if v is not None}

@@ -1,0 +1,137 @@
+"""`train`: one call from arrays to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_unet.arrays.axes import ArrayLike, Image
+from napari_unet.errors import UserError
+from napari_unet.events import Event
+from napari_unet.jobs.model import Model, as_image
+from napari_unet.jobs.request import make_spec
+from napari_unet.jobs.training import Training
+from napari_unet.spec import Activation, ClassSpec, Skips, Style, TrainingSpec, Up
+
+
+def train(
+    image: ArrayLike | Image | Sequence[ArrayLike | Image],
+    labels: ArrayLike | Image | Sequence[ArrayLike | Image],
+    style: Style | None = None,
+    net: str | None = None,
+    seconds: float | None = None,
+    *,
+    steps: int | None = None,
+    recipe: str | Path | TrainingSpec | None = None,
+    axes: str | None = None,
+    dense: bool | None = None,
+    background_value: int | None = None,
+    classes: Sequence[ClassSpec] = (),
+    base: int | None = None,
+    depth: int | None = None,
+    up: Up | None = None,
+    skips: Skips | None = None,
+    activation: Activation | None = None,
+    rim: int | None = None,
+    weight_map: bool | None = None,
+    normalisation: Literal["percentile", "meanstd", "none"] | None = None,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    start: Model | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model from an image and painted labels, and return the best one.
+
+    Parameters
+    ----------
+    image
+        numpy, dask or zarr array, or a list of them.
+    labels
+        Integers, with the image's axes but its channels; 0 is not annotated.
+    style
+        ``classes``: a value is a class (1 = cell, 2 = boundary, 3 = background). ``cells``: a value is a cell.
+    net
+        Name of the network, see ``napari-unet nets``; ``unet`` by default.
+    seconds, steps
+        Budget, one of the two; 60 seconds if neither is given.
+    recipe
+        Name of a recipe (see ``napari-unet recipes``), a JSON file, or a spec: what all other arguments start from.
+    axes
+        Of the image, for instance ``"CZYX"``; guessed if None.
+    dense
+        Style ``cells``: unpainted pixels are background.
+    background_value
+        Style ``cells``: the label value of background strokes.
+    classes
+        Names and roles, if they are not the default.
+    base, depth, up, skips, activation
+        Width of the first level, number of poolings, way upwards, join and activation, if not the network's own.
+    rim
+        Style ``cells``: pixels of a cell, from its rim inwards, that are its boundary.
+    weight_map
+        Weight the loss by the border map of the 2015 paper.
+    normalisation
+        How grey values are normalised.
+    output
+        Model file to keep up to date while training.
+    resume
+        A model file trained before with ``output``: go on with it.
+    start
+        A model to start from.
+    on_event
+        Called with every event.
+    **options
+        Further fields of `TrainSpec`: ``loss``, ``patch``, ``batch``, ``learning_rate``, ``augment``, ``device``,
+        ``seed`` (the same seed with ``steps`` on the CPU gives the same model), ``val_fraction`` ...
+
+    Raises
+    ------
+    UserError
+        If images and labels do not fit together, or nothing can be learnt from them.
+    """
+    images, annotations = (v if isinstance(v, list | tuple) else [v] for v in (image, labels))
+    if len(images) != len(annotations):
+        raise UserError(f"{len(images)} images but {len(annotations)} label images")
+    pairs = []
+    for i, a in zip(images, annotations, strict=True):
+        known = as_image(i, axes)
+        pairs.append((known, as_labels(a, known)))
+    spec = make_spec(
+        recipe,
+        net,
+        shape={"base": base, "depth": depth, "up": up, "skips": skips, "activation": activation},
+        target={
+            "style": style,
+            "classes": tuple(classes) or None,
+            "dense": dense,
+            "background_value": background_value,
+            "rim": rim,
+            "weight_map": weight_map,
+        },
+        train={"seconds": seconds, "steps": steps, **options},
+        normalisation=normalisation,
+    )
+    if resume is not None and output is not None:
+        raise UserError("give 'resume' or 'output', not both: a resumed training goes on in its own file")
+    path = resume if resume is not None else output
+    job = Training(
+        pairs, spec, output=None if path is None else Path(path), resume=resume is not None, start=start
+    )
+    for event in job:
+        if on_event is not None:
+            on_event(event)
+    return job.model()
+
+
+def as_labels(labels: ArrayLike | Image, image: Image) -> Image:
+    """Tell the axes of labels: the image's, without its channels, unless they are told."""
+    if isinstance(labels, Image):
+        return labels
+    if len(labels.shape) != len(image.result_axes):
+        raise UserError(
+            f"the labels have shape {tuple(labels.shape)}, the image {tuple(image.data.shape)} ({image.axes}); "
+            f"labels need the axes {image.result_axes}"
+        )
+    return Image(labels, image.result_axes, image.spacing, "labels")
