@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from napari_unet.nets import unet, unet2015, unet_dice, unet_keras
+from napari_unet.nets import unet, unet2015, unet_dice, unet_keras, vnet
 from napari_unet.nets.geometry import Geometry
 from napari_unet.spec import (
     NetSpec,
@@ -17,6 +17,7 @@ from napari_unet.spec import (
     UNetDiceSpec,
     UNetKerasSpec,
     UNetSpec,
+    VNetSpec,
 )
 
 
@@ -45,6 +46,9 @@ NETS: dict[str, Family] = {
     ),
     "unet-dice": Family(
         UNetDiceSpec, unet_dice.UNetDice, unet_dice.geometry, "half as wide, for the Dice loss: rare foreground"
+    ),
+    "vnet": Family(
+        VNetSpec, vnet.VNet, vnet.geometry, "V-Net as published: residual stages of 5x5x5, for stacks; wants a GPU"
     ),
 }
 """Every network by name."""
