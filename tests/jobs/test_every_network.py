@@ -43,6 +43,9 @@ def test_learns_saves_and_tiles(net, tmp_path):
     model.save(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(load(tmp_path / "model.safetensors").predict(part), whole)
 
-    least = max(2 * m + s if m else 2 * h + s for m, h, s in zip(geometry.margin, geometry.halo, geometry.stride, strict=True))
+    least = max(
+        2 * m + s if m else 2 * h + s
+        for m, h, s in zip(geometry.margin, geometry.halo, geometry.stride, strict=True)
+    )
     tiled = model.predict(part, tiling=TilingSpec(tile=least + max(geometry.stride)))
     np.testing.assert_allclose(tiled, whole, atol=1e-5)

@@ -93,7 +93,7 @@ def test_resume_needs_the_same_classes_and_a_file(tmp_path):
 
 def test_a_diverging_loss_stops_and_keeps_the_last_good_state(monkeypatch):
     """FAULTS 7."""
-    real, count = loop.cross_entropy, []
+    real, count = loop.make_loss, []
 
     def broken(*args):
         count.append(1)
@@ -162,7 +162,7 @@ def test_preview_3d_equals_the_prediction_of_the_volume():
         (np.full_like(IMAGE, 3), classes(CELLS), {}, "constant"),
         (IMAGE, CELLS, {}, "choose the style 'cells'"),
         (IMAGE, classes(CELLS), {"net": "resnet"}, "no network 'resnet'; there are: unet, unet3d"),
-        (IMAGE, classes(CELLS), {"patch": (50, 50)}, "multiple of 8"),
+        (IMAGE, classes(CELLS), {"patch": (50, 50)}, "one that fits is .56, 56."),
         (IMAGE, classes(CELLS), {"device": "cuda"}, "'cuda' is not available"),
         (IMAGE, classes(CELLS), {"output": "model.pt"}, r"ends in \.safetensors"),
         (IMAGE, classes(CELLS), {"output": "nowhere/model.safetensors"}, "folder nowhere does not exist"),
@@ -254,13 +254,18 @@ def test_a_failure_in_the_first_step_leaves_the_old_model(tmp_path, monkeypatch)
 
 
 def test_after_a_diverging_loss_the_saved_state_is_finite(tmp_path, monkeypatch):
-    real, count = loop.cross_entropy, []
+    real, count = loop.make_loss, []
 
-    def broken(*args):
-        count.append(1)
-        return real(*args) * (float("inf") if len(count) > 30 else 1)
+    def broken(*specs):
+        loss = real(*specs)
 
-    monkeypatch.setattr(loop, "cross_entropy", broken)
+        def breaking(*args):
+            count.append(1)
+            return loss(*args) * (float("inf") if len(count) > 30 else 1)
+
+        return breaking
+
+    monkeypatch.setattr(loop, "make_loss", broken)
     list(job_of(steps=60, output=tmp_path / "m.safetensors"))
     tensors, _ = modelfile.read_tensors(tmp_path / "m.resume.safetensors")
     assert all(torch.isfinite(t).all() for t in tensors.values())

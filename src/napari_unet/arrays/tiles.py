@@ -139,7 +139,9 @@ def cut(shape: Sequence[int], tile: Sequence[int], fits: Sequence[Fit]) -> list[
     return list(product(*axes))
 
 
-def choose_tile(shape: Sequence[int], fits: Sequence[Fit], budget: int, largest: int | None = None) -> tuple[int, ...]:
+def choose_tile(
+    shape: Sequence[int], fits: Sequence[Fit], budget: int, largest: int | None = None
+) -> tuple[int, ...]:
     """Choose a tile size: the whole shape if it fits, else its longest axes are halved until it does.
 
     Parameters

@@ -33,7 +33,8 @@ def train(
         ),
     ] = None,
     dense: Annotated[
-        bool, typer.Option("--dense", help="Style cells: what is unpainted is background.", rich_help_panel=_TARGET)
+        bool,
+        typer.Option("--dense", help="Style cells: what is unpainted is background.", rich_help_panel=_TARGET),
     ] = False,
     background_value: Annotated[
         int | None,
@@ -47,7 +48,8 @@ def train(
         ),
     ] = None,
     rim: Annotated[
-        int | None, typer.Option(help="Style cells: pixels of a cell that are its boundary.", rich_help_panel=_TARGET)
+        int | None,
+        typer.Option(help="Style cells: pixels of a cell that are its boundary.", rich_help_panel=_TARGET),
     ] = None,
     weight_map: Annotated[
         bool, typer.Option("--weight-map", help="Border weights of the 2015 paper.", rich_help_panel=_TARGET)
@@ -66,9 +68,7 @@ def train(
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Time for training alone; 60 by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of --seconds.")] = None,
-    loss: Annotated[
-        Loss | None, typer.Option(help="Loss; the network's own.", rich_help_panel=_OPTIMISER)
-    ] = None,
+    loss: Annotated[Loss | None, typer.Option(help="Loss; the network's own.", rich_help_panel=_OPTIMISER)] = None,
     class_balance: Annotated[
         bool | None, typer.Option(help="Rare classes count more.", rich_help_panel=_OPTIMISER)
     ] = None,
@@ -167,9 +167,7 @@ def train(
     _report(pairs)
     if download:
         _download(spec)
-    training = Training(
-        pairs, spec, output=output, resume=resume, start=None if start is None else load(start)
-    )
+    training = Training(pairs, spec, output=output, resume=resume, start=None if start is None else load(start))
     stopped = follow(iter(training), "training")
     if stopped is not None:
         typer.echo(f"stopped; {output} is saved, go on with --resume")

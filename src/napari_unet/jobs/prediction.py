@@ -122,7 +122,9 @@ def _run(
     network = predictor.prepare(model.trained.network, model.spec.net.ndim, device)
     whole = _Gathered(model, image, plan) if "cells" in outputs else None
     began = time.perf_counter()
-    for done, piece in enumerate(predictor.predict(network, model.spec.net, image, normalisation, plan, device), start=1):
+    for done, piece in enumerate(
+        predictor.predict(network, model.spec.net, image, normalisation, plan, device), start=1
+    ):
         _write(piece, model, image, outputs, cells)
         if whole is not None:
             whole.add(piece)

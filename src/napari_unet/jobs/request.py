@@ -113,7 +113,9 @@ def make_spec(
             "target": {**dict(base.target), **of_target},
             "net": changed,
             "train": {**dict(base.train), **budget, **of_train},
-            "normalisation": base.normalisation if normalisation is None else NormalisationSpec(method=normalisation),  # type: ignore[arg-type]
+            "normalisation": base.normalisation
+            if normalisation is None
+            else NormalisationSpec(method=normalisation),  # type: ignore[arg-type]
         }
     )
 

@@ -214,7 +214,7 @@ class Training:
         elif train.encoder_weights == "imagenet":
             self.notes.append(load_imagenet(network, self.spec.net, train.encoder_file))
         if train.freeze_encoder:
-            freeze(network.encoder)
+            freeze(network.get_submodule("encoder"))
         return network
 
     def _read_state(self) -> State:

@@ -16,7 +16,7 @@ from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
-from napari_unet.nets.freeze import train_mode
+from napari_unet.nets.freeze import is_frozen, train_mode
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainingSpec, TrainSpec
 
@@ -193,10 +193,10 @@ class Loop:
 
         The running statistics lag behind the weights, and after a short training they are far off.
         """
-        learning = [n for n, m in self.network.named_modules() if isinstance(m, NORMS) and m.weight.requires_grad]
-        if not learning:
+        learning = [n for n, m in self.network.named_modules() if isinstance(m, NORMS) and not is_frozen(m)]
+        norms: list[Any] = [self.average.get_submodule(name) for name in learning]
+        if not norms:
             return
-        norms = [self.average.get_submodule(name) for name in learning]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the batches

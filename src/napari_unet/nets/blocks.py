@@ -67,7 +67,9 @@ def initialise_he(network: nn.Module) -> None:
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-            seen = 1 if isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d) else math.prod(layer.kernel_size)
+            seen = (
+                1 if isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d) else math.prod(layer.kernel_size)
+            )
             layer.weight.normal_(0, math.sqrt(2 / (layer.in_channels * seen)))
             if layer.bias is not None:
                 layer.bias.zero_()

@@ -170,7 +170,9 @@ class Geometry:
         return None if None in found else tuple(n for n in found if n is not None)
 
 
-def u_shape(depth: int, *, kernel: int = 3, valid: bool = False, up: Interval = (0, 0), head: Interval = (0, 0)) -> Axis:
+def u_shape(
+    depth: int, *, kernel: int = 3, valid: bool = False, up: Interval = (0, 0), head: Interval = (0, 0)
+) -> Axis:
     """Two convolutions per level down and up, pooling by 2: an axis of the classical U-Net.
 
     Parameters

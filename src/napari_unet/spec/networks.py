@@ -15,7 +15,9 @@ from napari_unet.spec.base import Spec
 Activation = Literal["softmax", "sigmoid"]
 Up = Literal["transposed", "resize"]
 Skips = Literal["concat", "sum"]
-Sizes3 = tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]]
+Sizes3 = tuple[
+    Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]
+]
 
 
 class _Network(Spec):
