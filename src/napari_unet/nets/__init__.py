@@ -8,15 +8,17 @@ from typing import Any
 
 from torch import nn
 
-from napari_unet.nets import unet, unet2015, unet_dice, unet_keras, vnet
+from napari_unet.nets import pretrained_unet, unet, unet2015, unet_dice, unet_keras, vnet
 from napari_unet.nets.geometry import Geometry
 from napari_unet.spec import (
     NetSpec,
+    PretrainedUNetSpec,
     UNet2015Spec,
     UNet3DSpec,
     UNetDiceSpec,
     UNetKerasSpec,
     UNetSpec,
+    VGG16UNetSpec,
     VNetSpec,
 )
 
@@ -47,8 +49,20 @@ NETS: dict[str, Family] = {
     "unet-dice": Family(
         UNetDiceSpec, unet_dice.UNetDice, unet_dice.geometry, "half as wide, for the Dice loss: rare foreground"
     ),
+    "vgg16-unet": Family(
+        VGG16UNetSpec,
+        vgg16_unet.VGG16UNet,
+        vgg16_unet.geometry,
+        "VGG16's convolutions as encoder, from ImageNet on request: for few strokes; large",
+    ),
     "vnet": Family(
         VNetSpec, vnet.VNet, vnet.geometry, "V-Net as published: residual stages of 5x5x5, for stacks; wants a GPU"
+    ),
+    "pretrained-unet": Family(
+        PretrainedUNetSpec,
+        pretrained_unet.PretrainedUNet,
+        pretrained_unet.geometry,
+        "light, its encoder can start from what it learnt on ImageNet: for few strokes",
     ),
 }
 """Every network by name."""
