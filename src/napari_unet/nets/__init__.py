@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from napari_unet.nets import pretrained_unet, unet, unet2015, unet_dice, unet_keras, vnet
+from napari_unet.nets import pretrained_unet, unet, unet2015, unet_dice, unet_keras, vgg16_unet, vnet
 from napari_unet.nets.geometry import Geometry
 from napari_unet.spec import (
     NetSpec,
     PretrainedUNetSpec,
-    UNet2015Spec,
     UNet3DSpec,
+    UNet2015Spec,
     UNetDiceSpec,
     UNetKerasSpec,
     UNetSpec,
