@@ -91,15 +91,25 @@ def test_resume_needs_the_same_classes_and_a_file(tmp_path):
         job_of(labels, output=tmp_path / "m.safetensors", resume=True)
 
 
-def test_a_diverging_loss_stops_and_keeps_the_last_good_state(monkeypatch):
-    """FAULTS 7."""
+def break_loss(monkeypatch, after, value):
+    """From some call on the loss is no number."""
     real, count = loop.make_loss, []
 
-    def broken(*args):
-        count.append(1)
-        return real(*args) * (float("nan") if len(count) > 8 else 1)
+    def broken(*specs):
+        loss = real(*specs)
 
-    monkeypatch.setattr(loop, "cross_entropy", broken)
+        def breaking(*args):
+            count.append(1)
+            return loss(*args) * (value if len(count) > after else 1)
+
+        return breaking
+
+    monkeypatch.setattr(loop, "make_loss", broken)
+
+
+def test_a_diverging_loss_stops_and_keeps_the_last_good_state(monkeypatch):
+    """FAULTS 7."""
+    break_loss(monkeypatch, after=8, value=float("nan"))
     job = job_of(steps=50, val_fraction=0.0)
     events = list(job)
     assert isinstance(events[-1], Finished)
@@ -254,18 +264,7 @@ def test_a_failure_in_the_first_step_leaves_the_old_model(tmp_path, monkeypatch)
 
 
 def test_after_a_diverging_loss_the_saved_state_is_finite(tmp_path, monkeypatch):
-    real, count = loop.make_loss, []
-
-    def broken(*specs):
-        loss = real(*specs)
-
-        def breaking(*args):
-            count.append(1)
-            return loss(*args) * (float("inf") if len(count) > 30 else 1)
-
-        return breaking
-
-    monkeypatch.setattr(loop, "make_loss", broken)
+    break_loss(monkeypatch, after=30, value=float("inf"))
     list(job_of(steps=60, output=tmp_path / "m.safetensors"))
     tensors, _ = modelfile.read_tensors(tmp_path / "m.resume.safetensors")
     assert all(torch.isfinite(t).all() for t in tensors.values())

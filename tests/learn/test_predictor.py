@@ -108,7 +108,9 @@ def test_slices_and_times_are_independent_for_a_2d_network(trained_2d):
     assert whole.shape == (2, 2, 3, 40, 48)
     alone = Image(image, "TZYX")
     plan = predictor.make_plan(alone, trained_2d.spec.net, TilingSpec(), planes=[(1, 2)])
-    (piece,) = predictor.predict(trained_2d.trained.network, trained_2d.spec.net, alone, intensity.fit(alone), plan, CPU)
+    (piece,) = predictor.predict(
+        trained_2d.trained.network, trained_2d.spec.net, alone, intensity.fit(alone), plan, CPU
+    )
     np.testing.assert_allclose(piece.probabilities[:, 0], whole[:, 1, 2], atol=1e-5)
 
 
