@@ -294,7 +294,7 @@ def test_sigterm_saves_and_resume_works(loop, tmp_path):
 
 
 def test_demo_leaves_pictures_scores_and_models(tmp_path):
-    result = run("demo", "--seconds", "2", "--threads", "1", "-o", tmp_path / "out")
+    result = run("demo", "--steps", "6", "--threads", "1", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert set(scores) == {"nuclei-2", "nuclei-6", "epithelium"}
@@ -304,3 +304,7 @@ def test_demo_leaves_pictures_scores_and_models(tmp_path):
         "epithelium.safetensors",
     }
     assert "AP50" in result.stdout
+    assert "demo: 8%, step 1, " in result.stderr  # of 12 steps in all
+    for name in ("nuclei", "epithelium"):  # steps, not time: a slow machine must not get a worse model
+        facts = json.loads(run("info", tmp_path / "out" / f"{name}.safetensors").stdout)
+        assert (facts["steps"], facts["training"]["train"]["seconds"]) == (6, None)
