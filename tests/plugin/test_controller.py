@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 
 from napari_unet.engine.client import ModelInfo
 from napari_unet.events import CellsDone, StepDone
+from napari_unet.plugin import annotation
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
@@ -103,6 +106,22 @@ def test_bad_input_is_refused_before_any_work(desk: Desk, spoil: object, words: 
 
     assert re.search(words, desk.said), desk.said
     assert "\n" not in desk.said
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr", "large"])
+def test_labels_that_are_not_counted_whole_are_left_to_the_engine(
+    desk: Desk, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other class lies in a slice that was never in view."""
+    labels = np.zeros((4, 40, 50), np.uint8)
+    labels[desk.controller.live.plane[1], :5] = 1
+    labels[0, :5] = 2
+    monkeypatch.setattr(annotation, "COUNT_WHOLE", 10 if kind == "large" else annotation.COUNT_WHOLE)
+    lazy = {"dask": da.from_array, "zarr": zarr.array, "large": np.asarray}[kind](labels)
+    place = {"scale": desk.image.scale, "translate": desk.image.translate}
+    desk.controller.painter.choose(desk.viewer.add_labels(lazy, **place))
+    desk.controller.train(TrainingSpec())
+    assert desk.engine.count("train") == 1, desk.said
 
 
 def test_preview_shows_the_plane_in_view_only(desk: Desk) -> None:

@@ -152,7 +152,9 @@ class Controller:
         if layer is None:
             raise UserError("there is no annotation layer: press 'New annotation layer' and paint some strokes")
         labels = labels_of(layer, image, geometry)
-        derive_classes(target, self.painter.count() or {}, "background" if target.dense else "ignore")
+        counts = self.painter.count() or {}
+        if self.painter.counted_all:  # else the engine looks through all labels and says what is wrong
+            derive_classes(target, counts, "background" if target.dense else "ignore")
         return image, labels
 
     def segment(self, request: SegmentRequest) -> None:
