@@ -171,6 +171,24 @@ def test_score_of_membranes_takes_every_kind_of_prediction(tmp_path, kind):
     assert found["v_rand"] > (0.98 if kind == "cells" else 0.999)
 
 
+def test_probabilities_of_a_movie_are_stored_time_first_and_scored_all_the_same(loop, tmp_path):
+    folder, _ = loop
+    movie = np.stack([tifffile.imread(folder / "image.tif")[:80, :72]] * 5)
+    movie[1] = movie[1, ::-1]
+    tifffile.imwrite(tmp_path / "movie.tif", movie)
+    tifffile.imwrite(tmp_path / "truth.tif", np.where(movie > movie.mean(), 255, 0).astype(np.uint8))
+    found = {}
+    for name in ("p.zarr", "p.tif"):
+        result = run("predict", folder / "model.safetensors", tmp_path / "movie.tif", "-o", tmp_path / name,
+                     "--axes", "TYX")  # fmt: skip
+        assert result.exit_code == 0, result.output
+        found[name] = score(tmp_path / name, tmp_path / "truth.tif")
+    stored, plain = (open_image(tmp_path / name) for name in found)
+    assert (stored.axes, plain.axes) == ("TCYX", "CTYX")
+    np.testing.assert_array_equal(np.moveaxis(read_whole(stored), 1, 0), read_whole(plain))
+    assert found["p.zarr"] == found["p.tif"]
+
+
 def test_score_of_probabilities_as_cells_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "p.tif", np.zeros((2, 30, 30), np.float32), photometric="minisblack")
     tifffile.imwrite(tmp_path / "t.tif", np.arange(900, dtype=np.uint16).reshape(30, 30))

@@ -121,10 +121,11 @@ def inside(path: Path, prediction: Array, truth: Array, kind: Truth, boundaries:
 def _read(predicted: Path, true: Path) -> tuple[Array, Array]:
     from napari_unet.storage.read import open_image, open_labels, read_whole
 
-    return (
-        np.squeeze(read_whole(open_image(predicted, rgb=False))),
-        np.squeeze(read_whole(open_labels(true))),
-    )
+    image = open_image(predicted, rgb=False)
+    whole = read_whole(image)
+    if "C" in image.axes:  # OME-Zarr has the time before the classes
+        whole = np.moveaxis(whole, image.axes.index("C"), 0)
+    return np.squeeze(whole), np.squeeze(read_whole(open_labels(true)))
 
 
 def _score(predictions: list[Array], truths: list[Array], kind: Truth, ndim: int | None) -> Scores:
