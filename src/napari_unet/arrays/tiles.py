@@ -87,6 +87,19 @@ def cut_axis(size: int, tile: int, halo: int, stride: int) -> list[Span]:
     return [Span(max(0, s - halo), min(padded, s + core + halo), s, min(size, s + core)) for s in starts]
 
 
+def around(position: int, size: int, halo: int, stride: int) -> Span:
+    """Give the shortest span on the grid that computes one position; arguments as in `cut_axis`.
+
+    Examples
+    --------
+    >>> around(9, 20, 4, 4)
+    Span(outer_start=4, outer_stop=16, start=9, stop=10)
+    """
+    first = position // stride * stride
+    last = min(round_up(size, stride), first + stride + halo)
+    return Span(max(0, first - halo), last, position, position + 1)
+
+
 def cut(shape: Sequence[int], tile: Sequence[int], halo: Sequence[int], stride: Sequence[int]) -> list[Tile]:
     """Cut a plane or volume into tiles; arguments as in `cut_axis`, one entry per axis."""
     axes = [cut_axis(*along) for along in zip(shape, tile, halo, stride, strict=True)]

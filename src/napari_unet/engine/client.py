@@ -173,7 +173,7 @@ class Engine(EngineSignals):
         tiling, cells
             How to cut the image, how to make cells.
         planes
-            Only these (t, z), for 2D networks.
+            Only these (t, z).
 
         Raises
         ------
