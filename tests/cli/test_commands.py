@@ -79,6 +79,19 @@ def test_predict_writes_every_output(loop, tmp_path, output, dtype):
         assert values.max() <= {"classes": 3, "boundaries": 1}[output]
 
 
+def test_narrow_gaps_can_be_told_to_be_background(tmp_path):
+    labels = np.arange(1, 26, dtype=np.uint16).reshape(5, 5).repeat(20, 0).repeat(20, 1)
+    labels[np.arange(100) % 20 < 6] = labels[:, np.arange(100) % 20 < 6] = 0
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    tifffile.imwrite(tmp_path / "image.tif", (labels > 0).astype(np.uint8) * 100)
+    for told, classes in (("auto", 2), ("background", 3)):
+        out = tmp_path / "m.safetensors"
+        short = [*SHORT, "--unpainted", told]
+        result = run("train", tmp_path / "image.tif", tmp_path / "labels.tif", "-o", out, *short)
+        assert result.exit_code == 0, result.output
+        assert len(json.loads(run("info", out).stdout)["classes"]) == classes
+
+
 def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path):
     folder, _ = loop
     images = tmp_path / "images"
@@ -207,6 +220,7 @@ MISTAKES = {
     "both budgets": ("train image.tif labels.tif -o m.safetensors --seconds 5 --steps 5", "not both"),
     "negative time": ("train image.tif labels.tif -o m.safetensors --seconds -5", "seconds"),
     "dense classes": ("train image.tif labels.tif -o m.safetensors --dense", "belong to the annotation style"),
+    "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say 'dense' as well"),
     "network": ("train image.tif labels.tif -o m.safetensors --net vnet", "there is no network 'vnet'"),
     "model suffix": ("train image.tif labels.tif -o m.pt --style cells", ".safetensors"),
     "model folder": ("train image.tif labels.tif -o no/m.safetensors --style cells", "does not exist"),

@@ -22,6 +22,10 @@ def train(
         Style, typer.Option(help="classes: a value is a class (1 cell, 2 boundary). cells: a value is one cell.")
     ] = "classes",
     dense: Annotated[bool, typer.Option("--dense", help="Style cells: what is unpainted is background.")] = False,
+    unpainted: Annotated[
+        Literal["auto", "background", "boundary"],
+        typer.Option(help="With --dense: what is unpainted; auto takes what is thin everywhere as boundary."),
+    ] = "auto",
     background_value: Annotated[
         int | None, typer.Option(help="Style cells: the label value of background strokes.")
     ] = None,
@@ -55,6 +59,7 @@ def train(
         style=style,
         classes=parse_classes(classes),
         dense=dense,
+        unpainted=unpainted,
         background_value=background_value,
         weight_map=weight_map,
     )

@@ -80,7 +80,7 @@ class Training:
         self.spec = complete(spec, pairs, found)
         self.counts = found.counts
         self.output = output
-        self.notes = [*_notes(found)]
+        self.notes = [*_notes(found, spec.target)]
         units = list(data.load_units(pairs, found, self.spec))
         self.notes += _invalid(units)
         before = self._read_state() if resume else None
@@ -277,14 +277,15 @@ def complete(spec: TrainingSpec, pairs: Sequence[tuple[Image, Image]], found: da
     return spec.model_copy(update={"net": net, "target": target, "train": train})
 
 
-def _notes(found: data.Survey) -> Iterator[Note]:
+def _notes(found: data.Survey, target: TargetSpec) -> Iterator[Note]:
     names = ", ".join(c.name for c in found.classes)
     pixels = sum(found.counts.values())
     rest = {"ignore": "", "background": ", the rest is background", "boundary": ", the rest is boundary"}
     slices = f"{len(found.planes)} slice" + ("s" if len(found.planes) != 1 else "")
     yield Note(f"learning {names} from {pixels} painted pixels in {slices}{rest[found.unpainted]}")
-    if found.unpainted == "boundary":
-        yield Note("unpainted pixels are thin lines between cells: taken as boundary")
+    if found.unpainted == "boundary" and target.unpainted == "auto":
+        cure = "if they are narrow background, say so (unpainted: background)"
+        yield Note(f"unpainted pixels are thin lines between cells: taken as boundary; {cure}")
 
 
 def train(
@@ -297,6 +298,7 @@ def train(
     steps: int | None = None,
     axes: str | None = None,
     dense: bool = False,
+    unpainted: Literal["auto", "background", "boundary"] = "auto",
     background_value: int | None = None,
     classes: Sequence[ClassSpec] = (),
     base: int | None = None,
@@ -332,6 +334,8 @@ def train(
         Of the image, for instance ``"CZYX"``; guessed if None.
     dense
         Style ``cells``: unpainted pixels are background.
+    unpainted
+        With ``dense``: what unpainted pixels are. ``auto`` takes them as boundary if they are thin everywhere.
     background_value
         Style ``cells``: the label value of background strokes.
     classes
@@ -379,6 +383,7 @@ def train(
             style=style,
             classes=tuple(classes),
             dense=dense,
+            unpainted=unpainted,
             background_value=background_value,
             rim=rim,
             weight_map=weight_map,
