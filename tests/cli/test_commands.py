@@ -159,6 +159,25 @@ def test_score_of_cells_and_of_folders(tmp_path):
     assert both["ap50"] == pytest.approx((41 + 21) / 82)  # matches counted over all images
 
 
+def test_ids_that_start_anew_in_every_slice_are_scored_slice_by_slice(tmp_path):
+    plane = load_sample("nuclei-2").labels
+    through = np.stack([plane] * 5)
+    anew = np.stack([np.where(plane, (plane + 7 * z) % 41 + 1, 0) for z in range(5)])
+    for name, stack in (("through", through), ("anew", anew)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack.astype(np.uint16))
+    for prediction, truth in (("anew", "through"), ("through", "anew"), ("anew", "anew")):
+        result = run("score", tmp_path / f"{prediction}.tif", tmp_path / f"{truth}.tif")
+        assert "anew.tif numbers its cells by slice: scored slice by slice" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        found = json.loads(result.stdout)
+        assert (found["per_slice"], found["ap"], found["cells"]) == (True, 1, 5 * 41)
+    result = run("score", tmp_path / "anew.tif", tmp_path / "through.tif", "--per-stack")
+    assert (json.loads(result.stdout)["ap50"], result.stderr) == (0, "")
+    result = run("score", tmp_path / "through.tif", tmp_path / "through.tif")
+    assert (json.loads(result.stdout)["per_slice"], result.stderr) == (False, "")
+    assert score(tmp_path / "through.tif", tmp_path / "through.tif", "--per-slice")["cells"] == 5 * 41
+
+
 def membrane(tmp_path):
     truth = np.full((2, 40, 60), 255, np.uint8)
     truth[:, 20], truth[:, :, 30] = 0, 0
