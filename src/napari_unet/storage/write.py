@@ -18,6 +18,7 @@ import tifffile
 from napari_unet.arrays.axes import check_axes
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
+from napari_unet.leftovers import temporary as name_temporary
 from napari_unet.storage import budget
 from napari_unet.storage.formats import SUFFIXES, WRITABLE, stem_of, suffix_of
 from napari_unet.storage.reordered import Reordered
@@ -176,11 +177,10 @@ def _new_zarr(
 @contextmanager
 def _replacing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that takes its place when the block ends well."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    old = temporary.with_suffix(".old")
+    temporary, old = name_temporary(path, "partial"), name_temporary(path, "old")
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             path.rename(old)
         try:
@@ -194,12 +194,6 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
 @contextmanager
 def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[npt.NDArray[Any]]:
     """Give an array of zeros that lives in a file beside ``path`` and vanishes afterwards.
@@ -207,9 +201,9 @@ def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterat
     The space is reserved at once: a disk that fills up later would end the process without a message,
     for that is what happens to memory-mapped files.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".scratch", dir=path.parent)
+    name = name_temporary(path, "scratch")
     try:
-        with os.fdopen(handle, "rb+") as file:
+        with name.open("xb+") as file:
             _reserve(file.fileno(), budget.nbytes(shape, dtype))
         array = np.memmap(name, dtype, "r+", shape=shape)
         try:
@@ -217,7 +211,7 @@ def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterat
         finally:
             del array
     finally:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
 
 
 def _reserve(handle: int, size: int) -> None:
