@@ -34,7 +34,7 @@ def test_a_training_from_start_to_end(make_engine, image, labels, spec, tmp_path
     assert (result.job, result.outcome, result.path) == ("train", "finished", tmp_path / "ä model")
     assert engine.model.description == {"steps": 30}
     assert not engine.busy
-    assert engine.worker.versions == {"fake": "1"}
+    assert (engine.worker.versions, engine.worker.threads) == ({"fake": "1"}, 3)
     assert seen.of("state_changed") == ["starting", "training", "ready"]
     assert seen.of("event")[0] == Note("learning")
     assert [c.step for c in seen.of("event", CheckDone)] == [10, 20, 30]
