@@ -70,9 +70,7 @@ class Controller:
         self._model_path: Path | None = None
         self._autosave: Path | None = None
         """Where the training at hand is saved."""
-        self._ending = False
-        self._warned = False
-        self._told = False
+        self._ending = self._warned = self._told = False
         self._store = store or Store()
         self._results: Results | None = None
         self._cells = 0
