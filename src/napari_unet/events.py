@@ -46,7 +46,7 @@ class TileDone:
     seconds: float
     seconds_left: float
     plane: tuple[int, int] | None = None
-    """(t, z) of the plane that the tile lies in, for 2D networks."""
+    """(t, z) of the plane that the tile lies in, unless whole volumes are predicted."""
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,20 @@ def test_thin_lines_are_boundary_and_wide_areas_background():
     assert targets.what_unpainted_means(CELLS, [tissue]) == "ignore"
 
 
+def test_narrow_gaps_of_crowded_nuclei_are_background_if_told_so():
+    crowded = np.arange(1, 17).reshape(4, 4).repeat(20, 0).repeat(20, 1)
+    crowded[np.arange(80) % 20 < 6] = crowded[:, np.arange(80) % 20 < 6] = 0
+    dense = TargetSpec(style="cells", dense=True)
+    assert targets.what_unpainted_means(dense, [crowded]) == "boundary"
+    for unpainted, value in (("background", 2), ("boundary", 1)):
+        spec = TargetSpec(style="cells", dense=True, unpainted=unpainted)
+        meaning = targets.what_unpainted_means(spec, [crowded])
+        found = targets.target_of(crowded, spec, targets.derive_classes(spec, [1, 2], meaning), meaning)
+        assert (found[crowded == 0] == value).all()
+    with pytest.raises(ValueError, match="say 'dense' as well"):
+        TargetSpec(style="cells", unpainted="background")
+
+
 def test_a_dense_mask_is_separated_into_cells():
     mask = np.full((9, 9), 255, np.uint8)
     mask[4] = 0

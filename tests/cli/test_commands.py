@@ -79,6 +79,19 @@ def test_predict_writes_every_output(loop, tmp_path, output, dtype):
         assert values.max() <= {"classes": 3, "boundaries": 1}[output]
 
 
+def test_narrow_gaps_can_be_told_to_be_background(tmp_path):
+    labels = np.arange(1, 26, dtype=np.uint16).reshape(5, 5).repeat(20, 0).repeat(20, 1)
+    labels[np.arange(100) % 20 < 6] = labels[:, np.arange(100) % 20 < 6] = 0
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    tifffile.imwrite(tmp_path / "image.tif", (labels > 0).astype(np.uint8) * 100)
+    for told, classes in (("auto", 2), ("background", 3)):
+        out = tmp_path / "m.safetensors"
+        short = [*SHORT, "--unpainted", told]
+        result = run("train", tmp_path / "image.tif", tmp_path / "labels.tif", "-o", out, *short)
+        assert result.exit_code == 0, result.output
+        assert len(json.loads(run("info", out).stdout)["classes"]) == classes
+
+
 def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path):
     folder, _ = loop
     images = tmp_path / "images"
@@ -146,6 +159,25 @@ def test_score_of_cells_and_of_folders(tmp_path):
     assert both["ap50"] == pytest.approx((41 + 21) / 82)  # matches counted over all images
 
 
+def test_ids_that_start_anew_in_every_slice_are_scored_slice_by_slice(tmp_path):
+    plane = load_sample("nuclei-2").labels
+    through = np.stack([plane] * 5)
+    anew = np.stack([np.where(plane, (plane + 7 * z) % 41 + 1, 0) for z in range(5)])
+    for name, stack in (("through", through), ("anew", anew)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack.astype(np.uint16))
+    for prediction, truth in (("anew", "through"), ("through", "anew"), ("anew", "anew")):
+        result = run("score", tmp_path / f"{prediction}.tif", tmp_path / f"{truth}.tif")
+        assert "anew.tif numbers its cells by slice: scored slice by slice" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        found = json.loads(result.stdout)
+        assert (found["per_slice"], found["ap"], found["cells"]) == (True, 1, 5 * 41)
+    result = run("score", tmp_path / "anew.tif", tmp_path / "through.tif", "--per-stack")
+    assert (json.loads(result.stdout)["ap50"], result.stderr) == (0, "")
+    result = run("score", tmp_path / "through.tif", tmp_path / "through.tif")
+    assert (json.loads(result.stdout)["per_slice"], result.stderr) == (False, "")
+    assert score(tmp_path / "through.tif", tmp_path / "through.tif", "--per-slice")["cells"] == 5 * 41
+
+
 def membrane(tmp_path):
     truth = np.full((2, 40, 60), 255, np.uint8)
     truth[:, 20], truth[:, :, 30] = 0, 0
@@ -171,6 +203,24 @@ def test_score_of_membranes_takes_every_kind_of_prediction(tmp_path, kind):
     assert found["v_rand"] > (0.98 if kind == "cells" else 0.999)
 
 
+def test_probabilities_of_a_movie_are_stored_time_first_and_scored_all_the_same(loop, tmp_path):
+    folder, _ = loop
+    movie = np.stack([tifffile.imread(folder / "image.tif")[:80, :72]] * 5)
+    movie[1] = movie[1, ::-1]
+    tifffile.imwrite(tmp_path / "movie.tif", movie)
+    tifffile.imwrite(tmp_path / "truth.tif", np.where(movie > movie.mean(), 255, 0).astype(np.uint8))
+    found = {}
+    for name in ("p.zarr", "p.tif"):
+        result = run("predict", folder / "model.safetensors", tmp_path / "movie.tif", "-o", tmp_path / name,
+                     "--axes", "TYX")  # fmt: skip
+        assert result.exit_code == 0, result.output
+        found[name] = score(tmp_path / name, tmp_path / "truth.tif")
+    stored, plain = (open_image(tmp_path / name) for name in found)
+    assert (stored.axes, plain.axes) == ("TCYX", "CTYX")
+    np.testing.assert_array_equal(np.moveaxis(read_whole(stored), 1, 0), read_whole(plain))
+    assert found["p.zarr"] == found["p.tif"]
+
+
 def test_score_of_probabilities_as_cells_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "p.tif", np.zeros((2, 30, 30), np.float32), photometric="minisblack")
     tifffile.imwrite(tmp_path / "t.tif", np.arange(900, dtype=np.uint16).reshape(30, 30))
@@ -189,6 +239,7 @@ MISTAKES = {
     "both budgets": ("train image.tif labels.tif -o m.safetensors --seconds 5 --steps 5", "not both"),
     "negative time": ("train image.tif labels.tif -o m.safetensors --seconds -5", "seconds"),
     "dense classes": ("train image.tif labels.tif -o m.safetensors --dense", "belong to the annotation style"),
+    "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say 'dense' as well"),
     "network": ("train image.tif labels.tif -o m.safetensors --net vnet", "there is no network 'vnet'"),
     "model suffix": ("train image.tif labels.tif -o m.pt --style cells", ".safetensors"),
     "model folder": ("train image.tif labels.tif -o no/m.safetensors --style cells", "does not exist"),
@@ -294,7 +345,7 @@ def test_sigterm_saves_and_resume_works(loop, tmp_path):
 
 
 def test_demo_leaves_pictures_scores_and_models(tmp_path):
-    result = run("demo", "--seconds", "2", "--threads", "1", "-o", tmp_path / "out")
+    result = run("demo", "--steps", "6", "--threads", "1", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert set(scores) == {"nuclei-2", "nuclei-6", "epithelium"}
@@ -304,3 +355,7 @@ def test_demo_leaves_pictures_scores_and_models(tmp_path):
         "epithelium.safetensors",
     }
     assert "AP50" in result.stdout
+    assert "demo: 8%, step 1, " in result.stderr  # of 12 steps in all
+    for name in ("nuclei", "epithelium"):  # steps, not time: a slow machine must not get a worse model
+        facts = json.loads(run("info", tmp_path / "out" / f"{name}.safetensors").stdout)
+        assert (facts["steps"], facts["training"]["train"]["seconds"]) == (6, None)

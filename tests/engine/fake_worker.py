@@ -114,4 +114,4 @@ class FakeJobs:
 
 
 if __name__ == "__main__":
-    worker.main(lambda: (FakeJobs(), Facts({"fake": "1"}, "no device")))
+    worker.main(lambda: (FakeJobs(), Facts({"fake": "1"}, "no device", threads=3)))

@@ -34,7 +34,7 @@ def test_a_training_from_start_to_end(make_engine, image, labels, spec, tmp_path
     assert (result.job, result.outcome, result.path) == ("train", "finished", tmp_path / "ä model")
     assert engine.model.description == {"steps": 30}
     assert not engine.busy
-    assert engine.worker.versions == {"fake": "1"}
+    assert (engine.worker.versions, engine.worker.threads) == ({"fake": "1"}, 3)
     assert seen.of("state_changed") == ["starting", "training", "ready"]
     assert seen.of("event")[0] == Note("learning")
     assert [c.step for c in seen.of("event", CheckDone)] == [10, 20, 30]
@@ -42,7 +42,7 @@ def test_a_training_from_start_to_end(make_engine, image, labels, spec, tmp_path
     for step in seen.of("event", StepDone):
         expected = image.data[0].ravel()[step.step] if step.step > 1 else np.nan
         np.testing.assert_equal(step.loss, expected)
-    assert len(engine._server) == 1  # the image that is looked at; the labels are let go
+    assert len(engine._loans.server) == 1  # the image that is looked at; the labels are let go
 
 
 def test_previews_show_the_plane_that_is_looked_at(make_engine, image, labels, tmp_path):
@@ -63,7 +63,7 @@ def test_previews_show_the_plane_that_is_looked_at(make_engine, image, labels, t
     preview = seen.wait("preview", lambda p: (p.probabilities[0] == other.data[2]).all())
     assert (preview.t, preview.z) == (0, 2)
     engine.clear_view()
-    assert len(engine._server) == 0
+    assert len(engine._loans.server) == 0
 
 
 def test_pause_resume_stop(make_engine, image, labels, tmp_path):
@@ -129,7 +129,7 @@ def test_a_prediction_comes_in_blocks(make_engine, image, labels, spec, tmp_path
     assert arrays["cells"].dtype == np.int32
     np.testing.assert_array_equal(arrays["cells"], image.data)
     np.testing.assert_array_equal(arrays["probabilities"], [image.data, 255 - image.data])
-    assert len(engine._server) == 0
+    assert len(engine._loans.server) == 0
 
 
 def test_a_prediction_of_some_planes_can_be_stopped(make_engine, tmp_path):
@@ -307,7 +307,7 @@ def test_close_saves_and_leaves_no_process(make_engine, image, labels, tmp_path)
     engine.close()
     assert not alive(pid)
     assert int((tmp_path / "m").read_text()) >= step.step
-    assert (engine.state, engine.busy, len(engine._server)) == ("off", False, 0)
+    assert (engine.state, engine.busy, len(engine._loans.server)) == ("off", False, 0)
     engine.close()
     assert seen.of("died") == []
     assert seen.of("job_finished") == []

@@ -80,10 +80,30 @@ def test_a_blank_plane_is_predicted_too(model):
     assert model.cells(np.full((40, 40), 9, np.uint8)).shape == (40, 40)
 
 
-def test_a_3d_network_numbers_cells_through_the_volume():
+@pytest.fixture(scope="module")
+def model_3d():
     image, cells = tissue((12, 40, 44), 20)
-    model = nu.train(image, classes(cells), net="unet3d", steps=40, base=6, depth=1, patch=(8, 32, 32))
-    found = model.cells(image, cells=CellSpec(min_size=10))
+    return nu.train(image, classes(cells), net="unet3d", steps=40, base=6, depth=1, patch=(8, 32, 32))
+
+
+def test_a_slice_of_a_3d_network_is_all_that_is_written(model_3d):
+    image = Image(tissue((60, 40, 44), 90)[0], "ZYX")
+    out, whole = arrays_for(model_3d, image), model_3d.predict(image)
+    events = list(prediction(model_3d, image, out, planes=[(0, 7), (0, 50)], cells=CellSpec(min_size=10)))
+    others = [z for z in range(60) if z not in (7, 50)]
+    for values in out.values():
+        assert not np.moveaxis(values, -3, 0)[others].any()
+    for z in (7, 50):
+        np.testing.assert_array_equal(out["classes"][z], whole[:, z].argmax(axis=0) + 1)
+        np.testing.assert_allclose(out["probabilities"][:, z] / 255, whole[:, z], atol=0.51 / 255)
+        assert out["cells"][z].max() > 3
+    assert [e.cells for e in events if isinstance(e, CellsDone)] == [out["cells"][z].max() for z in (7, 50)]
+    assert [e.plane for e in events if isinstance(e, TileDone)] == [(0, 7), (0, 50)]
+
+
+def test_a_3d_network_numbers_cells_through_the_volume(model_3d):
+    image, _ = tissue((12, 40, 44), 20)
+    found = model_3d.cells(image, cells=CellSpec(min_size=10))
     assert found.ndim == 3
     through = [i for i in range(1, found.max() + 1) if np.ptp(np.nonzero(found == i)[0]) >= 3]
     assert len(through) > 5

@@ -200,6 +200,20 @@ def test_style_specs_are_checked():
         TrainSpec(seconds=3, steps=4)
 
 
+@pytest.mark.parametrize(
+    ("unpainted", "count", "words"), [("auto", 2, "say so (unpainted: background)"), ("background", 3, "")]
+)
+def test_thin_gaps_are_what_the_user_says(unpainted, count, words):
+    image, cells = tissue((64, 64), 20)
+    gaps = np.where(classes(cells) == 2, 0, cells)
+    options = {"steps": 1, "base": 4, "depth": 1, "patch": (32, 32), "val_fraction": 0}
+    said = []
+    model = nu.train(image, gaps, style="cells", dense=True, unpainted=unpainted, on_event=said.append, **options)
+    assert len(model.classes) == count
+    notes = " ".join(e.text for e in said if isinstance(e, Note))
+    assert (words or "the rest is background") in notes
+
+
 def test_a_pause_does_not_use_up_the_budget():
     job = job_of(steps=None, seconds=1.5)
     seen = []

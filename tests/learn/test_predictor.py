@@ -69,7 +69,7 @@ def test_a_shifted_grid_fails(trained_2d):
     network = predictor.prepare(trained_2d.trained.network, 2, CPU)
     rows = tiles.cut_axis(160, 160, tiles.Fit(stride, halo))
     columns = shifted(203, 2 * halo + 16, halo, stride, by=-1)[:3]
-    plan = Plan(((0, 0),), tuple((r, c) for r in rows for c in columns), 2)
+    plan = Plan(((0, tiles.Span(0, 1, 0, 1)),), tuple((r, c) for r in rows for c in columns), 2)
     worst = max(
         float(np.abs(p.probabilities - whole[:, p.z, p.y, p.x]).max())
         for p in predictor.predict(network, net, image, intensity.fit(image), plan, CPU)
@@ -93,6 +93,36 @@ def test_images_smaller_than_a_tile(trained_2d, shape):
     image = Image(np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8), "YX")
     result = run(trained_2d, image, predictor.make_plan(image, trained_2d.spec.net, TilingSpec()))
     np.testing.assert_allclose(result.sum(axis=0), 1, atol=1e-5)
+
+
+class Watched:
+    """An image that keeps the largest part that was read of it."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype, self.most = data, data.shape, data.dtype, 0
+
+    def __getitem__(self, key):
+        part = self.data[key]
+        self.most = max(self.most, part.size)
+        return part
+
+
+@pytest.mark.parametrize(("tile", "count"), [(None, 1), (40, 2), (36, 6)])
+@pytest.mark.parametrize("z", [0, 13, 30])
+def test_a_slice_of_a_3d_network_needs_only_its_neighbours(trained_3d, z, tile, count):
+    image = Image(Watched(synthetic.tissue((31, 45, 37), 40, seed=3)[0]), "ZYX")
+    net = trained_3d.spec.net
+    whole = run(trained_3d, image, predictor.make_plan(image, net, TilingSpec()))
+    norm = intensity.fit(image)
+    image.data.most = 0
+    plan = predictor.make_plan(image, net, TilingSpec(tile=tile), [(0, z)])
+    network = predictor.prepare(trained_3d.trained.network, 3, CPU)
+    pieces = list(predictor.predict(network, image, norm, plan, CPU))
+    assert len(pieces) == plan.total == count
+    assert image.data.most <= (2 * geometry.halo(net)[0] + geometry.stride(net)[0]) * 45 * 37
+    for piece in pieces:
+        assert (piece.z.start, piece.z.stop) == (z, z + 1)
+        np.testing.assert_allclose(piece.probabilities, whole[:, piece.z, piece.y, piece.x], atol=1e-5)
 
 
 def test_result_goes_into_zarr(trained_2d):

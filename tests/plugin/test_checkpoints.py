@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
+from napari_unet.errors import UserError
 from napari_unet.plugin.checkpoints import KEPT, Checkpoints
+
+
+def save(path: Path, time: int = 0) -> None:
+    """What a training does at its first check."""
+    for file in (path, path.with_suffix(".resume.safetensors")):
+        file.touch()
+        os.utime(file, (time, time))
 
 
 def test_only_the_last_trainings_are_kept(tmp_path: Path) -> None:
@@ -14,14 +24,13 @@ def test_only_the_last_trainings_are_kept(tmp_path: Path) -> None:
     made = []
     for n in range(KEPT + 3):
         path = checkpoints.new()
-        for file in (path, path.with_suffix(".resume.safetensors")):
-            file.touch()
-            os.utime(file, (n, n))
+        save(path, n)
         other.touch()
         made.append(path)
-    assert checkpoints.can_go_on
-    left = sorted(p for p in checkpoints.folder.iterdir() if "resume" not in p.name and p != other)
-    assert left == sorted(made[-KEPT - 1 :])
+        checkpoints.tidy()
+    assert checkpoints.current == made[-1]
+    left = sorted(p for p in checkpoints.folder.iterdir() if p != other)
+    assert left == sorted(f for p in made[-KEPT:] for f in (p, p.with_suffix(".resume.safetensors")))
     assert other.exists()
 
 
@@ -30,3 +39,30 @@ def test_nothing_to_go_on_with_at_first(tmp_path: Path) -> None:
     assert not checkpoints.can_go_on
     checkpoints.new()
     assert not checkpoints.can_go_on
+
+
+def test_a_training_that_saves_nothing_costs_nothing(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    good = checkpoints.new()
+    save(good)
+    for _ in range(2 * KEPT):
+        checkpoints.new()
+        checkpoints.tidy()
+    assert checkpoints.current == good
+    assert good.is_file()
+
+
+def test_tidying_spares_the_training_that_is_gone_on_with(tmp_path: Path) -> None:
+    mine, others = Checkpoints(tmp_path), Checkpoints(tmp_path)
+    save(mine.new())
+    for n in range(KEPT + 1):
+        save(others.new(), n + 1)
+    mine.tidy()
+    assert mine.current is not None
+    assert mine.current.is_file()
+
+
+def test_no_folder_is_a_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot make the folder .*file.trainings, in which trainings are saved"):
+        Checkpoints(tmp_path / "file" / "trainings").new()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 
 from napari_unet.engine.client import ModelInfo
 from napari_unet.events import CellsDone, StepDone
+from napari_unet.plugin import annotation
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
@@ -39,12 +42,17 @@ class Desk:
         layer.data[..., 1, :10] = 1
         layer.data[..., 3, :10] = 2
 
-    def finish_training(self) -> None:
-        path = self.controller.checkpoints.current
-        assert path is not None
+    def save_checkpoint(self) -> Path:
+        """What the engine does at the first check of a training."""
+        path: Path = self.engine.last("train")["args"][3]
         path.with_suffix(".resume.safetensors").touch()
+        return path
+
+    def finish_training(self) -> Path:
+        path = self.save_checkpoint()
         self.engine.model = MODEL
         self.controller.on_job_finished(result("train"))
+        return path
 
     @property
     def said(self) -> str:
@@ -98,6 +106,22 @@ def test_bad_input_is_refused_before_any_work(desk: Desk, spoil: object, words: 
 
     assert re.search(words, desk.said), desk.said
     assert "\n" not in desk.said
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr", "large"])
+def test_labels_that_are_not_counted_whole_are_left_to_the_engine(
+    desk: Desk, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other class lies in a slice that was never in view."""
+    labels = np.zeros((4, 40, 50), np.uint8)
+    labels[desk.controller.live.plane[1], :5] = 1
+    labels[0, :5] = 2
+    monkeypatch.setattr(annotation, "COUNT_WHOLE", 10 if kind == "large" else annotation.COUNT_WHOLE)
+    lazy = {"dask": da.from_array, "zarr": zarr.array, "large": np.asarray}[kind](labels)
+    place = {"scale": desk.image.scale, "translate": desk.image.translate}
+    desk.controller.painter.choose(desk.viewer.add_labels(lazy, **place))
+    desk.controller.train(TrainingSpec())
+    assert desk.engine.count("train") == 1, desk.said
 
 
 def test_preview_shows_the_plane_in_view_only(desk: Desk) -> None:
@@ -225,9 +249,7 @@ def test_wrong_number_of_channels(desk: Desk) -> None:
 def test_killed_engine_offers_to_go_on(desk: Desk) -> None:
     desk.paint()
     desk.controller.train(TrainingSpec())
-    path = desk.controller.checkpoints.current
-    assert path is not None
-    path.with_suffix(".resume.safetensors").touch()
+    path = desk.save_checkpoint()
     desk.engine.state = "dead"
     desk.controller.on_job_finished(result("train", "died", "The engine was killed (signal 9)."))
     desk.controller.on_died("The engine was killed (signal 9).")
@@ -248,6 +270,32 @@ def test_killed_before_the_first_checkpoint(desk: Desk) -> None:
     desk.controller.on_job_finished(result("train", "died", "The engine was killed."))
     assert "press Train to begin again" in desk.said
     assert not desk.states[-1].go_on
+
+
+def test_a_training_refused_by_the_engine_leaves_the_last_one_as_it_was(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    path = desk.finish_training()
+    desk.controller.open_model(path.with_name("mine.safetensors"))
+    desk.controller.on_job_finished(result("load", path=path.with_name("mine.safetensors")))
+    desk.controller.train(TrainingSpec())
+    desk.controller.on_job_finished(result("train", "failed", "all that is painted is held out for testing"))
+    assert desk.states[-1].go_on
+    assert desk.controller.model_name == "mine.safetensors"
+    desk.controller.train(TrainingSpec(), go_on=True)
+    assert desk.engine.last("train")["args"][3] == path
+    desk.controller.on_job_finished(result("train", "failed", "that was another network"))
+    assert desk.controller.model_name == "mine.safetensors"
+
+
+def test_a_folder_that_cannot_be_made_is_told(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    desk.controller.checkpoints.folder = tmp_path / "file" / "trainings"
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    assert desk.messages[-1].kind == "error"
+    assert "cannot make the folder" in desk.said
+    assert desk.engine.count("train") == 0
 
 
 def test_death_without_a_job_is_told(desk: Desk) -> None:

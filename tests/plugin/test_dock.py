@@ -111,6 +111,15 @@ def test_forms_reach_the_engine(dock: UNetDock, viewer: napari.Viewer, engine: F
     assert dock.train.scores.text() == "Held out: cell 0.50 · boundary n/a"
 
 
+def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:
+    """The number of checks is that of the whole time, of which a part is over."""
+    dock.train.budget.seconds.setValue(150)
+    dock.controller.on_event(StepDone(1000, 0.5, 1.0, 600.0, 0.0))
+    first, more = dock.training_spec().train, dock.training_spec(more=True).train
+    assert (first.seconds, first.checks) == (150, 10)
+    assert (more.seconds, more.checks) == (750, 50)
+
+
 def test_nothing_chosen_to_segment(dock: UNetDock, engine: FakeEngine) -> None:
     engine.model = MODEL
     dock.controller.update()

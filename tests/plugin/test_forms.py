@@ -18,6 +18,8 @@ from napari_unet.spec import AugmentSpec, CellSpec, TargetSpec, TilingSpec, Trai
         TargetSpec(),
         TargetSpec(rim=3, weight_map=True),
         TargetSpec(style="cells", dense=True),
+        TargetSpec(style="cells", dense=True, unpainted="background"),
+        TargetSpec(style="cells", dense=True, unpainted="boundary"),
         TargetSpec(style="cells", background_value=7),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Labels
 
@@ -64,7 +65,23 @@ def test_large_labels_are_counted_slice_by_slice(monkeypatch: pytest.MonkeyPatch
     layer.data[3, :2, :2] = 2
     counter = annotation.StrokeCounter()
     assert counter.count(layer, (1.0, 0.0, 0.0)) == {1: 4}
+    assert not counter.complete
     assert counter.count(layer, (3.0, 0.0, 0.0)) == {1: 4, 2: 4}
+    plane = Labels(layer.data[1])
+    assert counter.count(plane, (0.0, 0.0)) == {1: 4}
+    assert counter.complete
+
+
+def test_nothing_is_called_missing_that_may_be_in_another_slice(viewer: ViewerModel, painter: Painter) -> None:
+    told = []
+    painter.painting.connect(told.append)
+    labels = zarr.zeros((4, 40, 50), dtype="u1")
+    painter.choose(viewer.add_labels(labels))
+    assert "Paint a few strokes" in told[-1].missing
+    labels[int(viewer.dims.current_step[0]), :2] = 1
+    painter.count()
+    assert (told[-1].text.split(" · ")[0], told[-1].missing) == ("cell 100", "")
+    assert "in the slices seen so far" in told[-1].text
 
 
 def test_shared_channels_are_counted_once() -> None:

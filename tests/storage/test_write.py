@@ -38,6 +38,31 @@ def test_round_trip_in_pieces(tmp_path, name, shape, dtype, axes):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
+def test_ome_zarr_stores_time_before_channels(tmp_path):
+    """The OME-Zarr specification demands time, channel, space; outputs come with the classes first."""
+    values = np.random.default_rng(0).random((2, 3, 4, 20, 30)).astype(np.float32)
+    with create_output(tmp_path / "a.zarr", values.shape, "f4", "CTZYX", SPACING, chunks=(2, 1, 1, 16, 8)) as out:
+        assert (tuple(out.shape), out.dtype) == (values.shape, np.float32)
+        out[:, 0] = values[:, 0]
+        out[:, 1, 2:, :8] = values[:, 1, 2:, :8]
+        out[1, 1, :2, ..., 7] = values[1, 1, :2, :, 7]
+        out[0, 2] = 9
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    axes = group.attrs["ome"]["multiscales"][0]["axes"]
+    assert [a["type"] for a in axes] == ["time", "channel", "space", "space", "space"]
+    assert (group["0"].chunks, group["0"].metadata.dimension_names) == ((1, 2, 1, 16, 8), tuple("tczyx"))
+    expected = np.zeros_like(values)
+    expected[:, 0] = values[:, 0]
+    expected[:, 1, 2:, :8] = values[:, 1, 2:, :8]
+    expected[1, 1, :2, :, 7] = values[1, 1, :2, :, 7]
+    expected[0, 2] = 9
+    image = open_image(tmp_path / "a.zarr")
+    assert (image.axes, image.spacing) == ("TCZYX", SPACING)
+    np.testing.assert_array_equal(np.moveaxis(read_whole(image), 1, 0), expected)
+    for t in range(3):
+        np.testing.assert_array_equal(image.read(t), expected[:, t])
+
+
 def test_tiff_is_compressed_and_names_its_channels(tmp_path):
     with create_output(tmp_path / "a.tif", (2, 500, 500), "f4", "CYX", classes=["cell", "boundary"]) as array:
         array[0] = 1

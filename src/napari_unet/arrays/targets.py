@@ -109,18 +109,21 @@ def _classes_of_cells(spec: TargetSpec, present: Sequence[int], unpainted: Unpai
 def what_unpainted_means(spec: TargetSpec, planes: Iterable[Labels]) -> Unpainted:
     """Tell what label 0 means.
 
-    Not annotated, unless the labels are dense. In dense labels it is the background, but where nearly all of it is
-    thin lines between cells (a membrane mask, say), it is the boundary.
+    Not annotated, unless the labels are dense. In dense labels it is what ``spec.unpainted`` says. If that is
+    ``auto``, it is the background, but where nearly all of it is thin lines between cells (a membrane mask, say),
+    it is the boundary.
 
     Parameters
     ----------
     spec
         Annotation style.
     planes
-        Label planes, axes Y, X (or volumes); only looked at for dense labels.
+        Label planes, axes Y, X (or volumes); only looked at for dense labels that leave it open.
     """
     if not spec.dense:
         return "ignore"
+    if spec.unpainted != "auto":
+        return spec.unpainted
     unpainted = near = 0
     for plane in planes:
         empty = plane == 0

@@ -124,13 +124,26 @@ def cut_axis(size: int, tile: int, fit: Fit) -> list[Span]:
                 f"use a tile of at least {fit.least}"
             )
         core = round_up(-(-size // -(-size // most)), fit.stride)
-    return [_span(start, min(size, start + core), core, padded, fit) for start in range(0, size, core)]
+    return [_span(start, min(size, start + core), start, core, padded, fit) for start in range(0, size, core)]
 
 
-def _span(start: int, stop: int, core: int, padded: int, fit: Fit) -> Span:
+def _span(start: int, stop: int, first: int, core: int, padded: int, fit: Fit) -> Span:
+    """Span that keeps ``start`` to ``stop``, a part of the ``core`` pixels from ``first`` on."""
     if fit.margin:
-        return Span(start - fit.margin, start + core + fit.rest + fit.margin, start, stop, fit.margin)
-    return Span(max(0, start - fit.halo), min(padded, start + core + fit.halo), start, stop)
+        return Span(first - fit.margin, first + core + fit.rest + fit.margin, start, stop, fit.margin)
+    return Span(max(0, first - fit.halo), min(padded, first + core + fit.halo), start, stop)
+
+
+def around(position: int, size: int, fit: Fit) -> Span:
+    """Give the shortest span on the grid that computes one position; arguments as in `cut_axis`.
+
+    Examples
+    --------
+    >>> around(9, 20, Fit(stride=4, halo=4))
+    Span(outer_start=4, outer_stop=16, start=9, stop=10, margin=0)
+    """
+    first = position // fit.stride * fit.stride
+    return _span(position, position + 1, first, fit.stride, round_up(size, fit.stride), fit)
 
 
 def cut(shape: Sequence[int], tile: Sequence[int], fits: Sequence[Fit]) -> list[Tile]:

@@ -63,7 +63,9 @@ def info(model: Annotated[Path, typer.Argument(help="Model file (.safetensors)."
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(min=1, help="Time for training, in all.")] = 90,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Steps of each of the two trainings; a minute each on two quiet cores.")
+    ] = 150,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures and scores.")] = Path(
         "demo-output"
     ),
@@ -74,7 +76,7 @@ def demo(
     """Train on bundled real images, predict images it has not seen, write pictures and scores; works offline."""
     from napari_unet.jobs.demo import demo as job
 
-    stopped = follow(job(output, seconds=seconds, device=device, threads=threads), "demo")
+    stopped = follow(job(output, steps=steps, device=device, threads=threads), "demo")
     if stopped is not None:
         raise typer.Exit(128 + stopped)
     if gui:

@@ -33,8 +33,13 @@ def score(
         bool, typer.Option("--boundaries", help="In the prediction high values mean boundary, not inside.")
     ] = False,
     per_slice: Annotated[
-        bool, typer.Option("--per-slice", help="Score cells in every slice by itself, then average.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--per-slice/--per-stack",
+            help="Cells: an id is another cell in every slice (as 2D networks number them), or the same cell "
+            "through the stack. Else told by the ids.",
+        ),
+    ] = None,
 ) -> None:
     """Score a prediction against the truth; prints JSON.
 
@@ -45,9 +50,11 @@ def score(
     pairs = [(p, t, *_read(p, t)) for p, t in pair_paths(prediction, truth)]
     kinds = {kind or kind_of_truth(t) for _, _, _, t in pairs}
     chosen: Truth = "membrane" if kinds == {"membrane"} else "cells"
+    if per_slice is None:
+        per_slice = chosen == "cells" and _numbered_by_slice(pairs)
     ndim = 2 if per_slice else None
     each = {t.name: _score([inside(p, a, b, chosen, boundaries)], [b], chosen, ndim) for p, t, a, b in pairs}
-    result: Scores = {"truth": chosen}
+    result: Scores = {"truth": chosen} | ({"per_slice": per_slice} if chosen == "cells" else {})
     if len(pairs) == 1:
         result.update(*each.values())
     else:
@@ -55,6 +62,19 @@ def score(
         result.update(_score(predictions, [b for *_, b in pairs], chosen, ndim))
         result.update(mean=mean(each.values()), images=each)
     typer.echo(json.dumps(plain(result), indent=2))
+
+
+def _numbered_by_slice(pairs: list[tuple[Path, Path, Array, Array]]) -> bool:
+    """Look at the ids, and say so if they start anew in every slice: such a stack is no volume."""
+    from napari_unet.arrays.numbering import numbered_by_slice
+
+    for path, true, prediction, truth in pairs:
+        for name, array in ((path, prediction), (true, truth)):
+            if array.dtype.kind in "iu" and numbered_by_slice(array):
+                words = "numbers its cells by slice: scored slice by slice (--per-stack: as volumes)"
+                typer.echo(f"napari-unet: {name} {words}", err=True)
+                return True
+    return False
 
 
 def mean(each: Iterable[Scores]) -> Scores:
@@ -121,10 +141,11 @@ def inside(path: Path, prediction: Array, truth: Array, kind: Truth, boundaries:
 def _read(predicted: Path, true: Path) -> tuple[Array, Array]:
     from napari_unet.storage.read import open_image, open_labels, read_whole
 
-    return (
-        np.squeeze(read_whole(open_image(predicted, rgb=False))),
-        np.squeeze(read_whole(open_labels(true))),
-    )
+    image = open_image(predicted, rgb=False)
+    whole = read_whole(image)
+    if "C" in image.axes:  # OME-Zarr has the time before the classes
+        whole = np.moveaxis(whole, image.axes.index("C"), 0)
+    return np.squeeze(whole), np.squeeze(read_whole(open_labels(true)))
 
 
 def _score(predictions: list[Array], truths: list[Array], kind: Truth, ndim: int | None) -> Scores:

@@ -36,6 +36,13 @@ def train(
         bool,
         typer.Option("--dense", help="Style cells: what is unpainted is background.", rich_help_panel=_TARGET),
     ] = False,
+    unpainted: Annotated[
+        Literal["auto", "background", "boundary"] | None,
+        typer.Option(
+            help="With --dense: what is unpainted; auto takes what is thin everywhere as boundary.",
+            rich_help_panel=_TARGET,
+        ),
+    ] = None,
     background_value: Annotated[
         int | None,
         typer.Option(help="Style cells: the label value of background strokes.", rich_help_panel=_TARGET),
@@ -132,6 +139,7 @@ def train(
                 "style": style,
                 "classes": named or None,
                 "dense": dense or None,
+                "unpainted": unpainted,
                 "background_value": background_value,
                 "rim": rim,
                 "weight_map": weight_map or None,

@@ -95,6 +95,8 @@ class Facts:
 
     versions: dict[str, str]
     device: str
+    threads: int = 1
+    """CPU threads for jobs that leave them open."""
 
 
 class RealJobs:
@@ -129,10 +131,11 @@ class RealJobs:
 
 
 def find_facts() -> Facts:
-    """Versions and device of this process."""
+    """Versions, device and threads of this process; one core is for the window."""
     import platform
 
-    from napari_unet.learn.device import choose_device
+    from napari_unet.learn.device import choose_device, count_cores
     from napari_unet.learn.modelfile import versions
 
-    return Facts({"python": platform.python_version(), **versions()}, choose_device("auto")[1])
+    found = {"python": platform.python_version(), **versions()}
+    return Facts(found, choose_device("auto")[1], max(1, count_cores() - 1))

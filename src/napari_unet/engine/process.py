@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy.typing as npt
@@ -176,6 +177,18 @@ def describe_exit(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"killed by signal {-code}"
+
+
+def obituary(reason: str, autosave: Path | None, last_words: str) -> str:
+    """Say how the worker ended and what remains."""
+    parts = [f"The computing process ended by itself ({reason})."]
+    if "SIGKILL" in reason:
+        parts.append("Often the computer ran out of memory.")
+    if autosave is not None and autosave.is_file():
+        parts.append(f"The last saved model is {autosave}.")
+    if last_words:
+        parts.append(f"Its last words:\n{last_words}")
+    return " ".join(parts)
 
 
 def _close(stream: BinaryIO) -> None:

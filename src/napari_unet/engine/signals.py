@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import EmitLoopError, Signal, SignalInstance
 
+from napari_unet.engine import messages as m
+from napari_unet.engine.keys import decode_key
 from napari_unet.spec import ClassSpec, Output
 
 EngineState = Literal["off", "starting", "ready", "training", "paused", "predicting", "working", "dead"]
@@ -52,6 +54,18 @@ class EngineSignals:
     """The worker has ended by itself; the sentence says how, and what remains."""
     job_finished: ClassVar = Signal(object)
     """A `JobResult`."""
+
+    def pass_on(self, report: m.Report, array: npt.NDArray[Any] | None) -> None:
+        """Emit what a report carries, if it is for the window as it is."""
+        match report:
+            case m.EventReport():
+                self.emit(self.event, m.decode_event(report))
+            case m.OutputsReport():
+                self.emit(self.outputs, report.outputs)
+            case m.PreviewReport() if array is not None:
+                self.emit(self.preview, Preview(report.t, report.z, array, report.classes, report.step))
+            case m.BlockReport() if array is not None:
+                self.emit(self.block, Block(report.output, decode_key(report.key), array))
 
     def emit(self, signal: SignalInstance, value: object) -> None:
         """Emit; an error of a listener is shown like any error of a thread, and the engine goes on."""

@@ -41,19 +41,6 @@ def take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(commands, "rb"), os.fdopen(reports, "wb")
 
 
-def count_cores() -> int:
-    """Cores that this process may use.
-
-    Examples
-    --------
-    >>> count_cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def main(load: Callable[[], tuple[Jobs, Facts]] | None = None) -> None:
     """Serve the window until it closes the pipe.
 
@@ -69,18 +56,17 @@ def main(load: Callable[[], tuple[Jobs, Facts]] | None = None) -> None:
         os.nice(NICENESS)
     channel.start()
     jobs, facts = (load or load_real)()
-    threads = max(1, count_cores() - 1)
     channel.send(
         Ready(
             versions=facts.versions,
             device=facts.device,
-            threads=threads,
+            threads=facts.threads,
             pid=os.getpid(),
             startup_seconds=round(time.perf_counter() - began, 2),
         )
     )
     channel.send(StateReport(state="ready"))
-    Session(channel, jobs, threads).run()
+    Session(channel, jobs, facts.threads).run()
 
 
 def load_real() -> tuple[Jobs, Facts]:
@@ -88,7 +74,7 @@ def load_real() -> tuple[Jobs, Facts]:
     jobs, facts = RealJobs(), find_facts()
     from napari_unet.learn.device import set_threads
 
-    set_threads(max(1, count_cores() - 1))
+    set_threads(facts.threads)
     return jobs, facts
 
 

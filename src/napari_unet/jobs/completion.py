@@ -98,8 +98,9 @@ def explain(spec: TrainingSpec, found: data.Survey, image: Image) -> Iterator[No
     rest = {"ignore": "", "background": ", the rest is background", "boundary": ", the rest is boundary"}
     slices = f"{len(found.planes)} slice" + ("s" if len(found.planes) != 1 else "")
     yield Note(f"learning {names} from {pixels} painted pixels in {slices}{rest[found.unpainted]}")
-    if found.unpainted == "boundary":
-        yield Note("unpainted pixels are thin lines between cells: taken as boundary")
+    if found.unpainted == "boundary" and spec.target.unpainted == "auto":
+        cure = "if they are narrow background, say so (unpainted: background)"
+        yield Note(f"unpainted pixels are thin lines between cells: taken as boundary; {cure}")
     net = spec.net
     if isinstance(net, UNet3DSpec) and net.strides is not None and net.kernels is not None:
         yield Note(spacing.describe(image.spacing, net.strides, net.kernels))

@@ -17,7 +17,7 @@ from skimage.segmentation import find_boundaries
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.metrics import instance_score
 from napari_unet.errors import UserError
-from napari_unet.events import Event, Finished, Note
+from napari_unet.events import Event, Finished, Note, StepDone
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.training import Training
@@ -28,8 +28,8 @@ from napari_unet.storage.write import create_output
 Pair = tuple[Image, Image]
 Array = npt.NDArray[Any]
 
-_SHARES = {"nuclei": 0.6, "epithelium": 0.4}
-"""Parts of the time for training."""
+STEPS = 150
+"""Steps of each training. Steps, not seconds: a slow or busy machine takes longer, and finds the same cells."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def scenes() -> list[Scene]:
 
 
 def demo(
-    output: Path, *, seconds: float = 90, device: Device = "auto", threads: int | None = None, seed: int = 0
+    output: Path, *, steps: int = STEPS, device: Device = "auto", threads: int | None = None, seed: int = 0
 ) -> Iterator[Event]:
     """Train, predict, write pictures, label images, models and ``scores.json`` into a folder.
 
@@ -71,15 +71,16 @@ def demo(
     ----------
     output
         Folder; made if it is missing.
-    seconds
-        Time for training, in all.
+    steps
+        Of each training.
     device, threads, seed
         As in `TrainSpec`.
 
     Yields
     ------
     Event
-        Those of the trainings and predictions; the table of scores as notes; `Finished` last.
+        Those of the trainings, their progress counted over all of them; the table of scores as notes; `Finished`
+        last.
 
     Raises
     ------
@@ -91,24 +92,41 @@ def demo(
     except OSError as error:
         raise UserError(f"cannot make the folder {output} ({error.strerror}); choose another one") from error
     scores: dict[str, dict[str, Any]] = {}
-    for scene in scenes():
+    shown = scenes()
+    for number, scene in enumerate(shown):
         yield Note(f"{scene.name}: {len(scene.train)} image(s) to learn from, {len(scene.test)} held out")
         spec = TrainingSpec(
             target=TargetSpec(style="cells", dense=True),
             net=UNetSpec(),
-            train=TrainSpec(seconds=seconds * _SHARES[scene.name], device=device, threads=threads, seed=seed),
+            train=TrainSpec(steps=steps, device=device, threads=threads, seed=seed),
         )
         training = Training(scene.train, spec, output=output / f"{scene.name}.safetensors")
-        yield from training
+        yield from (of_all(e, number, len(shown)) for e in training if not isinstance(e, Finished))
         for image, labels in scene.test:
             model = training.model()
             arrays: dict[Output, Array] = {}
+            yield Note(f"predicting {image.name}")
             yield from _predict(model, image, arrays, TilingSpec(device=device, threads=threads))
             scores[image.name] = dataclasses.asdict(instance_score(arrays["cells"], np.asarray(labels.data)))
             _save(output, image, arrays, model)
     (output / "scores.json").write_text(json.dumps(scores, indent=2), encoding="utf-8")
     yield from (Note(line) for line in table(scores))
     yield Finished(f"pictures (image, inside, cells) and scores.json are in {output.resolve()}")
+
+
+def of_all(event: Event, number: int, count: int) -> Event:
+    """Count the progress of one training as that of ``count`` trainings, which all take the same time.
+
+    Examples
+    --------
+    >>> of_all(StepDone(75, 0.4, progress=0.5, seconds=30, seconds_left=30), number=0, count=2)
+    StepDone(step=75, loss=0.4, progress=0.25, seconds=30, seconds_left=90)
+    """
+    if not isinstance(event, StepDone):
+        return event
+    later = (count - number - 1) * (event.seconds + event.seconds_left)
+    progress = (number + event.progress) / count
+    return dataclasses.replace(event, progress=progress, seconds_left=event.seconds_left + later)
 
 
 def table(scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -158,10 +176,10 @@ def _columns(image: Image, columns: slice) -> Image:
 
 
 def _predict(model: Model, image: Image, arrays: dict[Output, Array], tiling: TilingSpec) -> Iterator[Event]:
-    """Fill ``arrays`` with the probabilities and the cells of an image."""
+    """Fill ``arrays`` with probabilities and cells; it takes a moment, so that only warnings are passed on."""
     arrays["probabilities"] = np.zeros(model.output_shape(image, "probabilities"), np.float32)
     arrays["cells"] = np.zeros(model.output_shape(image, "cells"), np.int32)
-    return (e for e in prediction(model, image, arrays, tiling=tiling) if not isinstance(e, Finished))
+    return (e for e in prediction(model, image, arrays, tiling=tiling) if isinstance(e, Note) and e.warning)
 
 
 def _save(output: Path, image: Image, arrays: Mapping[Output, Array], model: Model) -> None:

@@ -60,7 +60,7 @@ def prediction(
     cells
         How boundaries become cells; its ``threshold`` also makes the boundary mask.
     planes
-        Only these (t, z); a 3D network predicts the whole volume of each of these t.
+        Only these (t, z). A 3D network reads the slices around them as well, and makes cells of each by itself.
 
     Yields
     ------
@@ -129,11 +129,11 @@ def _run(
         if whole is not None:
             whole.add(piece)
         seconds = time.perf_counter() - began
-        plane = (piece.t, piece.z.start) if plan.ndim == 2 else None
+        plane = (piece.t, piece.z.start) if plan.flat else None
         yield TileDone(done, plan.total, seconds, seconds / done * (plan.total - done), plane)
         if whole is not None and done % len(plan.tiles) == 0:
             found = cells_from_probabilities(whole.probabilities, model.classes, cells, spacing=whole.spacing)
-            index = image.result_index(piece.t, piece.z.start if plan.ndim == 2 else slice(None))
+            index = image.result_index(piece.t, piece.z.start if plan.flat else slice(None))
             outputs["cells"][index] = found
             yield CellsDone(done // len(plan.tiles), len(plan.places), int(found.max()))
     yield Finished("the prediction is complete", plan.total, time.perf_counter() - began)
@@ -169,11 +169,11 @@ def _derive(
 
 
 class _Gathered:
-    """The probabilities of the plane (2D) or volume (3D) at hand, put together from its tiles."""
+    """The probabilities of the plane or volume at hand, put together from its tiles."""
 
     def __init__(self, model: Model, image: Image, plan: predictor.Plan) -> None:
         _, _, z, y, x = image.shape
-        self.flat = plan.ndim == 2
+        self.flat = plan.flat
         self.spacing = image.spacing[1:] if self.flat else image.spacing
         shape = (y, x) if self.flat else (z, y, x)
         self.probabilities = np.zeros((len(model.classes), *shape), np.float32)

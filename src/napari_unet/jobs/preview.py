@@ -10,8 +10,6 @@ from torch import nn
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
 from napari_unet.learn import predictor
-from napari_unet.nets import geometry_of
-from napari_unet.nets.geometry import Axis
 from napari_unet.spec import TilingSpec, TrainingSpec
 
 
@@ -49,20 +47,8 @@ class Previewer:
         """
         if self._seen is None or self._seen[0] is not image:
             self._seen = (image, intensity.fit(image, self._spec.normalisation, blank=True))
-        net, seen, at = self._spec.net, image, z
-        if net.ndim == 3:
-            seen, at = _neighbourhood(image, t, z, geometry_of(net).axes[0])
-            t = 0
-        plan = predictor.make_plan(seen, net, TilingSpec(), [(t, at)])
-        result = np.zeros((net.classes, *image.shape[3:]), np.float32)
-        for piece in predictor.predict(network, net, seen, self._seen[1], plan, self._device):
-            if piece.z.start <= at < piece.z.stop:
-                result[:, piece.y, piece.x] = piece.probabilities[:, at - piece.z.start]
+        plan = predictor.make_plan(image, self._spec.net, TilingSpec(), [(t, z)])
+        result = np.zeros((self._spec.net.classes, *image.shape[3:]), np.float32)
+        for piece in predictor.predict(network, self._spec.net, image, self._seen[1], plan, self._device):
+            result[:, piece.y, piece.x] = piece.probabilities[:, 0]
         return result
-
-
-def _neighbourhood(image: Image, t: int, z: int, axis: Axis) -> tuple[Image, int]:
-    """Read the planes around ``z`` that a 3D network needs for it; returns them and the place of ``z``."""
-    first = max(0, (z - axis.halo) // axis.stride * axis.stride)
-    block = image.read(t, slice(first, z + axis.halo + axis.stride))
-    return Image(block, "CZYX", image.spacing, image.name), z - first

@@ -26,6 +26,7 @@ def train(
     recipe: str | Path | TrainingSpec | None = None,
     axes: str | None = None,
     dense: bool | None = None,
+    unpainted: Literal["auto", "background", "boundary"] | None = None,
     background_value: int | None = None,
     classes: Sequence[ClassSpec] = (),
     base: int | None = None,
@@ -62,6 +63,8 @@ def train(
         Of the image, for instance ``"CZYX"``; guessed if None.
     dense
         Style ``cells``: unpainted pixels are background.
+    unpainted
+        With ``dense``: what unpainted pixels are. ``auto`` takes them as boundary if they are thin everywhere.
     background_value
         Style ``cells``: the label value of background strokes.
     classes
@@ -106,6 +109,7 @@ def train(
             "style": style,
             "classes": tuple(classes) or None,
             "dense": dense,
+            "unpainted": unpainted,
             "background_value": background_value,
             "rim": rim,
             "weight_map": weight_map,

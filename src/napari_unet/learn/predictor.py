@@ -42,11 +42,20 @@ class Piece:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which tiles make the prediction: the same ``tiles`` at every place (t, first z)."""
+    """Which tiles make the prediction: the same ``tiles`` at every place.
 
-    places: tuple[tuple[int, int], ...]
+    A place is a time and, along Z, the span of a plane or of a whole volume. Tiles of planes have spans along Y
+    and X, tiles of volumes along Z, Y and X.
+    """
+
+    places: tuple[tuple[int, Span], ...]
     tiles: tuple[Tile, ...]
     ndim: int
+
+    @property
+    def flat(self) -> bool:
+        """Whether the places are planes; a 3D network computes their neighbours too, and throws them away."""
+        return len(self.tiles[0]) == 2
 
     @property
     def total(self) -> int:
@@ -68,7 +77,7 @@ def make_plan(
     tiling
         Tile and halo as the user wants them.
     planes
-        The (t, z) to predict with a 2D network; None: all. A 3D network predicts the whole volume of every t.
+        The (t, z) to predict; None: all.
 
     Raises
     ------
@@ -79,12 +88,18 @@ def make_plan(
         raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}")
     t, _, z, y, x = image.shape
     fits = [_fit(axis, tiling) for axis in geometry_of(net).axes]
-    shape = (y, x) if net.ndim == 2 else (z, y, x)
-    tile = tiles.choose_tile(shape, fits, BUDGET[net.ndim], tiling.tile)
-    places = planes if planes is not None else list(np.ndindex(t, z if net.ndim == 2 else 1))
-    if net.ndim == 3:
-        places = sorted({(p[0], 0) for p in places})
-    return Plan(tuple((int(a), int(b)) for a, b in places), tuple(tiles.cut(shape, tile, fits)), net.ndim)
+    volumes = net.ndim == 3 and planes is None
+    if volumes:
+        places = [(n, Span(0, tiles.round_up(z, fits[0].stride), 0, z)) for n in range(t)]
+    else:
+        along_z = fits[0] if net.ndim == 3 else tiles.Fit(stride=1, halo=0)
+        wanted = np.ndindex(t, z) if planes is None else planes
+        places = [(int(n), tiles.around(int(at), z, along_z)) for n, at in wanted]
+    thickest = max((span.outer_stop - span.outer_start for _, span in places), default=1)
+    tile = tiles.choose_tile((thickest, y, x)[-net.ndim :], fits, BUDGET[net.ndim], tiling.tile)
+    first = -3 if volumes else -2
+    grid = tiles.cut(image.shape[first:], tile[first:], fits[first:])
+    return Plan(tuple(places), tuple(grid), net.ndim)
 
 
 def _fit(axis: Axis, tiling: TilingSpec) -> tiles.Fit:
@@ -145,9 +160,9 @@ def predict(
     Piece
         Every pixel of the planned planes exactly once.
     """
-    for t, z in plan.places:
+    for t, along_z in plan.places:
         for tile in plan.tiles:
-            spans = tile if plan.ndim == 3 else (Span(z, z + 1, z, z + 1), *tile)
+            spans = (along_z, *tile) if plan.flat else tile
             block = normalisation.apply(_read(image, t, spans))
             values = _compute(network, net, block if plan.ndim == 3 else block[:, 0], device)
             if plan.ndim == 2:

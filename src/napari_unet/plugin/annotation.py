@@ -75,6 +75,8 @@ class StrokeCounter:
     def __init__(self) -> None:
         self._planes: dict[tuple[int, ...], Counts] = {}
         self._layer: Labels | None = None
+        self.complete = False
+        """Whether the last count went over all planes, so that what it lacks is really not painted."""
 
     def count(self, layer: Labels, point: tuple[float, ...]) -> Counts:
         """Count what is painted.
@@ -90,7 +92,8 @@ class StrokeCounter:
             self._layer, self._planes = layer, {}
         data = full_data(layer)
         lead = tuple(0 if s == 0 else n for n, s in zip(data.shape[:-2], _strides(data), strict=True))
-        if int(np.prod(data.shape)) <= COUNT_WHOLE and isinstance(data, np.ndarray):
+        whole = int(np.prod(data.shape)) <= COUNT_WHOLE and isinstance(data, np.ndarray)
+        if whole:
             self._planes = {i: _count(data[i]) for i in np.ndindex(*(n or 1 for n in lead))}
         else:
             position = layer.world_to_data(tuple(point)[-layer.ndim :])
@@ -98,6 +101,7 @@ class StrokeCounter:
                 int(np.clip(round(p), 0, n - 1)) if n else 0 for p, n in zip(position, lead, strict=False)
             )
             self._planes[index] = _count(np.asarray(data[index]))
+        self.complete = whole or all(n <= 1 for n in lead)
         return self.total()
 
     def total(self) -> Counts:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pooch
 
+from napari_unet.errors import UserError
+
 KEPT = 5
 """Trainings whose files are kept."""
+STATE = ".resume.safetensors"
+"""Ending of the state for going on, beside the model."""
 
 
 class Checkpoints:
@@ -23,26 +27,49 @@ class Checkpoints:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or Path(pooch.os_cache("napari-unet-live")) / "trainings"
-        self.current: Path | None = None
-        """Model file of the last training."""
+        self._named: list[Path] = []
+
+    @property
+    def current(self) -> Path | None:
+        """Model file of the last training that has saved anything; one that was refused has not."""
+        return next((p for p in reversed(self._named) if _beside(p).is_file()), None)
 
     @property
     def can_go_on(self) -> bool:
-        """The last training has left a state to go on from."""
-        return self.current is not None and _beside(self.current).is_file()
+        """A training has left a state to go on from."""
+        return self.current is not None
 
     def new(self) -> Path:
-        """Name the file of a new training."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        old = sorted(self.folder.glob("training-*.safetensors"), key=lambda p: p.stat().st_mtime)
-        models = [p for p in old if not p.name.endswith(".resume.safetensors")]
-        for path in models[: -KEPT or None]:
-            path.unlink(missing_ok=True)
-            _beside(path).unlink(missing_ok=True)
+        """Name the file of a new training; whatever is there stays until that one has saved something.
+
+        Raises
+        ------
+        UserError
+            If its folder cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot make the folder {self.folder}, in which trainings are saved ({error.strerror}): "
+                "make room on its disk, or allow writing there"
+            ) from error
         name = f"training-{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}.safetensors"
-        self.current = self.folder / name
-        return self.current
+        self._named.append(self.folder / name)
+        return self._named[-1]
+
+    def tidy(self) -> None:
+        """Remove all but the files of the last trainings; call it when a training has ended."""
+        models = [p for p in self.folder.glob("training-*.safetensors") if not p.name.endswith(STATE)]
+        try:
+            models.sort(key=lambda p: p.stat().st_mtime)
+            for path in models[:-KEPT]:
+                if path != self.current:
+                    path.unlink(missing_ok=True)
+                    _beside(path).unlink(missing_ok=True)
+        except OSError:  # another window tidies as well, or the disk is gone: it can wait for the next time
+            return
 
 
 def _beside(path: Path) -> Path:
-    return path.with_suffix(".resume.safetensors")
+    return path.with_suffix(STATE)

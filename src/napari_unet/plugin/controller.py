@@ -68,9 +68,9 @@ class Controller:
         self.seconds_trained = 0.0
         """Time that the last training has used."""
         self._model_path: Path | None = None
-        self._ending = False
-        self._warned = False
-        self._told = False
+        self._autosave: Path | None = None
+        """Where the training at hand is saved."""
+        self._ending = self._warned = self._told = False
         self._store = store or Store()
         self._results: Results | None = None
         self._cells = 0
@@ -138,6 +138,7 @@ class Controller:
         except UserError as error:
             self.say(str(error), "error")
             return
+        self._autosave = autosave
         if not self.live.on:
             self.engine.clear_view()
         self._begin("train", go_on=go_on)
@@ -149,7 +150,9 @@ class Controller:
         if layer is None:
             raise UserError("there is no annotation layer: press 'New annotation layer' and paint some strokes")
         labels = labels_of(layer, image, geometry)
-        derive_classes(target, self.painter.count() or {}, "background" if target.dense else "ignore")
+        counts = self.painter.count() or {}
+        if self.painter.counted_all:  # else the engine looks through all labels and says what is wrong
+            derive_classes(target, counts, "background" if target.dense else "ignore")
         return image, labels
 
     def segment(self, request: SegmentRequest) -> None:
@@ -266,8 +269,8 @@ class Controller:
         self.job, self._ending, self._told = None, False, result.outcome == "died"
         if result.job == "predict" and self._results is not None:
             self._results.finish()
-        if result.job == "train" and self.checkpoints.can_go_on:
-            self._model_path, self.model_name = self.checkpoints.current, "trained here, not saved yet"
+        if result.job == "train" and not (result.outcome == "failed" and self.has_model):
+            self._keep_training()
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
         self.said.emit(end_of_job(result, go_on=self.checkpoints.can_go_on, cells=self._cells))
@@ -275,6 +278,12 @@ class Controller:
         self.update()
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
             self.live.ask()
+
+    def _keep_training(self) -> None:
+        """Take the model of a training over, if it has come as far as saving one."""
+        if self._autosave is not None and self._autosave == self.checkpoints.current:
+            self._model_path, self.model_name = self._autosave, "trained here, not saved yet"
+            self.checkpoints.tidy()
 
     def on_died(self, sentence: str) -> None:
         """Say that the engine is gone, unless `on_job_finished` has just said it of a job."""

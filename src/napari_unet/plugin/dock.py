@@ -25,7 +25,7 @@ from napari_unet.plugin.sections.image import ImageSection
 from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
 from napari_unet.plugin.sections.segment import SegmentSection
-from napari_unet.plugin.sections.train import TrainSection
+from napari_unet.plugin.sections.train import TrainSection, checks_in
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec
 
@@ -165,8 +165,8 @@ class UNetDock(QWidget):
             The time comes on top of the time that the last training took.
         """
         budget = self.train.budget.value()
-        update = {"seconds": (budget.seconds or 0) + (self.controller.seconds_trained if more else 0)}
-        update |= {name: getattr(budget, name) for name in ("steps", "checks", "warmup")}
+        seconds = (budget.seconds or 0) + (self.controller.seconds_trained if more else 0)
+        update = {"seconds": seconds, "checks": checks_in(seconds), "steps": budget.steps, "warmup": budget.warmup}
         train = self.advanced.train.value().model_copy(update=update)
         return TrainingSpec(target=self.controller.painter.target, net=self.advanced.net.value(), train=train)
 

@@ -99,6 +99,11 @@ class Painter:
         counts = self.count() or {}
         self.take_brush(max((v for v in counts if v != self.target.background_value), default=0) + 1)
 
+    @property
+    def counted_all(self) -> bool:
+        """The last count saw the whole annotation; of large or lazy ones only the slices in view are counted."""
+        return self._counter.complete
+
     def count(self) -> Counts | None:
         """Count what is painted and show it; None without an annotation layer."""
         layer = self._selection.labels_layer
@@ -106,7 +111,10 @@ class Painter:
         if layer is not None and np.dtype(full_data(layer).dtype).kind in "bui":
             counts = self._counter.count(layer, self._viewer.dims.point)
         text = words.painted(counts, self.target) if counts is not None else ""
-        self.painting.emit(Painting(text, words.missing(counts, self.target)))
+        missing = words.missing(counts, self.target)
+        if counts and not self.counted_all:  # what these slices lack may be in others
+            text, missing = f"{text} in the slices seen so far", ""
+        self.painting.emit(Painting(text, missing))
         return counts
 
     def _follow(self) -> None:

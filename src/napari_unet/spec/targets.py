@@ -34,6 +34,8 @@ class TargetSpec(Spec):
     """Empty: derived from the labels (cell, boundary and, where it is annotated, background)."""
     dense: bool = False
     """Style ``cells``: whatever is not painted is background."""
+    unpainted: Literal["auto", "background", "boundary"] = "auto"
+    """Dense labels: what is not painted. ``auto``: the background, or the boundary if it is thin everywhere."""
     background_value: int | None = Field(default=None, ge=1)
     """Style ``cells``: the label value that means background strokes."""
     rim: int = Field(default=1, ge=1, le=10)
@@ -49,6 +51,8 @@ class TargetSpec(Spec):
     def _consistent(self) -> Self:
         if self.style == "classes" and (self.dense or self.background_value is not None):
             raise ValueError("'dense' and 'background_value' belong to the annotation style 'cells'")
+        if self.unpainted != "auto" and not self.dense:
+            raise ValueError("'unpainted' belongs to dense labels: say 'dense' as well")
         names = [c.name for c in self.classes]
         if len(set(names)) != len(names):
             raise ValueError(f"class names must differ, got {names}")

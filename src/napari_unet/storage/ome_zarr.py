@@ -16,6 +16,7 @@ from napari_unet.storage.opened import Raw, checked_type
 from napari_unet.storage.units import spacing_zyx, to_micrometres
 
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+"""Types of the axes, in the order that the specification demands."""
 _UNSAFE = ("pickle", "numcodecs.pickle")
 """Codecs that run code from the file."""
 
@@ -90,6 +91,17 @@ def _check(path: Path, array: Any) -> None:
     budget.check_memory(piece, f"one chunk {array.chunks} of {path}", "save it with smaller chunks")
 
 
+def ordered(axes: str) -> str:
+    """Put axes into the order that OME-Zarr demands: time, channels, space.
+
+    Examples
+    --------
+    >>> ordered("CTZYX"), ordered("CYX")
+    ('TCZYX', 'CYX')
+    """
+    return "".join(a for a in _TYPES if a in axes)
+
+
 def metadata(
     axes: str, spacing: Sequence[float], unit: str, name: str, *, cells: bool, classes: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -98,7 +110,7 @@ def metadata(
     Parameters
     ----------
     axes
-        Letters of the array's axes, such as ``"CZYX"``.
+        Letters of the array's axes, such as ``"CZYX"``, in the order of `ordered`.
     spacing
         Voxel size along Z, Y, X.
     unit

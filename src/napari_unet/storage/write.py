@@ -18,8 +18,10 @@ import tifffile
 from napari_unet.arrays.axes import check_axes
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
+from napari_unet.leftovers import temporary as name_temporary
 from napari_unet.storage import budget
 from napari_unet.storage.formats import SUFFIXES, WRITABLE, stem_of, suffix_of
+from napari_unet.storage.reordered import Reordered
 
 CHUNK = 512
 """Default length of a chunk along Y and X; along all other axes it is 1."""
@@ -91,7 +93,8 @@ def create_output(
     Parameters
     ----------
     path
-        ``.zarr`` or ``.ome.zarr``: OME-Zarr 0.5 with one level, written chunk by chunk. ``.tif`` or ``.ome.tif``:
+        ``.zarr`` or ``.ome.zarr``: OME-Zarr 0.5 with one level, written chunk by chunk and stored with the axes in
+        the order T, C, Z, Y, X, which its specification demands. ``.tif`` or ``.ome.tif``:
         compressed OME-TIFF, gathered in a file in the same folder.
     shape, dtype
         Of the array.
@@ -135,9 +138,12 @@ def create_output(
         budget.check_disk(path.parent, size, str(path))
         from napari_unet.storage import ome_zarr  # half a second that TIFFs need not wait
 
-        known = ome_zarr.metadata(axes, sizes, unit, stem_of(path), cells=cells, classes=classes)
+        stored = ome_zarr.ordered(axes)
+        known = ome_zarr.metadata(stored, sizes, unit, stem_of(path), cells=cells, classes=classes)
+        lengths = dict(zip(axes, zip(shape, chunks or _chunks(axes), strict=True), strict=True))
         with _replacing_folder(path) as folder:
-            yield _new_zarr(folder, shape, dtype, axes, chunks, known)
+            made = _new_zarr(folder, [lengths[a] for a in stored], dtype, stored, known)
+            yield made if stored == axes else Reordered(made, axes, stored)
     else:
         budget.check_disk(path.parent, 2 * size, str(path))
         with _scratch(path, shape, dtype) as array:
@@ -146,23 +152,22 @@ def create_output(
                 _save_tiff(temporary, array, axes, sizes, unit, classes)
 
 
+def _chunks(axes: str) -> list[int]:
+    return [CHUNK if a in "YX" else 1 for a in axes]
+
+
 def _new_zarr(
-    folder: Path,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    axes: str,
-    chunks: Sequence[int] | None,
-    known: dict[str, Any],
+    folder: Path, lengths: Sequence[tuple[int, int]], dtype: np.dtype[Any], axes: str, known: dict[str, Any]
 ) -> Writable:
+    """Make the array of an OME-Zarr; ``lengths`` of every axis and of a chunk along it."""
     import zarr
 
-    wanted = tuple(chunks) if chunks else tuple(CHUNK if a in "YX" else 1 for a in axes)
     group = zarr.open_group(folder, mode="w", zarr_format=3, attributes=known)
     array: Writable = group.create_array(
         "0",
-        shape=shape,
+        shape=tuple(n for n, _ in lengths),
         dtype=dtype,
-        chunks=tuple(min(c, n) for c, n in zip(wanted, shape, strict=True)),
+        chunks=tuple(min(n, c) for n, c in lengths),
         dimension_names=[a.lower() for a in axes],
         fill_value=0,
     )
@@ -172,11 +177,10 @@ def _new_zarr(
 @contextmanager
 def _replacing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that takes its place when the block ends well."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    old = temporary.with_suffix(".old")
+    temporary, old = name_temporary(path, "partial"), name_temporary(path, "old")
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             path.rename(old)
         try:
@@ -190,12 +194,6 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
 @contextmanager
 def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[npt.NDArray[Any]]:
     """Give an array of zeros that lives in a file beside ``path`` and vanishes afterwards.
@@ -203,9 +201,9 @@ def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterat
     The space is reserved at once: a disk that fills up later would end the process without a message,
     for that is what happens to memory-mapped files.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".scratch", dir=path.parent)
+    name = name_temporary(path, "scratch")
     try:
-        with os.fdopen(handle, "rb+") as file:
+        with name.open("xb+") as file:
             _reserve(file.fileno(), budget.nbytes(shape, dtype))
         array = np.memmap(name, dtype, "r+", shape=shape)
         try:
@@ -213,7 +211,7 @@ def _scratch(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterat
         finally:
             del array
     finally:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
 
 
 def _reserve(handle: int, size: int) -> None:

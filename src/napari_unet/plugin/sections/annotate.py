@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from napari_unet.plugin.annotation import BACKGROUND_VALUE
 from napari_unet.plugin.colours import colour_of
@@ -15,6 +16,12 @@ from napari_unet.plugin.sections.choice import Choice
 from napari_unet.spec import DEFAULT_CLASSES, Style, TargetSpec
 
 _STYLES: tuple[tuple[Style, str], ...] = (("classes", "Strokes in classes"), ("cells", "Whole cells"))
+_UNPAINTED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"dense": False, "unpainted": "auto"}, "unpainted: unknown"),
+    ({"dense": True, "unpainted": "auto"}, "unpainted: background or lines"),
+    ({"dense": True, "unpainted": "background"}, "unpainted: background"),
+    ({"dense": True, "unpainted": "boundary"}, "unpainted: boundary"),
+)
 _CLASS_TIPS = {
     "cell": "Paint inside cells (or nuclei) with this colour.",
     "boundary": "Paint membranes, walls, and the lines where cells touch.",
@@ -32,9 +39,12 @@ class TargetForm(QWidget):
         self._spec = TargetSpec()
         self.style_box = QComboBox()
         self.style_box.addItems([text for _, text in _STYLES])
-        self.dense = QCheckBox("unpainted is background")
-        self.dense.setToolTip(
-            "All cells are painted: whatever is left is background (or thin lines between cells)."
+        self.unpainted = QComboBox()
+        self.unpainted.addItems([text for _, text in _UNPAINTED])
+        self.unpainted.setAccessibleName("What is unpainted")
+        self.unpainted.setToolTip(
+            "Unknown: only some cells are painted.\n"
+            "Background or lines: all are; what is left is background, or boundary if it is thin lines everywhere."
         )
         self.background = QSpinBox()
         self.background.setRange(0, 999_999)
@@ -51,14 +61,14 @@ class TargetForm(QWidget):
         self._cells = QWidget()
         line = QHBoxLayout(self._cells)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.dense)
+        line.addWidget(self.unpainted)
         line.addStretch()
         line.addWidget(self.background)
         self.background.setToolTip("The label value of strokes that mean background; none if there are none.")
         self.background.setPrefix("background: ")
         rows.addWidget(self._cells, rows.rowCount(), 0, 1, 2)
         self.style_box.currentIndexChanged.connect(self._edited)
-        self.dense.toggled.connect(self._edited)
+        self.unpainted.currentIndexChanged.connect(self._edited)
         self.background.valueChanged.connect(self._edited)
         self.setValue(self._spec)
 
@@ -68,7 +78,7 @@ class TargetForm(QWidget):
         cells = style == "cells"
         update = {
             "style": style,
-            "dense": cells and self.dense.isChecked(),
+            **_UNPAINTED[self.unpainted.currentIndex() if cells else 0][0],
             "background_value": (self.background.value() or None) if cells else None,
         }
         return TargetSpec.model_validate(self._spec.model_dump() | update)
@@ -76,9 +86,10 @@ class TargetForm(QWidget):
     def setValue(self, spec: TargetSpec) -> None:
         """Show a spec."""
         self._spec = spec
-        with QSignalBlocker(self.style_box), QSignalBlocker(self.dense), QSignalBlocker(self.background):
+        with QSignalBlocker(self.style_box), QSignalBlocker(self.unpainted), QSignalBlocker(self.background):
             self.style_box.setCurrentIndex([s for s, _ in _STYLES].index(spec.style))
-            self.dense.setChecked(spec.dense)
+            told = {"dense": spec.dense, "unpainted": spec.unpainted}
+            self.unpainted.setCurrentIndex([fields for fields, _ in _UNPAINTED].index(told))
             self.background.setValue(spec.background_value or 0)
         self._cells.setVisible(spec.style == "cells")
 

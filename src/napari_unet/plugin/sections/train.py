@@ -18,6 +18,17 @@ CHECK_EVERY = 15
 """Seconds between two scores of the held-out strokes (and checkpoints)."""
 
 
+def checks_in(seconds: float) -> int:
+    """Say how often to score in a training of so many seconds.
+
+    Examples
+    --------
+    >>> checks_in(30), checks_in(600)
+    (6, 40)
+    """
+    return max(6, int(seconds) // CHECK_EVERY)
+
+
 class BudgetForm(QWidget):
     """Edits how long a `TrainSpec` trains."""
 
@@ -45,7 +56,7 @@ class BudgetForm(QWidget):
         Training without an end keeps its learning rate, as there is no end to lower it for.
         """
         seconds = ENDLESS if self.endless.isChecked() else self.seconds.value()
-        update = {"seconds": float(seconds), "steps": None, "checks": max(6, seconds // CHECK_EVERY)}
+        update = {"seconds": float(seconds), "steps": None, "checks": checks_in(seconds)}
         if self.endless.isChecked():
             update["warmup"] = 0.0
         return TrainSpec.model_validate(self._spec.model_dump() | update)
