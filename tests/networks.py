@@ -2,8 +2,8 @@
 
 from napari_unet.spec import (
     PretrainedUNetSpec,
-    UNet2015Spec,
     UNet3DSpec,
+    UNet2015Spec,
     UNetDiceSpec,
     UNetKerasSpec,
     UNetSpec,
@@ -24,7 +24,7 @@ SMALL = [
     UNetKerasSpec(base=4, depth=3, classes=3),
     UNetDiceSpec(base=4, depth=2, dropout=0.2, batchnorm=True),
     UNetDiceSpec(base=4, depth=3),
-    VGG16UNetSpec(base=4),
+    VGG16UNetSpec(base=8),
     VNetSpec(base=2, depth=2),
     PretrainedUNetSpec(base=4),
 ]

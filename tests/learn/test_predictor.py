@@ -119,7 +119,7 @@ def test_a_slice_of_a_3d_network_needs_only_its_neighbours(trained_3d, z, tile, 
     network = predictor.prepare(trained_3d.trained.network, 3, CPU)
     pieces = list(predictor.predict(network, image, norm, plan, CPU))
     assert len(pieces) == plan.total == count
-    assert image.data.most <= (2 * geometry.halo(net)[0] + geometry.stride(net)[0]) * 45 * 37
+    assert image.data.most <= (2 * geometry_of(net).halo[0] + geometry_of(net).stride[0]) * 45 * 37
     for piece in pieces:
         assert (piece.z.start, piece.z.stop) == (z, z + 1)
         np.testing.assert_allclose(piece.probabilities, whole[:, piece.z, piece.y, piece.x], atol=1e-5)

@@ -47,7 +47,10 @@ def test_receptive_field_and_halo_are_true(spec):
     """A pixel's output depends on nothing beyond the computed field, and does depend on its edge."""
     torch.manual_seed(0)
     network = positive(build(spec).double().eval())
-    for along, axis in enumerate(geometry_of(spec).axes):
+    axes = geometry_of(spec).axes
+    for along, axis in enumerate(axes):
+        if axis in axes[:along]:
+            continue
         furthest = outside = 0
         for phase in range(axis.stride):
             low, high = support(network, spec, along, phase)

@@ -24,8 +24,8 @@ def nets() -> None:
         geometry = geometry_of(spec)
         halo = geometry.margin if any(geometry.margin) else geometry.halo
         typer.echo(
-            f"{name:16} {count_parameters(build(spec)):>11,} parameters, sees {_size(geometry.receptive_field):>11} "
-            f"pixels, exact halo {_size(halo):>11}  {family.purpose}"
+            f"{name:16} {count_parameters(build(spec)):>11,} parameters, "
+            f"sees {_size(geometry.receptive_field):>3} pixels, exact halo {_size(halo):>3}  {family.purpose}"
         )
 
 

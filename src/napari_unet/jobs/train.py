@@ -58,7 +58,7 @@ def train(
     seconds, steps
         Budget, one of the two; 60 seconds if neither is given.
     recipe
-        Name of a recipe (see ``napari-unet recipes``), a JSON file, or a spec: what all other arguments start from.
+        Name of a recipe (see ``napari-unet recipes``), JSON file, or spec that the other arguments change.
     axes
         Of the image, for instance ``"CZYX"``; guessed if None.
     dense

@@ -103,7 +103,7 @@ def make_plan(
 
 
 def _fit(axis: Axis, tiling: TilingSpec) -> tiles.Fit:
-    """What tiles need along an axis: the network's exact halo, or what the user wants instead."""
+    """Tell what tiles need along an axis: the network's exact halo, or what the user wants instead."""
     stride = axis.stride
     if axis.valid:
         rest = (axis.output_length(axis.input_length(stride)) or 0) % stride

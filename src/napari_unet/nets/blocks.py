@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, cat, nn
@@ -23,7 +24,7 @@ def convolutions(widths: Sequence[int], *, padding: int = 1, batchnorm: bool = F
     torch.Size([1, 8, 6, 6])
     """
     layers: list[nn.Module] = []
-    for channels_in, channels in zip(widths, widths[1:], strict=False):
+    for channels_in, channels in pairwise(widths):
         layers.append(nn.Conv2d(channels_in, channels, 3, padding=padding))
         if batchnorm:
             layers.append(nn.BatchNorm2d(channels))

@@ -17,7 +17,7 @@ Interval = tuple[int, int]
 
 
 def conv(kernel: int, times: int = 1) -> Interval:
-    """Inputs that an output of some convolutions with an odd kernel depends on, relative to it.
+    """Tell the inputs that an output of some convolutions with an odd kernel depends on, relative to it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The padded U-Net that most Keras tutorials copy: resize-convolutions upwards, a 3x3 and a 1x1 layer at the end."""
+"""The padded U-Net that most Keras tutorials copy: resize-convolutions, a 3x3 and a 1x1 layer at the end."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from napari_unet.spec.networks import (
     PretrainedUNetSpec,
-    UNet2015Spec,
     UNet3DSpec,
+    UNet2015Spec,
     UNetDiceSpec,
     UNetKerasSpec,
     VGG16UNetSpec,
