@@ -30,6 +30,16 @@ def test_target_round_trip(qtbot: QtBot, spec: TargetSpec) -> None:
     assert form.value() == spec
 
 
+def test_the_form_is_no_wider_than_the_dock_in_either_style(qtbot: QtBot) -> None:
+    section = AnnotateSection()
+    qtbot.addWidget(section)
+    section.show()
+    for spec in (TargetSpec(), TargetSpec(style="cells")):
+        section.show_target(spec)
+        qtbot.wait(10)
+        assert section.minimumSizeHint().width() <= 350
+
+
 @pytest.mark.parametrize("spec", [CellSpec(), CellSpec(method="multicut", beta=0.3, min_size=7, grow=2)])
 def test_cells_round_trip(qtbot: QtBot, spec: CellSpec) -> None:
     form = CellForm()

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -13,6 +19,22 @@ from napari_unet.plugin.results import Results, Store, Wanted
 from napari_unet.spec import BOUNDARY, CELL
 
 PLACE = Geometry("ZYX", (3, 16, 20), {"scale": (2.0, 1.0, 1.0), "translate": (0.0, 0.0, 0.0)})
+
+
+def test_results_on_disk_that_a_killed_napari_left_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import os; from napari_unet.plugin.layers import Geometry; from napari_unet.plugin.results import Store;"
+        "Store(limit=1).array(Geometry('YX', (9, 9), {}), 'u1'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    array = Store(limit=1).array(PLACE, np.uint8)
+    array[...] = 1
+    (mine,) = tmp_path.iterdir()
+    assert mine != left
 
 
 def test_small_results_are_in_memory_and_large_ones_on_disk() -> None:

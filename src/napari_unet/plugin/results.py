@@ -18,6 +18,7 @@ from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 
+from napari_unet.leftovers import temporary
 from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, zeros
@@ -62,7 +63,8 @@ class Store:
         import zarr
 
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="napari-unet-"))
+            self._folder = temporary(Path(tempfile.gettempdir(), "napari-unet-results"), "scratch")
+            self._folder.mkdir(mode=0o700)
             # Not when this store goes: its layers may outlive the dock.
             atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
         check_disk(self._folder, size, "the result")

@@ -18,7 +18,7 @@ from napari_unet.spec import DEFAULT_CLASSES, Style, TargetSpec
 _STYLES: tuple[tuple[Style, str], ...] = (("classes", "Strokes in classes"), ("cells", "Whole cells"))
 _UNPAINTED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"dense": False, "unpainted": "auto"}, "unpainted: unknown"),
-    ({"dense": True, "unpainted": "auto"}, "unpainted: background or lines"),
+    ({"dense": True, "unpainted": "auto"}, "unpainted: automatic"),
     ({"dense": True, "unpainted": "background"}, "unpainted: background"),
     ({"dense": True, "unpainted": "boundary"}, "unpainted: boundary"),
 )
@@ -43,8 +43,8 @@ class TargetForm(QWidget):
         self.unpainted.addItems([text for _, text in _UNPAINTED])
         self.unpainted.setAccessibleName("What is unpainted")
         self.unpainted.setToolTip(
-            "Unknown: only some cells are painted.\n"
-            "Background or lines: all are; what is left is background, or boundary if it is thin lines everywhere."
+            "Unknown: only some cells are painted. All others: every cell is, and this is what is left;\n"
+            "automatic takes it for background, or for boundary if it is thin lines everywhere."
         )
         self.background = QSpinBox()
         self.background.setRange(0, 999_999)
