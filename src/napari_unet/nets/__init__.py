@@ -25,45 +25,28 @@ from napari_unet.spec import (
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of network: its spec, how it is built, its geometry, and what it is for."""
+    """A kind of network: its spec, how it is built, and its geometry."""
 
     spec: type[Any]
     build: Callable[[Any], nn.Module]
     geometry: Callable[[Any], Geometry]
-    purpose: str
+
+    @property
+    def purpose(self) -> str:
+        """What it is for, in a line."""
+        purpose: str = self.spec.purpose
+        return purpose
 
 
 NETS: dict[str, Family] = {
-    "unet": Family(
-        UNetSpec, unet.UNet, unet.geometry, "padded U-Net with BatchNorm; every slice by itself: start here"
-    ),
-    "unet3d": Family(
-        UNet3DSpec, unet.UNet, unet.geometry, "the same in 3D, its levels follow the voxel spacing: for stacks"
-    ),
-    "unet2015": Family(
-        UNet2015Spec, unet2015.UNet2015, unet2015.geometry, "as published: valid convolutions, overlap-tile"
-    ),
-    "unet-keras": Family(
-        UNetKerasSpec, unet_keras.UNetKeras, unet_keras.geometry, "the padded variant of most Keras tutorials"
-    ),
-    "unet-dice": Family(
-        UNetDiceSpec, unet_dice.UNetDice, unet_dice.geometry, "half as wide, for the Dice loss: rare foreground"
-    ),
-    "vgg16-unet": Family(
-        VGG16UNetSpec,
-        vgg16_unet.VGG16UNet,
-        vgg16_unet.geometry,
-        "VGG16's convolutions as encoder, from ImageNet on request: for few strokes; large",
-    ),
-    "vnet": Family(
-        VNetSpec, vnet.VNet, vnet.geometry, "V-Net as published: residual stages of 5x5x5, for stacks; wants a GPU"
-    ),
-    "pretrained-unet": Family(
-        PretrainedUNetSpec,
-        pretrained_unet.PretrainedUNet,
-        pretrained_unet.geometry,
-        "light, its encoder can start from what it learnt on ImageNet: for few strokes",
-    ),
+    "unet": Family(UNetSpec, unet.UNet, unet.geometry),
+    "unet3d": Family(UNet3DSpec, unet.UNet, unet.geometry),
+    "unet2015": Family(UNet2015Spec, unet2015.UNet2015, unet2015.geometry),
+    "unet-keras": Family(UNetKerasSpec, unet_keras.UNetKeras, unet_keras.geometry),
+    "unet-dice": Family(UNetDiceSpec, unet_dice.UNetDice, unet_dice.geometry),
+    "vgg16-unet": Family(VGG16UNetSpec, vgg16_unet.VGG16UNet, vgg16_unet.geometry),
+    "vnet": Family(VNetSpec, vnet.VNet, vnet.geometry),
+    "pretrained-unet": Family(PretrainedUNetSpec, pretrained_unet.PretrainedUNet, pretrained_unet.geometry),
 }
 """Every network by name."""
 

@@ -1,12 +1,12 @@
 """The networks: one spec per family. Sizes per axis are in the order Z, Y, X.
 
-Every spec has ``kind`` (its name), ``ndim``, ``in_channels``, ``classes`` and ``activation``; `outputs` tells how
-many channels the network's last layer has.
+Every spec has ``kind`` (its name), ``ndim``, ``in_channels``, ``classes`` and ``activation``; ``purpose`` says in a
+line what it is for, and `outputs` how many channels the network's last layer has.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,8 @@ Sizes3 = tuple[
 class _Network(Spec):
     """Fields that every network has."""
 
+    purpose: ClassVar[str]
+    """What it is for, in a line."""
     in_channels: int = Field(default=1, ge=1)
     classes: int = Field(default=2, ge=2)
     """Filled in from the labels when a training starts."""
@@ -38,6 +40,7 @@ class _Network(Spec):
 class UNetSpec(_Network):
     """Padded U-Net: (convolution, BatchNorm, ReLU) twice per level."""
 
+    purpose: ClassVar[str] = "padded U-Net with BatchNorm; every slice by itself: start here"
     kind: Literal["unet"] = "unet"
     ndim: Literal[2, 3] = 2
     base: int = Field(default=16, ge=1)
@@ -53,6 +56,7 @@ class UNetSpec(_Network):
 class UNet3DSpec(_Network):
     """The same network with three-dimensional kernels, which sees Z; levels follow the voxel spacing."""
 
+    purpose: ClassVar[str] = "the same in 3D, its levels follow the voxel spacing: for stacks"
     kind: Literal["unet3d"] = "unet3d"
     ndim: Literal[3] = 3
     base: int = Field(default=12, ge=1)
@@ -79,6 +83,7 @@ class UNet3DSpec(_Network):
 class UNet2015Spec(_Network):
     """U-Net as published: valid convolutions, so the output is smaller than the input (572 -> 388)."""
 
+    purpose: ClassVar[str] = "as published in 2015: valid convolutions, overlap-tile; large, wants a GPU"
     kind: Literal["unet2015"] = "unet2015"
     ndim: Literal[2] = 2
     base: int = Field(default=64, ge=1)
@@ -92,6 +97,7 @@ class UNet2015Spec(_Network):
 class UNetKerasSpec(_Network):
     """The widely copied padded variant with resize-convolutions and a sigmoid."""
 
+    purpose: ClassVar[str] = "the padded variant of most Keras tutorials; large, wants a GPU"
     kind: Literal["unet-keras"] = "unet-keras"
     ndim: Literal[2] = 2
     activation: Activation = "sigmoid"
@@ -104,6 +110,7 @@ class UNetKerasSpec(_Network):
 class UNetDiceSpec(_Network):
     """Padded, half as wide, transposed convolutions, a sigmoid; made for the soft Dice loss."""
 
+    purpose: ClassVar[str] = "half as wide, for the Dice loss: rare foreground"
     kind: Literal["unet-dice"] = "unet-dice"
     ndim: Literal[2] = 2
     activation: Activation = "sigmoid"
@@ -118,6 +125,7 @@ class UNetDiceSpec(_Network):
 class VGG16UNetSpec(_Network):
     """The first ten convolutions of VGG16 as encoder, with a U-Net's decoder."""
 
+    purpose: ClassVar[str] = "VGG16's convolutions as encoder, from ImageNet on request: for few strokes; large"
     kind: Literal["vgg16-unet"] = "vgg16-unet"
     ndim: Literal[2] = 2
     activation: Activation = "sigmoid"
@@ -135,6 +143,7 @@ class VGG16UNetSpec(_Network):
 class VNetSpec(_Network):
     """V-Net: residual stages of 5x5x5 convolutions, strided convolutions instead of pooling, PReLU."""
 
+    purpose: ClassVar[str] = "V-Net as published: residual stages of 5x5x5, for stacks; wants a GPU"
     kind: Literal["vnet"] = "vnet"
     ndim: Literal[3] = 3
     base: int = Field(default=16, ge=1)
@@ -144,6 +153,7 @@ class VNetSpec(_Network):
 class PretrainedUNetSpec(_Network):
     """A light ImageNet encoder (EfficientNet-Lite0) with a U-Net's decoder."""
 
+    purpose: ClassVar[str] = "light, its encoder can start from what it learnt on ImageNet: for few strokes"
     kind: Literal["pretrained-unet"] = "pretrained-unet"
     ndim: Literal[2] = 2
     encoder: Literal["efficientnet-lite0"] = "efficientnet-lite0"
