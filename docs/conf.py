@@ -1,8 +1,12 @@
 """Settings of Sphinx; `make docs` builds with warnings as errors."""
 
 import re
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # directives.py
 
 project = "napari-unet-live"
 author = "The napari-unet-live developers"
@@ -10,12 +14,13 @@ copyright = author
 version = release = installed_version("napari-unet-live")
 
 extensions = [
+    "directives",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
 ]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "networks_measured.md"]  # the last one is included by networks.md
 templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3

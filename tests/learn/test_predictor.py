@@ -117,7 +117,7 @@ def test_a_slice_of_a_3d_network_needs_only_its_neighbours(trained_3d, z, tile, 
     image.data.most = 0
     plan = predictor.make_plan(image, net, TilingSpec(tile=tile), [(0, z)])
     network = predictor.prepare(trained_3d.trained.network, 3, CPU)
-    pieces = list(predictor.predict(network, image, norm, plan, CPU))
+    pieces = list(predictor.predict(network, net, image, norm, plan, CPU))
     assert len(pieces) == plan.total == count
     assert image.data.most <= (2 * geometry_of(net).halo[0] + geometry_of(net).stride[0]) * 45 * 37
     for piece in pieces:

@@ -117,8 +117,8 @@ class Rows(QGridLayout):
         self.setVerticalSpacing(SPACE)
         self.setColumnStretch(1, 1)
 
-    def add(self, caption: str, widget: QWidget | QLayout, tooltip: str = "") -> None:
-        """Add a row."""
+    def add(self, caption: str, widget: QWidget | QLayout, tooltip: str = "") -> QLabel:
+        """Add a row; returns its caption."""
         row = self.rowCount()
         label = QLabel(caption)
         label.setToolTip(tooltip)
@@ -130,3 +130,19 @@ class Rows(QGridLayout):
             self.addWidget(widget, row, 1)
         else:
             self.addLayout(widget, row, 1)
+        return label
+
+    def captions_width(self) -> int:
+        """Return the room that the captions need."""
+        found = (self.itemAtPosition(row, 0) for row in range(self.rowCount()))
+        labels = [i.widget() for i in found if i is not None and isinstance(i.widget(), QLabel)]
+        for label in labels:
+            label.ensurePolished()
+        return max((label.sizeHint().width() for label in labels), default=0)
+
+
+def align(grids: Sequence[Rows]) -> None:
+    """Begin the widgets of several grids in the same column."""
+    width = max(grid.captions_width() for grid in grids)
+    for grid in grids:
+        grid.setColumnMinimumWidth(0, width)
