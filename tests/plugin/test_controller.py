@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dask.array as da
 import numpy as np
+import pooch
 import pytest
 import zarr
 from napari.components import ViewerModel
@@ -16,9 +17,12 @@ from napari_unet.plugin import annotation
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
+from napari_unet.plugin.fetch import End, Progress
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
-from napari_unet.spec import BOUNDARY, CELL, TargetSpec, TrainingSpec, UNetSpec
+from napari_unet.spec import BOUNDARY, CELL, RECIPES, TargetSpec, TrainingSpec, UNetSpec
+from napari_unet.storage import weights
+from napari_unet.storage.weights import Weights
 from plugin_tools import MODEL, FakeEngine, a_block, a_preview, an_output, result
 
 
@@ -301,6 +305,102 @@ def test_a_folder_that_cannot_be_made_is_told(desk: Desk, tmp_path: Path) -> Non
 def test_death_without_a_job_is_told(desk: Desk) -> None:
     desk.controller.on_died("The engine has ended.")
     assert "started again when it is needed" in desk.said
+
+
+@pytest.fixture
+def waiting(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, list[Weights]]:
+    """A training that needs weights that are not here; what was asked for and what is fetched."""
+    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.delenv(weights.VARIABLE, raising=False)
+    asked: list[Weights] = []
+    desk.controller.weights_missing.connect(asked.append)
+    monkeypatch.setattr(desk.controller.fetch, "start", lambda _: setattr(desk.controller.fetch, "run", 1))
+    return desk, asked
+
+
+VGG = RECIPES["vgg16-frozen"].spec
+
+
+def test_nothing_is_downloaded_before_the_question(waiting: tuple[Desk, list[Weights]]) -> None:
+    desk, asked = waiting
+    desk.controller.train(VGG)
+    assert "no annotation layer" in desk.said  # that comes first: no download for nothing
+    assert asked == []
+    desk.paint()
+    before = desk.states[-1]
+    desk.controller.train(VGG)
+    assert asked == [weights.VGG16]
+    assert (desk.engine.count("train"), desk.controller.fetch.run, desk.controller.job) == (0, 0, None)
+    assert desk.states[-1] == before
+
+
+def test_the_training_begins_when_its_weights_are_there(waiting: tuple[Desk, list[Weights]]) -> None:
+    desk, asked = waiting
+    desk.paint()
+    desk.controller.train(VGG)
+    desk.controller.fetch_weights(asked[0])
+    shown = desk.states[-1]
+    assert (shown.stop, shown.train, shown.pause, shown.settings) == (True, False, False, False)
+    assert shown.activity == "Downloading"
+    told: list[tuple[int, int]] = []
+    desk.controller.fetched.connect(lambda *p: told.append(p))
+    desk.controller.on_fetch_progress(Progress(1, 5, 10))
+    desk.controller.on_fetch_progress(Progress(0, 9, 10))  # of a download before
+    assert told == [(5, 10)]
+    desk.engine.seconds_silent = 60.0
+    desk.controller.watch()
+    assert "silent" not in desk.said
+    path = weights.places(weights.VGG16)[0]
+    path.parent.mkdir(parents=True)
+    path.touch()
+    desk.controller.on_fetch_end(End(0))
+    assert desk.engine.count("train") == 0
+    desk.controller.on_fetch_end(End(1))
+    assert desk.engine.last("train")["args"][2] == VGG
+    assert desk.controller.job == "train"
+
+
+def test_a_failed_download_is_told_and_leaves_everything(waiting: tuple[Desk, list[Weights]]) -> None:
+    desk, asked = waiting
+    desk.paint()
+    before = desk.states[-1]
+    desk.controller.train(VGG)
+    desk.controller.fetch_weights(asked[0])
+    desk.controller.on_fetch_end(End(1, "no connection"))
+    assert (desk.said, desk.messages[-1].kind) == ("no connection", "error")
+    assert desk.engine.count("train") == 0
+    assert desk.states[-1] == before
+
+
+def test_stop_ends_a_download_for_good(waiting: tuple[Desk, list[Weights]]) -> None:
+    desk, asked = waiting
+    desk.paint()
+    desk.controller.train(VGG)
+    desk.controller.fetch_weights(asked[0])
+    desk.controller.stop()
+    assert desk.controller.fetch._cancel.is_set()
+    assert "stopped" in desk.said
+    desk.controller.on_fetch_end(End(1))  # it was on its way
+    assert (desk.engine.count("train"), desk.engine.count("stop"), desk.controller.job) == (0, 0, None)
+
+
+def test_a_file_takes_the_place_of_a_download(waiting: tuple[Desk, list[Weights]], tmp_path: Path) -> None:
+    desk, _ = waiting
+    desk.paint()
+    desk.controller.train(VGG)
+    desk.controller.train_with_file(tmp_path / "mine.pth")
+    spec = desk.engine.last("train")["args"][2]
+    assert spec.train == VGG.train.model_copy(update={"encoder_file": tmp_path / "mine.pth"})
+    assert spec.net == VGG.net
+
+
+def test_labels_with_many_values_keep_the_other_options(desk: Desk) -> None:
+    desk.controller.painter.set_target(TargetSpec(weight_map=True, rim=3))
+    told = []
+    desk.controller.painter.target_changed.connect(told.append)
+    place = {"scale": desk.image.scale, "translate": desk.image.translate}
+    desk.controller.painter.choose(desk.viewer.add_labels(np.full((4, 40, 50), 9), **place))
+    assert told == [TargetSpec(style="cells", weight_map=True, rim=3)]
 
 
 def test_stop_and_pause(desk: Desk) -> None:

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
+import pooch
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QSlider, QSpinBox
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QMessageBox,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
 
 from napari_unet.events import CheckDone, StepDone
+from napari_unet.plugin import dock as module
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.dock import UNetDock
+from napari_unet.plugin.fetch import missing_weights
+from napari_unet.plugin.questions import ask_for_weights
+from napari_unet.plugin.sections.base import Section
+from napari_unet.plugin.sections.train import checks_of
+from napari_unet.spec import RECIPES, TargetSpec, TrainingSpec
+from napari_unet.storage import weights
 from plugin_tools import MODEL, FakeEngine, a_preview
 
 MakeViewer = Callable[..., napari.Viewer]
@@ -120,6 +139,219 @@ def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:
     assert (more.seconds, more.checks) == (750, 50)
 
 
+def choose_recipe(dock: UNetDock, name: str) -> None:
+    dock.advanced.recipe.setCurrentText(name)
+    dock.advanced.recipe.activated.emit(dock.advanced.recipe.currentIndex())
+
+
+def paint(dock: UNetDock, viewer: napari.Viewer) -> None:
+    dock.annotate.new_button.click()
+    viewer.layers["strokes"].data[0, :5] = 1
+    viewer.layers["strokes"].data[0, 7:9] = 2
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_recipe_reaches_the_engine_whole(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, name: str, tmp_path: Path
+) -> None:
+    paint(dock, viewer)
+    choose_recipe(dock, name)
+    assert dock.advanced.recipe.currentText() == name
+    assert dock.advanced.purpose.text() == RECIPES[name].purpose
+    given = RECIPES[name].spec
+    expected = given.model_copy(
+        update={"train": given.train.model_copy(update={"checks": checks_of(given.train)})}
+    )
+    assert dock.training_spec() == expected
+    if missing_weights(given) is None:
+        dock.train.train_button.click()
+        assert engine.last("train")["args"][2] == expected
+
+
+def test_a_recipe_leaves_the_annotation_and_is_left_by_an_edit(dock: UNetDock) -> None:
+    target = TargetSpec(style="cells", dense=True)
+    dock.annotate.target_changed.emit(target)
+    assert dock.advanced.recipe.currentText() == "default"
+    choose_recipe(dock, "unet2015")
+    assert dock.training_spec().target == target.model_copy(update={"weight_map": True})
+    assert dock.annotate.form.value() == dock.controller.painter.target == dock.training_spec().target
+    assert dock.train.budget.seconds.text() == "36,000"
+    dock.train.budget.seconds.setValue(60)
+    assert dock.advanced.recipe.currentText() == "unet2015"
+    batch = dock.advanced.train.editor("batch")
+    assert isinstance(batch, QSpinBox)
+    batch.setValue(2)
+    assert dock.advanced.recipe.currentText() == "(settings of your own)"
+    batch.setValue(1)
+    assert dock.advanced.recipe.currentText() == "unet2015"
+    choose_recipe(dock, "default")
+    assert dock.training_spec().target == target
+
+
+def test_options_of_the_target_reach_painter_and_training(dock: UNetDock) -> None:
+    dock.annotate.target_changed.emit(TargetSpec(style="cells"))
+    rim = dock.advanced.target.editor("rim")
+    assert isinstance(rim, QSpinBox)
+    rim.setValue(4)
+    assert dock.training_spec().target == TargetSpec(style="cells", rim=4)
+    dock.annotate.form.unpainted.setCurrentIndex(1)
+    assert dock.controller.painter.target == TargetSpec(style="cells", rim=4, dense=True)
+    assert dock.advanced.target.value() == dock.controller.painter.target
+
+
+def test_grey_values_reach_the_training(dock: UNetDock) -> None:
+    box = dock.advanced.normalisation.editor("method")
+    assert isinstance(box, QComboBox)
+    box.setCurrentIndex(1)
+    assert dock.training_spec().normalisation.method == "percentile"
+
+
+def test_what_does_not_fit_together_is_said_in_a_sentence(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine
+) -> None:
+    paint(dock, viewer)
+    loss = dock.advanced.train.editor("loss")
+    assert isinstance(loss, QComboBox)
+    loss.setCurrentIndex(2)
+    wrong = "the loss 'binary-cross-entropy' needs the activation 'sigmoid', not 'softmax'"
+    assert "binary-cross-entropy" in dock.advanced.problem.text()
+    assert dock.advanced.problem.isVisibleTo(dock.advanced.problem.parentWidget())
+    dock.train.train_button.click()
+    assert dock.status.text.text() == f"Change this under Advanced: {wrong}."
+    assert engine.count("train") == 0
+    activation = dock.advanced.net.forms["unet"].editor("activation")
+    assert isinstance(activation, QComboBox)
+    activation.setCurrentIndex(1)
+    assert not dock.advanced.problem.isVisibleTo(dock.advanced.problem.parentWidget())
+    dock.train.train_button.click()
+    spec = engine.last("train")["args"][2]
+    assert (spec.train.loss, spec.net.activation) == ("binary-cross-entropy", "sigmoid")
+
+
+def test_settings_are_saved_and_opened(dock: UNetDock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    choose_recipe(dock, "vnet")
+    dock.annotate.target_changed.emit(TargetSpec(style="cells", background_value=9))
+    dock.train.budget.seconds.setValue(77)
+    spec = dock.training_spec()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    dock.advanced.save_button.click()
+    assert TrainingSpec.model_validate_json((tmp_path / "mine.json").read_bytes()) == spec
+    choose_recipe(dock, "default")
+    dock.annotate.target_changed.emit(TargetSpec())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "mine.json"), ""))
+    dock.advanced.open_button.click()
+    assert dock.training_spec() == spec
+    assert dock.annotate.form.value() == spec.target
+    assert dock.status.text.text() == "The settings are those of mine.json."
+    (tmp_path / "mine.json").write_text('{"net": {"kind": "unet", "depth": 99}}')
+    dock.advanced.open_button.click()
+    assert "mine.json holds no valid settings (net.unet.depth" in dock.status.text.text()
+    assert dock.training_spec() == spec
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "a.json"), ""))
+    dock.advanced.save_button.click()
+    assert "cannot write" in dock.status.text.text()
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """VGG16's weights are not on this machine; where they would be."""
+    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.delenv(weights.VARIABLE, raising=False)
+    return weights.places(weights.VGG16)[0]
+
+
+def test_refusing_a_download_leaves_everything_as_it_was(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, no_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(dock, viewer)
+    choose_recipe(dock, "vgg16-frozen")
+    asked = []
+    monkeypatch.setattr(module, "ask_for_weights", lambda _, missing: asked.append(missing) or "no")
+    spec = dock.training_spec()
+    dock.train.train_button.click()
+    assert asked == [weights.VGG16]
+    assert (engine.count("train"), dock.controller.fetch.run, dock.training_spec()) == (0, 0, spec)
+    assert dock.train.train_button.isEnabled()
+
+
+def test_a_download_goes_on_beside_the_window_and_the_training_follows(
+    dock: UNetDock,
+    viewer: napari.Viewer,
+    engine: FakeEngine,
+    no_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+) -> None:
+    paint(dock, viewer)
+    choose_recipe(dock, "vgg16-frozen")
+    go_on = threading.Event()
+
+    def slow(wanted: weights.Weights, progress: weights.Progress) -> Path:
+        progress(138_000_000, wanted.size)
+        go_on.wait(30)
+        no_weights.parent.mkdir(parents=True)
+        no_weights.touch()
+        return no_weights
+
+    monkeypatch.setattr(dock.controller.fetch, "_download", slow)
+    monkeypatch.setattr(module, "ask_for_weights", lambda *_: "download")
+    dock.train.train_button.click()
+    qtbot.waitUntil(lambda: dock.train.bar.format() == "138 of 553 MB")
+    assert dock.train.bar.value() == 249
+    assert dock.train.stop_button.isEnabled()
+    assert not dock.advanced.isEnabled()
+    assert engine.count("train") == 0
+    go_on.set()
+    qtbot.waitUntil(lambda: engine.count("train") == 1)
+    assert engine.last("train")["args"][2] == dock.training_spec()
+
+
+def test_a_file_in_place_of_a_download(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, no_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(dock, viewer)
+    choose_recipe(dock, "vgg16-frozen")
+    monkeypatch.setattr(module, "ask_for_weights", lambda *_: "file")
+    answers = [None, Path("mine.pth")]
+    monkeypatch.setattr(module, "ask_for_weights_file", lambda: answers.pop(0))
+    dock.train.train_button.click()  # Cancel
+    assert engine.count("train") == 0
+    dock.train.train_button.click()
+    assert engine.last("train")["args"][2].train.encoder_file == Path("mine.pth")
+    assert dock.training_spec().train.encoder_file == Path("mine.pth")
+
+
+@pytest.mark.parametrize(
+    ("press", "answer"), [("Download", "download"), ("From file ...", "file"), ("Cancel", "no"), (None, "no")]
+)
+def test_the_question_tells_size_source_and_licence(qtbot: QtBot, press: str | None, answer: str) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    seen = []
+
+    def act() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        seen.append(box.text() + box.informativeText())
+        if press is None:
+            box.reject()
+        else:
+            next(b for b in box.buttons() if b.text().replace("&", "") == press).click()
+
+    QTimer.singleShot(100, act)
+    assert ask_for_weights(parent, weights.VGG16) == answer
+    for fact in ("553 MB", weights.VGG16.url, "BSD-3-Clause", "commercial"):
+        assert fact in seen[0]
+
+
+def test_going_on_by_steps(dock: UNetDock) -> None:
+    dock.train.budget.unit.setCurrentText("steps")
+    dock.train.budget.steps.setValue(50)
+    dock.controller.on_event(StepDone(1000, 0.5, 1.0, 600.0, 0.0))
+    more = dock.training_spec(more=True).train
+    assert (more.seconds, more.steps, more.checks) == (None, 1050, 21)
+
+
 def test_nothing_chosen_to_segment(dock: UNetDock, engine: FakeEngine) -> None:
     engine.model = MODEL
     dock.controller.update()
@@ -149,7 +381,9 @@ def test_keys(dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, qtbot: 
 
 
 def test_every_control_has_a_tooltip_and_takes_the_focus(dock: UNetDock) -> None:
-    kinds: tuple[Any, ...] = (QAbstractButton, QComboBox, QSlider, QSpinBox)
+    for part in dock.findChildren(Section):
+        part.unfold(True)
+    kinds: tuple[Any, ...] = (QAbstractButton, QComboBox, QSlider, QAbstractSpinBox)
     for kind in kinds:
         for control in dock.findChildren(kind):
             if control.objectName().startswith("qt_") or not control.isVisibleTo(dock):
@@ -171,6 +405,35 @@ def test_all_buttons_fit_on_a_small_screen(dock: UNetDock, viewer: napari.Viewer
     for made in dock.findChildren(QAbstractButton):
         if made.isVisible():
             assert made.mapTo(dock, made.rect().topRight()).x() <= dock.width()
+
+
+@pytest.mark.parametrize("recipe", ["unet2015", "vgg16-frozen", "unet", "vnet"])
+def test_advanced_fits_and_is_aligned(dock: UNetDock, viewer: napari.Viewer, qtbot: QtBot, recipe: str) -> None:
+    """All rows unfolded: nothing beyond the dock's edge, no text cut off, widgets below one another."""
+    viewer.window._qt_window.resize(1366, 768)
+    dock.annotate.target_changed.emit(TargetSpec(style="cells"))
+    if recipe in RECIPES:
+        choose_recipe(dock, recipe)
+    for part in dock.findChildren(Section):
+        part.unfold(True)
+    qtbot.wait(100)
+    kinds: tuple[Any, ...] = (QAbstractButton, QComboBox, QAbstractSpinBox)
+    lefts = set()
+    for kind in kinds:
+        for made in dock.advanced.findChildren(kind):
+            if not made.isVisible() or made.parent() is None:
+                continue
+            assert made.mapTo(dock, made.rect().topRight()).x() < dock.width()
+    forms = [dock.advanced.train, dock.advanced.machine, dock.advanced.tiling, dock.advanced.target]
+    for form in forms:
+        for editor in form._editors.values():
+            if editor.widget.isVisible():
+                lefts.add(editor.widget.mapTo(dock, editor.widget.rect().topLeft()).x())
+    assert len(lefts) == 1
+    for box in dock.advanced.findChildren(QComboBox):
+        if box.isVisible():
+            text = box.fontMetrics().horizontalAdvance(box.currentText())
+            assert text < box.width() - 30, box.currentText()
 
 
 def test_both_themes(dock: UNetDock, viewer: napari.Viewer) -> None:
@@ -212,8 +475,6 @@ def test_closing_while_busy_asks(dock: UNetDock, viewer: napari.Viewer, monkeypa
 
 
 def test_the_manifest_opens_the_dock(make_napari_viewer: MakeViewer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_unet.plugin import dock as module
-
     monkeypatch.setattr(module, "Engine", FakeEngine)
     viewer = make_napari_viewer()
     module.open_dock(viewer)

@@ -13,7 +13,7 @@ from napari_unet.plugin.controller import Controller
 
 
 class Bridge(QObject):
-    """Delivers every signal of an engine to a controller, in the thread that made the bridge.
+    """Delivers every signal of an engine, and of downloads, to a controller, in the thread that made the bridge.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class Bridge(QObject):
         self._link(engine.block, controller.on_block)
         self._link(engine.job_finished, controller.on_job_finished)
         self._link(engine.died, controller.on_died)
+        self._link(controller.fetch.progressed, controller.on_fetch_progress)
+        self._link(controller.fetch.ended, controller.on_fetch_end)
 
     def _link(self, signal: SignalInstance, receiver: Callable[[Any], None]) -> None:
         def forward(value: Any) -> None:

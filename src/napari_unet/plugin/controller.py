@@ -15,6 +15,7 @@ from napari_unet.events import CellsDone, Event, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import Job, Kind, Known, Message, Shown, decide
+from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
 from napari_unet.plugin.layers import Geometry, labels_of
 from napari_unet.plugin.live import LivePreview
 from napari_unet.plugin.painter import Painter
@@ -22,6 +23,7 @@ from napari_unet.plugin.requests import SegmentRequest, end_of_job
 from napari_unet.plugin.results import Results, Store, Wanted
 from napari_unet.plugin.selection import Selection
 from napari_unet.spec import TargetSpec, TrainingSpec
+from napari_unet.storage.weights import Weights
 
 SILENT = 20.0
 """Seconds without a sign of life after which the user is told."""
@@ -40,6 +42,8 @@ class Controller:
         Where models are saved while training.
     store
         Makes the arrays of results.
+    fetch
+        Downloads.
     """
 
     shown = Signal(Shown)
@@ -50,6 +54,10 @@ class Controller:
     """A job; whether a training goes on with the one before."""
     ended = Signal(str)
     """The job."""
+    weights_missing = Signal(Weights)
+    """A training was asked for that needs a download first: ask the user, then call `fetch_weights`."""
+    fetched = Signal(int, int)
+    """Bytes of a download that have come, and all of them."""
 
     def __init__(
         self,
@@ -57,8 +65,10 @@ class Controller:
         engine: Engine,
         checkpoints: Checkpoints | None = None,
         store: Store | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         self.viewer, self.engine = viewer, engine
+        self.fetch = fetch or Fetch()
         self.checkpoints = checkpoints or Checkpoints()
         self.selection = Selection(viewer)
         self.painter = Painter(viewer, self.selection)
@@ -67,6 +77,10 @@ class Controller:
         self.model_name = ""
         self.seconds_trained = 0.0
         """Time that the last training has used."""
+        self.steps_trained = 0
+        """Steps that the last training has made."""
+        self._waiting: tuple[TrainingSpec, bool] | None = None
+        """The training that waits for a download, and whether it goes on."""
         self._model_path: Path | None = None
         self._autosave: Path | None = None
         """Where the training at hand is saved."""
@@ -82,6 +96,7 @@ class Controller:
 
     def close(self) -> None:
         """End the engine and let go of the viewer."""
+        self.fetch.cancel()
         self.engine.close()
         self.live.close()
         self.selection.close()
@@ -131,6 +146,11 @@ class Controller:
         """Begin a training, or go on with the last one, with the strokes as they are now."""
         try:
             image, labels = self._training_input(spec.target)
+            missing = missing_weights(spec)
+            if missing is not None:
+                self._waiting = spec, go_on
+                self.weights_missing.emit(missing)
+                return
             autosave = self.checkpoints.current if go_on else self.checkpoints.new()
             if autosave is None:
                 raise UserError("there is no training to go on with: press Train")
@@ -154,6 +174,19 @@ class Controller:
         if self.painter.counted_all:  # else the engine looks through all labels and says what is wrong
             derive_classes(target, counts, "background" if target.dense else "ignore")
         return image, labels
+
+    def train_with_file(self, path: Path) -> None:
+        """Begin the training that waits for a download with a file of the user's own instead."""
+        if self._waiting is not None:
+            (spec, go_on), self._waiting = self._waiting, None
+            train = spec.train.model_copy(update={"encoder_file": path})
+            self.train(spec.model_copy(update={"train": train}), go_on=go_on)
+
+    def fetch_weights(self, wanted: Weights) -> None:
+        """Download what `weights_missing` asked for, then begin the training that waits for it."""
+        self.fetch.start(wanted)
+        self._begin("fetch")
+        self.say(f"Downloading {wanted.name}; the training starts when it is here. Stop ends the download.")
 
     def segment(self, request: SegmentRequest) -> None:
         """Predict the visible slice or everything into layers."""
@@ -192,8 +225,12 @@ class Controller:
             self.engine.pause()
 
     def stop(self) -> None:
-        """Stop the job; what is done is kept."""
-        if self.job is not None and not self._ending:
+        """Stop the job; what is done is kept, but of a download nothing."""
+        if self.job == "fetch":
+            self.fetch.cancel()
+            self._end_fetch()
+            self.say("The download was stopped; nothing of it is kept, and everything is as it was.")
+        elif self.job is not None and not self._ending:
             self._ending = True
             self.engine.stop()
             self.update()
@@ -231,7 +268,7 @@ class Controller:
     def on_event(self, event: Event) -> None:
         """Pass progress on."""
         if isinstance(event, StepDone):
-            self.seconds_trained = event.seconds
+            self.seconds_trained, self.steps_trained = event.seconds, event.step
         if isinstance(event, CellsDone):
             self._cells += event.cells
             self.say(words.cells_found(self._cells, event.done, event.total))
@@ -264,6 +301,27 @@ class Controller:
         if self._results is not None:
             self._results.write(block.output, block.index, block.array)
 
+    def on_fetch_progress(self, progress: Progress) -> None:
+        """Show how far a download is."""
+        if self.job == "fetch" and progress.run == self.fetch.run:
+            self.fetched.emit(progress.done, progress.total)
+
+    def on_fetch_end(self, end: End) -> None:
+        """Begin the training that has waited for a download, or say why there is none."""
+        if self.job != "fetch" or end.run != self.fetch.run:
+            return
+        waiting = self._end_fetch()
+        if end.error:
+            self.say(end.error, "error")
+        elif waiting is not None:
+            self.train(waiting[0], go_on=waiting[1])
+
+    def _end_fetch(self) -> tuple[TrainingSpec, bool] | None:
+        waiting, self._waiting, self.job = self._waiting, None, None
+        self.ended.emit("fetch")
+        self.update()
+        return waiting
+
     def on_job_finished(self, result: JobResult) -> None:
         """Tell how the job has ended and get ready for the next."""
         self.job, self._ending, self._told = None, False, result.outcome == "died"
@@ -294,6 +352,6 @@ class Controller:
 
     def watch(self) -> None:
         """Tell the user when the engine is silent; to be called every few seconds."""
-        if self.job is not None and self.engine.seconds_silent > SILENT and not self._warned:
+        if self.job not in (None, "fetch") and self.engine.seconds_silent > SILENT and not self._warned:
             self._warned = True
             self.say(f"The engine has been silent for {SILENT:.0f} s. Wait, or press Stop.", "warning")

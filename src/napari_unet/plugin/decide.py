@@ -8,7 +8,8 @@ from typing import Literal
 from napari_unet.engine.client import EngineState
 
 Kind = Literal["info", "good", "warning", "error"]
-Job = Literal["train", "predict", "save", "load"]
+Job = Literal["train", "predict", "save", "load", "fetch"]
+"""What the engine does, or a download."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ _ACTIVITY: dict[Job, str] = {
     "predict": "Segmenting",
     "save": "Saving the model",
     "load": "Opening the model",
+    "fetch": "Downloading",
 }
 
 
@@ -97,7 +99,7 @@ def decide(known: Known) -> Shown:
         go_on=idle and known.checkpoint and known.image and known.labels,
         pause=training and running,
         pause_text="Resume" if training and known.engine == "paused" else "Pause",
-        stop=training and not known.ending,
+        stop=known.job in ("train", "fetch") and not known.ending,
         stop_text="Stopping ..." if training and known.ending else "Stop",
         segment=idle and known.image and known.model,
         cancel=known.job == "predict" and not known.ending,
@@ -111,8 +113,8 @@ def decide(known: Known) -> Shown:
 def _activity(known: Known) -> str:
     if known.job is None:
         return "The engine is starting ..." if known.engine == "starting" else ""
-    if known.engine in ("starting", "off"):
+    if known.engine in ("starting", "off") and known.job != "fetch":
         return "Waiting for the engine to start ..."
-    if known.engine == "paused":
+    if known.engine == "paused" and known.job == "train":
         return "Paused"
     return "Stopping ..." if known.ending else _ACTIVITY[known.job]

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
+from pydantic import ValidationError
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_unet.engine.client import Engine
+from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
@@ -17,17 +19,20 @@ from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
+from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.requests import Painting, SegmentRequest
-from napari_unet.plugin.sections.advanced import AdvancedSection
+from napari_unet.plugin.sections.advanced import AdvancedSection, ask_for_weights_file
 from napari_unet.plugin.sections.annotate import AnnotateSection
 from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.sections.image import ImageSection
 from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
 from napari_unet.plugin.sections.segment import SegmentSection
-from napari_unet.plugin.sections.train import TrainSection, checks_in
+from napari_unet.plugin.sections.train import TrainSection, more_of
+from napari_unet.plugin.settings import read_settings, recipe_of, recipe_spec, sentence, write_settings
 from napari_unet.plugin.status import StatusLine
-from napari_unet.spec import TargetSpec, TrainingSpec
+from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.storage.weights import Weights
 
 if TYPE_CHECKING:
     import napari
@@ -40,6 +45,7 @@ WATCH_EVERY = 5000
 WIDTH = 380
 WELCOME = "Make an annotation layer, paint some strokes, press Train; improve them while you watch."
 MODELS = "Models (*.safetensors)"
+SETTINGS = "Settings (*.json)"
 
 
 class UNetDock(QWidget):
@@ -112,9 +118,9 @@ class UNetDock(QWidget):
         self.annotate.labels_chosen.connect(lambda name: c.painter.choose(self._layer(name)))
         self.annotate.brush_chosen.connect(c.painter.take_brush)
         self.annotate.next_cell.connect(c.painter.next_cell)
-        self.annotate.target_changed.connect(c.painter.set_target)
-        self.train.train.connect(lambda: c.train(self.training_spec()))
-        self.train.go_on.connect(lambda: c.train(self.training_spec(more=True), go_on=True))
+        self.annotate.target_changed.connect(self._set_target)
+        self.train.train.connect(lambda: self._train())
+        self.train.go_on.connect(lambda: self._train(go_on=True))
         self.train.pause.connect(c.pause_or_resume)
         self.train.stop.connect(c.stop)
         self.preview.switched.connect(c.live.switch)
@@ -123,6 +129,11 @@ class UNetDock(QWidget):
         self.segment.cancel.connect(c.stop)
         self.model.open_pressed.connect(self._open_model)
         self.model.save_pressed.connect(self._save_model)
+        self.advanced.edited.connect(self._show_settings)
+        self.advanced.target_edited.connect(lambda: self._set_target(self.advanced.target.value()))
+        self.advanced.recipe_chosen.connect(self._use_recipe)
+        self.advanced.open_pressed.connect(self._open_settings)
+        self.advanced.save_pressed.connect(self._save_settings)
 
     def _connect_controller(self) -> None:
         c = self.controller
@@ -133,7 +144,9 @@ class UNetDock(QWidget):
         c.ended.connect(self._show_end)
         c.selection.changed.connect(self._show_selection)
         c.painter.painting.connect(self._show_painting)
-        c.painter.target_changed.connect(self._show_target)
+        c.painter.target_changed.connect(self._set_target)
+        c.weights_missing.connect(self._ask_for_weights)
+        c.fetched.connect(self.train.show_download)
         c.painter.brush_changed.connect(self.annotate.show_brush)
         c.live.switched.connect(self.preview.show_on)
         self._viewer.events.theme.connect(self._show_theme)
@@ -163,19 +176,45 @@ class UNetDock(QWidget):
         ----------
         more
             The time comes on top of the time that the last training took.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If the settings do not fit together.
         """
-        budget = self.train.budget.value()
-        seconds = (budget.seconds or 0) + (self.controller.seconds_trained if more else 0)
-        update = {"seconds": seconds, "checks": checks_in(seconds), "steps": budget.steps, "warmup": budget.warmup}
-        train = self.advanced.train.value().model_copy(update=update)
-        return TrainingSpec(target=self.controller.painter.target, net=self.advanced.net.value(), train=train)
+        spec, budget = self.advanced.value(), self.train.budget.value()
+        if more:
+            budget = more_of(budget, self.controller.seconds_trained, self.controller.steps_trained)
+        update = {field: getattr(budget, field) for field in ("seconds", "steps", "checks")}
+        if self.train.budget.endless.isChecked():
+            update["warmup"] = budget.warmup
+        train = TrainSpec.model_validate({**dict(spec.train), **update})
+        return spec.model_copy(update={"target": self.controller.painter.target, "train": train})
+
+    def _train(self, *, go_on: bool = False) -> None:
+        try:
+            spec = self.training_spec(more=go_on)
+        except ValidationError as error:
+            self.controller.say(f"Change this under Advanced: {sentence(error)}.", "error")
+            return
+        self.controller.train(spec, go_on=go_on)
+
+    def _ask_for_weights(self, missing: Weights) -> None:
+        """Ask before a download; a file of the user's own may take its place."""
+        answer = ask_for_weights(self, missing)
+        if answer == "download":
+            self.controller.fetch_weights(missing)
+        elif answer == "file" and (path := ask_for_weights_file()) is not None:
+            start = self.advanced.encoder.value()
+            self.advanced.encoder.setValue(start.model_copy(update={"encoder_file": path}))
+            self.controller.train_with_file(path)
 
     def _segment(self) -> None:
         outputs = self.segment.outputs()
         if not outputs:
             self.controller.say("Choose at least one layer to make: boundaries, cells or probabilities.", "error")
             return
-        tiling = self.advanced.tiling.value().model_copy(update={"device": self.advanced.train.value().device})
+        tiling = self.advanced.tiling.value().model_copy(update={"device": self.advanced.machine.value().device})
         self.controller.segment(
             SegmentRequest(self.segment.slice_only(), outputs, self.segment.form.value(), tiling)
         )
@@ -201,6 +240,47 @@ class UNetDock(QWidget):
         if path:
             self.controller.save_model(Path(path))
 
+    def _set_target(self, target: TargetSpec) -> None:
+        """Take over how the annotation is to be understood."""
+        self.controller.painter.set_target(target)
+        self.annotate.show_target(target)
+        self.advanced.target.setValue(target)
+        self._show_settings()
+
+    def _use_recipe(self, name: str) -> None:
+        self.use_settings(recipe_spec(name, self.controller.painter.target))
+
+    def use_settings(self, spec: TrainingSpec) -> None:
+        """Fill the forms."""
+        self.advanced.setValue(spec)
+        self.train.budget.setValue(spec.train)
+        self._set_target(spec.target)
+
+    def _open_settings(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open settings", "", SETTINGS)
+        if not path:
+            return
+        try:
+            self.use_settings(read_settings(Path(path)))
+        except UserError as error:
+            self.controller.say(f"{error}.", "error")
+        else:
+            self.controller.say(f"The settings are those of {Path(path).name}.", "good")
+
+    def _save_settings(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "settings.json", SETTINGS)
+        if not path:
+            return
+        target = Path(path) if path.endswith(".json") else Path(f"{path}.json")
+        try:
+            write_settings(target, self.training_spec())
+        except ValidationError as error:
+            self.controller.say(f"Change this under Advanced first: {sentence(error)}.", "error")
+        except UserError as error:
+            self.controller.say(f"{error}.", "error")
+        else:
+            self.controller.say(f"The settings are saved as {target.name}.", "good")
+
     def _layer(self, name: str) -> Any:
         return next((layer for layer in self._viewer.layers if layer.name == name), None)
 
@@ -223,6 +303,15 @@ class UNetDock(QWidget):
         self.status.show_activity(shown.activity)
         self.model.show_model(self.controller.model_name, self.controller.model_details)
 
+    def _show_settings(self) -> None:
+        """Show which recipe the settings are, and what does not fit together."""
+        try:
+            recipe, problem = recipe_of(self.training_spec()), ""
+        except ValidationError as error:
+            recipe, problem = None, f"This does not fit together: {sentence(error)}."
+        self.advanced.show_recipe(recipe)
+        self.advanced.show_problem(problem)
+
     def _show_selection(self) -> None:
         selection = self.controller.selection
         image, labels = selection.image_layer, selection.labels_layer
@@ -236,15 +325,13 @@ class UNetDock(QWidget):
     def _show_painting(self, painting: Painting) -> None:
         self.annotate.show_painting(painting.text, painting.missing)
 
-    def _show_target(self, target: TargetSpec) -> None:
-        self.annotate.show_target(target)
-        self.controller.painter.set_target(target)
-
     def _show_beginning(self, job: str, go_on: bool) -> None:
         if job == "train" and not go_on:
             self.train.clear_progress()
         if job == "train":
             self.train.show_waiting("preparing ...")
+        if job == "fetch":
+            self.train.show_waiting("connecting ...")
         if job == "predict":
             self.segment.clear_progress()
 
@@ -262,6 +349,8 @@ class UNetDock(QWidget):
             self.train.show_end(event.steps, event.seconds)
 
     def _show_end(self, job: str) -> None:
+        if job == "fetch":
+            self.train.clear_bar()
         if job == "predict":
             self.segment.clear_progress()
 

@@ -66,7 +66,7 @@ class Painter:
         counts = self.count()
         highest = max(counts, default=0) if counts else 0
         if layer is not None and highest > len(DEFAULT_CLASSES) and self.target.style == "classes":
-            self.target_changed.emit(TargetSpec(style="cells"))
+            self.target_changed.emit(self.target.model_copy(update={"style": "cells"}))
             text = f"'{layer.name}' has values up to {highest}: taken as cells painted whole."
             self.said.emit(Message(text))
 

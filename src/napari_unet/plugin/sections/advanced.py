@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, get_args
 
-from annotated_types import Ge, Le
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
@@ -20,11 +20,8 @@ from napari_unet.spec import (
     WITH_ENCODER,
     AugmentSpec,
     NetSpec,
-    NormalisationSpec,
-    TargetSpec,
     TilingSpec,
     TrainingSpec,
-    TrainSpec,
     UNet3DSpec,
 )
 
@@ -38,7 +35,6 @@ _DEVICES = (
     ("auto", "cpu", "cuda", "mps"),
     ("automatic", "processor (CPU)", "NVIDIA GPU (cuda)", "Apple GPU (mps)"),
 )
-_AUTOMATIC = (None, "automatic")
 _PATCHES: dict[int, Sequence[tuple[int, ...]]] = {
     2: ((96, 96), (128, 128), (192, 192), (256, 256), (384, 384)),
     3: ((16, 64, 64), (24, 80, 80), (32, 96, 96), (64, 128, 128)),
@@ -48,14 +44,16 @@ _LOSSES = (
     ("the network's own", "cross-entropy", "binary cross-entropy", "Dice", "Dice + cross-entropy"),
 )
 
+WRONG = "#D55E00"
+
 MakeEditor = Callable[[type[NetSpec], str], Callable[[], Editor]]
 
 
 def _bounds(kind: type[NetSpec], field: str, low: int, high: int) -> tuple[int, int]:
     """Narrow a range to what a field allows."""
     facts = kind.model_fields[field].metadata
-    lows = [int(str(f.ge)) for f in facts if isinstance(f, Ge)]
-    highs = [int(str(f.le)) for f in facts if isinstance(f, Le)]
+    lows = [int(f.ge) for f in facts if hasattr(f, "ge")]
+    highs = [int(f.le) for f in facts if hasattr(f, "le")]
     return max([low, *lows]), min([high, *highs])
 
 
@@ -111,10 +109,10 @@ _NET_ROWS: tuple[tuple[str, str, str, MakeEditor], ...] = (
     ),
     (
         "activation",
-        "Classes",
-        "Softmax: every pixel belongs to exactly one class. Sigmoid: every class is decided by itself.\n"
-        "The loss has to fit.",
-        _any(one_of(("softmax", "sigmoid"), ("one of them (softmax)", "each by itself (sigmoid)"))),
+        "Activation",
+        "How classes are told apart. Softmax: every pixel is exactly one of them. Sigmoid: each is decided by\n"
+        "itself. The loss has to fit.",
+        _any(one_of(("softmax", "sigmoid"), ("softmax (one of them)", "sigmoid (each by itself)"))),
     ),
 )
 
@@ -131,7 +129,9 @@ _TRAIN_ROWS = (
         "Binary cross-entropy goes with sigmoid, cross-entropy with softmax.",
         one_of(*_LOSSES),
     ),
-    Row("class_balance", "Rare classes", "Pixels of rarely painted classes count more.", switch(text="count more")),
+    Row(
+        "class_balance", "Rare classes", "Pixels of rarely painted classes count more.", switch(text="count more")
+    ),
     Row(
         "optimizer",
         "Optimiser",
@@ -151,7 +151,7 @@ _TRAIN_ROWS = (
         "Size of the steps. Lower it if the loss jumps.",
         number(0.00000001, 10, 0, 8),
     ),
-    Row("patch", "Patch", "Size of the pieces that are learnt from, pixels.", one_of(*zip(_AUTOMATIC, strict=True))),
+    Row("patch", "Patch", "Size of the pieces that are learnt from, pixels.", one_of((None,), ("automatic",))),
     Row("batch", "Batch", "Patches per step. Fewer if the memory is short.", whole(1, 1024)),
     Row(
         "augment",
@@ -195,7 +195,13 @@ _TARGET_ROWS = (
         "Pixels between cells that nearly touch count more: the border weights of the 2015 paper.",
         switch(text="count more"),
     ),
-    Row("border_weight", "Gap weight", "How much more, at most (w0 in the paper).", number(0, 1000, 1, 2), _weighted),
+    Row(
+        "border_weight",
+        "Gap weight",
+        "How much more, at most (w0 in the paper).",
+        number(0, 1000, 1, 2),
+        _weighted,
+    ),
     Row(
         "border_sigma", "Gap width", "Up to about which width, pixels (sigma).", number(0.1, 1000, 1, 2), _weighted
     ),
@@ -346,7 +352,8 @@ class AdvancedSection(Section):
         self.machine = SpecForm(spec.train, _MACHINE_ROWS)
         self.tiling = SpecForm(TilingSpec(), _TILING_ROWS)
         self._make_top()
-        self._part("Network", "What is trained.", (self.net, self.encoder), open=True)
+        for form in (self.net, self.encoder):
+            self.rows.addWidget(form)
         self._part("Learning", "How it is trained.", (self.train,))
         self._part("Image and annotation", "What it is trained on.", (self.normalisation, self.target))
         self._part("Computer and tiles", "What computes, and in which pieces.", (self.machine, self.tiling))
@@ -355,13 +362,16 @@ class AdvancedSection(Section):
         self.target.edited.connect(self.target_edited)
         self.setValue(spec)
         self.show_recipe("default")
+        self.show_problem("")
 
     def _make_top(self) -> None:
         self.recipe = Choice("(settings of your own)")
         self.recipe.chosen.connect(lambda name: self.recipe_chosen.emit(name) if name else None)
         self.purpose = note()
         self.problem = note()
-        self.open_button = button("Open settings ...", "Take settings from a file (.json).", self.open_pressed.emit)
+        self.open_button = button(
+            "Open settings ...", "Take settings from a file (.json).", self.open_pressed.emit
+        )
         self.save_button = button(
             "Save settings ...",
             "Write all settings, the time and the annotation style too, to a file (.json).\n"
@@ -385,8 +395,8 @@ class AdvancedSection(Section):
             self.rows.addWidget(part)
         self.rows.addLayout(line)
 
-    def _part(self, title: str, tooltip: str, forms: Sequence[QWidget], *, open: bool = False) -> None:
-        part = Section(title, tooltip, open=open)
+    def _part(self, title: str, tooltip: str, forms: Sequence[QWidget]) -> None:
+        part = Section(title, tooltip, open=False)
         for form in forms:
             part.rows.addWidget(form)
         self.rows.addWidget(part)
@@ -428,14 +438,15 @@ class AdvancedSection(Section):
 
     def show_problem(self, text: str) -> None:
         """Show what is wrong with the settings; empty if nothing is."""
-        self.problem.setText(text)
+        self.problem.setText(f"<b style='color:{WRONG}'>✕</b> {escape(text)}")
         self.problem.setVisible(bool(text))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Align the forms, as their font is known now."""
         super().showEvent(event)
-        forms = [self.encoder, self.train, self.target, self.normalisation, self.machine, self.tiling]
-        align([self.net.grid, *(form.grid for form in (*forms, *self.net.forms.values()))])
+        own = (self.encoder, self.train, self.target, self.normalisation, self.machine, self.tiling)
+        forms: list[SpecForm[Any]] = [*own, *self.net.forms.values()]
+        align([self._grid, self.net.grid, *(form.grid for form in forms)])
 
     def _edited(self) -> None:
         self._fit_to_network()
@@ -443,9 +454,9 @@ class AdvancedSection(Section):
 
     def _fit_to_network(self) -> None:
         """Show how the encoder starts if there is one, and offer patches of as many dimensions as the network."""
-        kind = NETS[self.net.kind.currentText()]
-        self.encoder.setVisible(self.net.kind.currentText() in WITH_ENCODER)
-        ndim = kind.model_fields["ndim"].default
+        kind = self.net.kind.currentText()
+        self.encoder.setVisible(kind in WITH_ENCODER)
+        ndim = self.net.forms[kind].shown.ndim
         train = self.train.value()
         if train.patch is not None and len(train.patch) != ndim:
             self.train.setValue(train.model_copy(update={"patch": None}))

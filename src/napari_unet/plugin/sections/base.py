@@ -116,12 +116,14 @@ class Rows(QGridLayout):
         self.setHorizontalSpacing(6)
         self.setVerticalSpacing(SPACE)
         self.setColumnStretch(1, 1)
+        self._captions: list[QLabel] = []
 
     def add(self, caption: str, widget: QWidget | QLayout, tooltip: str = "") -> QLabel:
         """Add a row; returns its caption."""
         row = self.rowCount()
         label = QLabel(caption)
         label.setToolTip(tooltip)
+        self._captions.append(label)
         self.addWidget(label, row, 0)
         if isinstance(widget, QWidget):
             if tooltip:
@@ -134,11 +136,9 @@ class Rows(QGridLayout):
 
     def captions_width(self) -> int:
         """Return the room that the captions need."""
-        found = (self.itemAtPosition(row, 0) for row in range(self.rowCount()))
-        labels = [i.widget() for i in found if i is not None and isinstance(i.widget(), QLabel)]
-        for label in labels:
+        for label in self._captions:
             label.ensurePolished()
-        return max((label.sizeHint().width() for label in labels), default=0)
+        return max((label.sizeHint().width() for label in self._captions), default=0)
 
 
 def align(grids: Sequence[Rows]) -> None:

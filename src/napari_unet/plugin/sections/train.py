@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_unet.plugin.sections.base import Rows, Section, button, note
 from napari_unet.plugin.sections.plot import HELD_OUT, TRAINING, LossPlot
@@ -16,6 +26,9 @@ ENDLESS = 86_400
 """Seconds that 'until I stop' means at most."""
 CHECK_EVERY = 15
 """Seconds between two scores of the held-out strokes (and checkpoints)."""
+CHECK_EVERY_STEPS = 50
+MOST_SECONDS = 9_999_999
+MOST_STEPS = 99_999_999
 
 
 def checks_in(seconds: float) -> int:
@@ -29,43 +42,127 @@ def checks_in(seconds: float) -> int:
     return max(6, int(seconds) // CHECK_EVERY)
 
 
+def checks_in_steps(steps: int) -> int:
+    """Say how often to score in a training of so many steps.
+
+    Examples
+    --------
+    >>> checks_in_steps(100), checks_in_steps(5000)
+    (6, 100)
+    """
+    return max(6, steps // CHECK_EVERY_STEPS)
+
+
+def checks_of(spec: TrainSpec) -> int:
+    """Say how often to score within a budget; this many checkpoints a crash or a power cut needs."""
+    return checks_in_steps(spec.steps) if spec.steps is not None else checks_in(spec.seconds or 60)
+
+
+def more_of(budget: TrainSpec, seconds: float, steps: int) -> TrainSpec:
+    """Give the whole budget of a training that goes on.
+
+    Parameters
+    ----------
+    budget
+        What comes on top.
+    seconds, steps
+        What is over.
+
+    Examples
+    --------
+    >>> more_of(TrainSpec(seconds=150), 600, 1000).seconds, more_of(TrainSpec(steps=50), 600, 1000).steps
+    (750.0, 1050)
+    """
+    if budget.steps is not None:
+        whole = budget.model_copy(update={"steps": budget.steps + steps})
+    else:
+        whole = budget.model_copy(update={"seconds": (budget.seconds or 60) + seconds})
+    return whole.model_copy(update={"checks": max(budget.checks, checks_of(whole))})
+
+
 class BudgetForm(QWidget):
-    """Edits how long a `TrainSpec` trains."""
+    """Edits how long a `TrainSpec` trains, and how often it is scored; what is not edited stays as it is."""
+
+    edited = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self._spec = TrainSpec(seconds=120)
-        self.seconds = QSpinBox()
-        self.seconds.setRange(5, ENDLESS)
-        self.seconds.setSingleStep(30)
-        self.seconds.setSuffix(" s")
-        self.seconds.setAccessibleName("Seconds to train")
+        self.seconds = _spin(MOST_SECONDS, 30, "Seconds to train")
         self.seconds.setToolTip("How long to train. A minute or two shows whether the strokes are right.")
+        self.steps = _spin(MOST_STEPS, 50, "Steps to train")
+        self.steps.setToolTip("How many steps to train; each learns from a few patches.")
+        self.unit = QComboBox()
+        self.unit.addItems(["seconds", "steps"])
+        self.unit.setAccessibleName("Seconds or steps")
+        self.unit.setToolTip("Train for a time, or for a number of steps, as some recipes say.")
         self.endless = QCheckBox("until I stop")
         self.endless.setToolTip("Train until Stop is pressed (a day at most).")
-        self.endless.toggled.connect(lambda on: self.seconds.setDisabled(on))
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.seconds, 1)
+        line.setSpacing(4)
+        for part in (self.seconds, self.steps):
+            line.addWidget(part, 1)
+        line.addWidget(self.unit)
         line.addWidget(self.endless)
-        self.setValue(self._spec)
+        for changed in (self.endless.toggled, self.unit.currentIndexChanged):
+            changed.connect(self._show_fields)
+        for changed in (
+            self.endless.toggled,
+            self.unit.currentIndexChanged,
+            self.seconds.valueChanged,
+            self.steps.valueChanged,
+        ):
+            changed.connect(lambda *_: self.edited.emit())
+        self.setValue(TrainSpec(seconds=120))
+
+    @property
+    def _asked(self) -> tuple[bool, str, int]:
+        """What the widgets say."""
+        unit = self.unit.currentText()
+        return self.endless.isChecked(), unit, (self.steps if unit == "steps" else self.seconds).value()
 
     def value(self) -> TrainSpec:
         """Return the spec as edited.
 
         Training without an end keeps its learning rate, as there is no end to lower it for.
         """
-        seconds = ENDLESS if self.endless.isChecked() else self.seconds.value()
-        update = {"seconds": float(seconds), "steps": None, "checks": checks_in(seconds)}
-        if self.endless.isChecked():
-            update["warmup"] = 0.0
-        return TrainSpec.model_validate(self._spec.model_dump() | update)
+        endless, unit, number = self._asked
+        update: dict[str, Any] = {"checks": max(self._spec.checks, checks_of(self._spec))}
+        if self._asked != self._shown and endless:
+            update = {"seconds": float(ENDLESS), "steps": None, "checks": checks_in(ENDLESS), "warmup": 0.0}
+        elif self._asked != self._shown and unit == "steps":
+            update = {"seconds": None, "steps": number, "checks": checks_in_steps(number)}
+        elif self._asked != self._shown:
+            update = {"seconds": float(number), "steps": None, "checks": checks_in(number)}
+        return TrainSpec.model_validate({**dict(self._spec), **update})
 
     def setValue(self, spec: TrainSpec) -> None:
         """Show a spec."""
         self._spec = spec
-        self.endless.setChecked(spec.seconds is not None and spec.seconds >= ENDLESS)
-        self.seconds.setValue(int(spec.seconds or 120))
+        blocked = self.blockSignals(True)
+        self.endless.setChecked(spec.seconds == ENDLESS and spec.warmup == 0)
+        self.unit.setCurrentText("seconds" if spec.steps is None else "steps")
+        self.seconds.setValue(round(spec.seconds or (60 if spec.steps is None else self.seconds.value())))
+        self.steps.setValue(spec.steps or self.steps.value())
+        self.blockSignals(blocked)
+        self._show_fields()
+        self._shown = self._asked
+
+    def _show_fields(self, *_: object) -> None:
+        of_steps = self.unit.currentText() == "steps"
+        self.seconds.setVisible(not of_steps)
+        self.steps.setVisible(of_steps)
+        for part in (self.seconds, self.steps, self.unit):
+            part.setDisabled(self.endless.isChecked())
+
+
+def _spin(most: int, step: int, name: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(1, most)
+    box.setSingleStep(step)
+    box.setGroupSeparatorShown(True)
+    box.setAccessibleName(name)
+    return box
 
 
 class TrainSection(Section):
@@ -120,14 +217,24 @@ class TrainSection(Section):
     def clear_progress(self) -> None:
         """Begin anew."""
         self.plot.clear_curves()
+        self.clear_bar()
+        self.scores.setText("Held out: no score yet")
+
+    def clear_bar(self) -> None:
+        """Show that nothing is under way."""
         self.bar.setValue(0)
         self.bar.setFormat("")
-        self.scores.setText("Held out: no score yet")
 
     def show_waiting(self, text: str) -> None:
         """Show why there is no progress yet."""
         self._progress.show()
         self.bar.setFormat(text)
+
+    def show_download(self, done: int, total: int) -> None:
+        """Show how far a download is, in bytes."""
+        self._progress.show()
+        self.bar.setValue(round(1000 * done / max(total, 1)))
+        self.bar.setFormat("checking ..." if done == total else f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def show_step(self, step: int, progress: float, seconds_left: float) -> None:
         """Show how far the training is."""
