@@ -207,7 +207,7 @@ def trace(spec: NetSpec, size: tuple[int, ...] | None = None) -> Trace:
         with tracer, torch.no_grad():
             network(image)
     found = tuple(tracer.maps)
-    up = next(n for n, m in enumerate(found) if m.kind == "up")
+    up = next((n for n, m in enumerate(found) if m.kind == "up"), len(found))
     traced = Trace(found, frozenset(tracer.residual), up)
     _agree(traced, spec, size)
     return traced
