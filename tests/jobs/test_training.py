@@ -7,22 +7,28 @@ import torch
 
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.metrics import instance_score
 from napari_unet.events import CheckDone, Finished, Note, StepDone
-from napari_unet.jobs import Training, net_spec
+from napari_unet.jobs import Training, make_spec, net_spec
 from napari_unet.learn import loop, modelfile
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.storage.samples import load_sample
 from synthetic import classes, strokes, tissue
 
 IMAGE, CELLS = tissue((120, 140), 40)
 SMALL = {"base": 8, "depth": 2, "patch": (64, 64)}
 
 
+def pair(image, labels):
+    return Image(image, "YX"), Image(labels, "YX")
+
+
 def job_of(labels=None, output=None, resume=False, **train):
     spec = TrainingSpec(
         net=net_spec("unet", base=8, depth=2), train=TrainSpec(**{"steps": 12, "patch": (64, 64), **train})
     )
-    pair = Image(IMAGE, "YX"), Image(classes(CELLS) if labels is None else labels, "YX")
-    return Training([pair], spec, output=output, resume=resume)
+    annotated = pair(IMAGE, classes(CELLS) if labels is None else labels)
+    return Training([annotated], spec, output=output, resume=resume)
 
 
 @pytest.mark.parametrize("how", ["dense", "strokes", "cells"])
@@ -299,3 +305,39 @@ def test_tiny_strokes_are_not_held_out_to_nothing():
     )
     assert any("too little is painted" in n.text for n in job.notes)
     list(job)
+
+
+@pytest.mark.parametrize(
+    ("shape", "net", "patch"),
+    [
+        ((512, 512), "unet", (192, 192)),
+        ((256, 300), "unet", (128, 152)),
+        ((199, 103), "unet", (104, 64)),
+        ((50, 20), "unet", (56, 24)),
+        ((512, 512), "unet2015", (380, 380)),
+    ],
+)
+def test_a_chosen_patch_has_room_to_move_in_the_image(shape, net, patch):
+    image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    labels = (image > 127).astype(np.uint8) + 1
+    assert Training([pair(image, labels)], make_spec(net=net, shape={"base": 2})).spec.train.patch == patch
+
+
+def test_labels_without_a_gap_have_no_background():
+    job = Training([load_sample("epithelium").pair()], make_spec(target={"style": "cells", "dense": True}))
+    assert [c.name for c in job.classes] == ["cell", "boundary"]
+
+
+def test_the_held_out_part_of_a_small_image_is_judged_as_the_rest_of_the_tissue():
+    """With patches of the image's size, the network learnt places by heart and failed on what was held out."""
+    image, labels = load_sample("epithelium").pair()
+    left, right = ((slice(None), slice(0, 103)), (slice(None), slice(103, None)))
+    job = Training(
+        [pair(np.asarray(image.data)[left], np.asarray(labels.data)[left])],
+        make_spec(target={"style": "cells", "dense": True}, train={"steps": 60, "checks": 3}),
+    )
+    checks = [e for e in job if isinstance(e, CheckDone)]
+    assert checks[-1].scores["cell"] > 0.85
+    assert checks[-1].loss < 1.1 * min(c.loss for c in checks)
+    found = job.model().cells(np.asarray(image.data)[right])
+    assert instance_score(found, np.asarray(labels.data)[right]).ap50 > 0.8

@@ -15,6 +15,8 @@ from napari_unet.spec import NetSpec, TrainingSpec, UNet3DSpec
 
 PATCH = {2: (192, 192), 3: (24, 80, 80)}
 """Default patch sizes per number of dimensions: what a network gives, not what a valid one takes."""
+SMALL = 64
+"""Up to this length a patch may be as long as the image in Y and X, beyond it half as long."""
 
 Pairs = Sequence[tuple[Image, Image]]
 
@@ -75,11 +77,16 @@ def _with_levels(net: UNet3DSpec, image: Image, start: NetSpec | None) -> UNet3D
 
 
 def _patch(wanted: tuple[int, ...] | None, net: NetSpec, pairs: Pairs) -> tuple[int, ...]:
-    """Check a patch size, or choose one: no larger than the images need."""
+    """Check a patch size, or choose one.
+
+    A patch as large as the image would lie at the same place every time: the network would learn by heart what is
+    where, and nothing of what is held out.
+    """
     geometry = geometry_of(net)
     if wanted is None:
         largest = [max(image.shape[5 - net.ndim + a] for image, _ in pairs) for a in range(net.ndim)]
-        return geometry.input_shape([min(p, n) for p, n in zip(PATCH[net.ndim], largest, strict=True)])
+        plane = [min(n, max(SMALL, n // 2)) for n in largest[-2:]]
+        return geometry.input_shape([min(*s) for s in zip(PATCH[net.ndim], (*largest[:-2], *plane), strict=True)])
     if len(wanted) != net.ndim:
         raise UserError(f"the patch {wanted} must have {net.ndim} lengths for the network '{net.kind}'")
     if geometry.output_shape(wanted) is None:

@@ -100,8 +100,11 @@ def survey(pairs: Sequence[Pair], spec: TargetSpec) -> Survey:
                 planes.append((number, int(t), int(z)))
             for value, n in found.items():
                 counts[value] = counts.get(value, 0) + n
-    some = (read_labels(pairs[p][1], t, z) for p, t, z in planes[:32])
-    unpainted = what_unpainted_means(spec, some)
+    sizes = (pairs[p][1].size("Y") * pairs[p][1].size("X") for p, _, _ in planes)
+    if sum(counts.values()) == sum(sizes):
+        unpainted: Unpainted = "ignore"  # nothing is: no class for it
+    else:
+        unpainted = what_unpainted_means(spec, (read_labels(pairs[p][1], t, z) for p, t, z in planes[:32]))
     return Survey(derive_classes(spec, counts, unpainted), unpainted, tuple(planes), counts)
 
 
