@@ -31,6 +31,10 @@ from napari_unet.spec import ClassSpec, TrainingSpec
 Held = tuple[tuple[int, ...], tuple[slice, ...]]
 """A held-out box: its plane (pair, t, z) and slices."""
 State = tuple[dict[str, torch.Tensor], dict[str, Any]]
+EARLY = 10.0
+"""Seconds of training after which it is saved for the first time, checked or not."""
+OFTEN = 300.0
+"""The most seconds of training between two savings: a process may be killed at any time."""
 
 
 class Training:
@@ -43,8 +47,8 @@ class Training:
     spec
         What to do. Classes and channels are filled in from the data: see the attribute ``spec`` afterwards.
     output
-        Model file to keep up to date at every check and at the end. The state for going on later lies beside it,
-        as ``<name>.resume.safetensors``.
+        Model file to keep up to date: after `EARLY` seconds, at every check, and at the end. The state for going on
+        later lies beside it, as ``<name>.resume.safetensors``.
     resume
         Go on from that state.
     start
@@ -90,6 +94,7 @@ class Training:
             self._loop.restore(*before)
             self._loop.judge_again()
         self._begun = self._loop.progress.step
+        self._due = self._loop.progress.seconds + EARLY
         self._replaces = self.output is not None and self.output.exists() and not resume
 
     @property
@@ -106,7 +111,7 @@ class Training:
         yield from self.notes
         try:
             for event in self._loop.run():
-                if isinstance(event, CheckDone):
+                if isinstance(event, CheckDone) or self._loop.progress.seconds >= self._due:
                     self.save()
                 yield event
         except GeneratorExit:  # stopped: what was learnt since the last check counts as well
@@ -122,6 +127,7 @@ class Training:
         """
         if self.output is None or self.resume_path is None or self._loop.progress.step == self._begun:
             return
+        self._due = self._loop.progress.seconds + OFTEN
         if self._replaces:
             self.output.replace(self.output.with_suffix(".previous.safetensors"))
             self._replaces = False
