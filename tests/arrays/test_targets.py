@@ -74,7 +74,9 @@ def test_classes_follow_from_the_labels(values, spec, unpainted, expected):
     [
         ([], TargetSpec(), "empty: paint some strokes"),
         ([2], TargetSpec(), r"only one class is painted \(boundary\)"),
-        ([1, 2, 255], TargetSpec(), "value 255.*choose the style 'cells'"),
+        ([1, 2, 255], TargetSpec(), r"value 255.*choose the style 'cells' \(--style cells, .*--classes"),
+        ([255], TargetSpec(), r"value 255.*if they are a mask .*--style cells --dense"),
+        ([1], TargetSpec(), r"only one class .*, or, if the labels are a mask .*--style cells --dense"),
         ([1, 4], TargetSpec(classes=(CELL, BOUNDARY, ClassSpec(name="axon"))), "value 4.*3 = axon"),
         ([-1, 2], TargetSpec(), "negative value -1"),
         ([9], TargetSpec(style="cells", background_value=9), "only background"),

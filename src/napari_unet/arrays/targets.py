@@ -24,6 +24,7 @@ Unpainted = Literal["ignore", "background", "boundary"]
 
 THIN = 8
 """Pixels; unpainted pixels that are all this close to a cell are lines between cells, not a background."""
+_MASK = "choose the style 'cells' and dense labels (--style cells --dense)"
 
 
 def check_labels_dtype(dtype: Any, name: str = "labels") -> None:
@@ -84,18 +85,19 @@ def derive_classes(spec: TargetSpec, values: Iterable[int], unpainted: Unpainted
         known = ", ".join(f"{i} = {c.name}" for i, c in enumerate(classes, start=1))
         raise UserError(f"the labels hold the value {present[-1]}, which is no class ({known})")
     if len(present) == 1:
-        name = classes[present[0] - 1].name
-        raise UserError(f"only one class is painted ({name}): paint some strokes of another class as well")
+        name, mask = classes[present[0] - 1].name, f"or, if the labels are a mask of the cells, {_MASK}"
+        raise UserError(f"only one class is painted ({name}): paint some strokes of another class as well, {mask}")
     return classes
 
 
 def _default_classes(present: Sequence[int]) -> tuple[ClassSpec, ...]:
     highest = present[-1]
     if highest > len(DEFAULT_CLASSES):
-        cure = "name the classes, or choose the style 'cells' if every value is one cell or the labels are a mask"
-        raise UserError(
-            f"the labels hold the value {highest}, but the classes are 1 to {len(DEFAULT_CLASSES)}: {cure}"
-        )
+        wrong = f"the labels hold the value {highest}, but the classes are 1 to {len(DEFAULT_CLASSES)}"
+        if len(present) == 1:
+            raise UserError(f"{wrong}: if they are a mask of the cells, {_MASK}")
+        cells = "choose the style 'cells' (--style cells, and --dense if all cells are painted)"
+        raise UserError(f"{wrong}: {cells} if every value is one cell, else name the classes (--classes)")
     return DEFAULT_CLASSES[: max(2, highest)]
 
 
