@@ -449,6 +449,7 @@ def test_seconds_add_up_for_going_on(desk: Desk) -> None:
 def test_close_ends_the_engine_and_lets_go(desk: Desk) -> None:
     desk.controller.close()
     assert desk.engine.closed == 1
+    assert desk.controller.fetch._cancel.is_set()
     calls = len(desk.engine.calls)
     desk.viewer.dims.set_current_step(0, 0)
     desk.viewer.layers.clear()

@@ -39,7 +39,7 @@ from napari_unet.plugin.sections.base import Section
 from napari_unet.plugin.sections.train import checks_of
 from napari_unet.spec import RECIPES, TargetSpec, TrainingSpec
 from napari_unet.storage import weights
-from plugin_tools import MODEL, FakeEngine, a_preview
+from plugin_tools import MODEL, FakeEngine, a_preview, result
 
 MakeViewer = Callable[..., napari.Viewer]
 
@@ -176,6 +176,7 @@ def test_a_recipe_leaves_the_annotation_and_is_left_by_an_edit(dock: UNetDock) -
     assert dock.training_spec().target == target.model_copy(update={"weight_map": True})
     assert dock.annotate.form.value() == dock.controller.painter.target == dock.training_spec().target
     assert dock.train.budget.seconds.text() == "36,000"
+    assert "Train takes 10 h 0 min" in dock.status.text.text()
     dock.train.budget.seconds.setValue(60)
     assert dock.advanced.recipe.currentText() == "unet2015"
     batch = dock.advanced.train.editor("batch")
@@ -344,6 +345,18 @@ def test_the_question_tells_size_source_and_licence(qtbot: QtBot, press: str | N
         assert fact in seen[0]
 
 
+def test_a_training_that_never_began_shows_no_progress(dock: UNetDock, viewer: napari.Viewer) -> None:
+    paint(dock, viewer)
+    dock.train.train_button.click()
+    assert dock.train.bar.format() == "preparing ..."
+    dock.controller.on_job_finished(result("train", "failed", "no patch of that size"))
+    assert dock.train.bar.format() == ""
+    dock.train.train_button.click()
+    dock.controller.on_event(StepDone(3, 0.5, 0.25, 10.0, 30.0))
+    dock.controller.on_job_finished(result("train", "failed", "out of memory"))
+    assert dock.train.bar.format() == "step 3, 30 s left"
+
+
 def test_going_on_by_steps(dock: UNetDock) -> None:
     dock.train.budget.unit.setCurrentText("steps")
     dock.train.budget.steps.setValue(50)
@@ -424,8 +437,9 @@ def test_advanced_fits_and_is_aligned(dock: UNetDock, viewer: napari.Viewer, qtb
             if not made.isVisible() or made.parent() is None:
                 continue
             assert made.mapTo(dock, made.rect().topRight()).x() < dock.width()
-    forms = [dock.advanced.train, dock.advanced.machine, dock.advanced.tiling, dock.advanced.target]
-    for form in forms:
+    own = [dock.advanced.train, dock.advanced.machine, dock.advanced.tiling, dock.advanced.target]
+    lefts.add(dock.advanced.recipe.mapTo(dock, dock.advanced.recipe.rect().topLeft()).x())
+    for form in (*own, dock.advanced.encoder, *dock.advanced.net.forms.values()):
         for editor in form._editors.values():
             if editor.widget.isVisible():
                 lefts.add(editor.widget.mapTo(dock, editor.widget.rect().topLeft()).x())

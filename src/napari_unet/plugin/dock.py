@@ -248,7 +248,9 @@ class UNetDock(QWidget):
         self._show_settings()
 
     def _use_recipe(self, name: str) -> None:
-        self.use_settings(recipe_spec(name, self.controller.painter.target))
+        spec = recipe_spec(name, self.controller.painter.target)
+        self.use_settings(spec)
+        self.controller.say(f"Recipe '{name}': Train takes {words.budget(spec.train)}; change the time above it.")
 
     def use_settings(self, spec: TrainingSpec) -> None:
         """Fill the forms."""
@@ -349,7 +351,7 @@ class UNetDock(QWidget):
             self.train.show_end(event.steps, event.seconds)
 
     def _show_end(self, job: str) -> None:
-        if job == "fetch":
+        if job == "fetch" or (job == "train" and self.train.waiting):
             self.train.clear_bar()
         if job == "predict":
             self.segment.clear_progress()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from napari_unet.arrays.axes import Image
 from napari_unet.engine.client import ModelInfo
-from napari_unet.spec import DEFAULT_CLASSES, TargetSpec
+from napari_unet.spec import DEFAULT_CLASSES, TargetSpec, TrainSpec
 
 _AXIS = {"T": ("time point", "time points"), "Z": ("slice", "slices")}
 
@@ -36,6 +36,17 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def budget(train: TrainSpec) -> str:
+    """Write how long a training is.
+
+    Examples
+    --------
+    >>> budget(TrainSpec(seconds=36_000)), budget(TrainSpec(steps=300))
+    ('10 h 0 min', '300 steps')
+    """
+    return count(train.steps, "step", "steps") if train.steps is not None else duration(train.seconds or 60)
 
 
 def describe(image: Image) -> str:

@@ -352,8 +352,8 @@ class AdvancedSection(Section):
         self.machine = SpecForm(spec.train, _MACHINE_ROWS)
         self.tiling = SpecForm(TilingSpec(), _TILING_ROWS)
         self._make_top()
-        for form in (self.net, self.encoder):
-            self.rows.addWidget(form)
+        self.rows.addWidget(self.net)
+        self.rows.addWidget(self.encoder)
         self._part("Learning", "How it is trained.", (self.train,))
         self._part("Image and annotation", "What it is trained on.", (self.normalisation, self.target))
         self._part("Computer and tiles", "What computes, and in which pieces.", (self.machine, self.tiling))
@@ -397,6 +397,7 @@ class AdvancedSection(Section):
 
     def _part(self, title: str, tooltip: str, forms: Sequence[QWidget]) -> None:
         part = Section(title, tooltip, open=False)
+        part.rows.setContentsMargins(0, 0, 0, 2)
         for form in forms:
             part.rows.addWidget(form)
         self.rows.addWidget(part)

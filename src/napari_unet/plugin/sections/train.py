@@ -222,11 +222,13 @@ class TrainSection(Section):
 
     def clear_bar(self) -> None:
         """Show that nothing is under way."""
+        self.waiting = False
         self.bar.setValue(0)
         self.bar.setFormat("")
 
     def show_waiting(self, text: str) -> None:
         """Show why there is no progress yet."""
+        self.waiting = True
         self._progress.show()
         self.bar.setFormat(text)
 
@@ -238,6 +240,7 @@ class TrainSection(Section):
 
     def show_step(self, step: int, progress: float, seconds_left: float) -> None:
         """Show how far the training is."""
+        self.waiting = False
         self.bar.setValue(round(progress * 1000))
         endless = seconds_left > ENDLESS / 2
         self.bar.setFormat(f"step {step}" + ("" if endless else f", {duration(seconds_left)} left"))
