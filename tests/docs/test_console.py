@@ -1,4 +1,4 @@
-"""Commands of the pages do what the pages say: they run, in their order, on small files with the names used there."""
+"""Commands of the pages run, in their order, on small files with the names used there."""
 
 import re
 from pathlib import Path

@@ -29,7 +29,9 @@ def saved_at(job, path):
     return seen
 
 
-@pytest.mark.parametrize(("early", "often", "saved"), [(0.0, 1e9, [1]), (1e9, 1e9, []), (0.0, 0.0, [*range(1, 13)])])
+@pytest.mark.parametrize(
+    ("early", "often", "saved"), [(0.0, 1e9, [1]), (1e9, 1e9, []), (0.0, 0.0, [*range(1, 13)])]
+)
 def test_it_is_saved_early_and_not_at_checks_alone(tmp_path, monkeypatch, early, often, saved):
     monkeypatch.setattr(training, "EARLY", early)
     monkeypatch.setattr(training, "OFTEN", often)

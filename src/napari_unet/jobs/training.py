@@ -17,6 +17,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
 from napari_unet.jobs.encoder import load_imagenet
+from napari_unet.jobs.hints import missing_background
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import data, modelfile, predictor
@@ -47,8 +48,8 @@ class Training:
     spec
         What to do. Classes and channels are filled in from the data: see the attribute ``spec`` afterwards.
     output
-        Model file to keep up to date: after `EARLY` seconds, at every check, and at the end. The state for going on
-        later lies beside it, as ``<name>.resume.safetensors``.
+        Model file to keep up to date: after `EARLY` seconds, at every check, and at the end. The state for going
+        on later lies beside it, as ``<name>.resume.safetensors``.
     resume
         Go on from that state.
     start
@@ -74,7 +75,7 @@ class Training:
         self.spec = complete(spec, pairs, found, start.spec.net if start is not None else None)
         self.counts = found.counts
         self.output = output
-        self.notes = [*explain(self.spec, found, pairs[0][0])]
+        self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]
         units = list(data.load_units(pairs, found, self.spec))
         self.notes += invalid_pixels(units)
         before = self._read_state() if resume else None
