@@ -341,3 +341,14 @@ def test_the_held_out_part_of_a_small_image_is_judged_as_the_rest_of_the_tissue(
     assert checks[-1].loss < 1.1 * min(c.loss for c in checks)
     found = job.model().cells(np.asarray(image.data)[right])
     assert instance_score(found, np.asarray(labels.data)[right]).ap50 > 0.8
+
+
+@pytest.mark.parametrize(("first", "second"), [("sgd", "adam"), ("adam", "sgd"), ("adamw", "sgd"), ("sgd", "sgd")])
+def test_going_on_with_another_optimiser(first, second, tmp_path):
+    path = tmp_path / "m.safetensors"
+    list(job_of(steps=6, output=path, optimizer=first, learning_rate=1e-3))
+    job = job_of(steps=12, output=path, optimizer=second, learning_rate=1e-3, resume=True)
+    kept = any("momentum_buffer" in s for s in job._loop.optimizer.state_dict()["state"].values())
+    assert kept == (first == second)
+    steps = [e.step for e in job if isinstance(e, StepDone)]
+    assert steps == list(range(7, 13))

@@ -263,8 +263,17 @@ class Loop:
         }
         return tensors, facts
 
+    def _restore_moments(self, tensors: State) -> None:
+        """Give the optimiser back what it knew of every parameter."""
+        moments: dict[int, State] = {}
+        for key, value in tensors.items():
+            number, name = key.split(".", 1)
+            moments.setdefault(int(number), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave; another optimiser, or one of other parameters, begins anew."""
 
         def part(prefix: str) -> State:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -272,12 +281,9 @@ class Loop:
         self.network.load_state_dict(part("network."))
         self.average.load_state_dict(part("average."))
         self.best = part("best.")
-        moments: dict[int, State] = {}
-        for key, value in part("optimizer.").items():
-            number, name = key.split(".", 1)
-            moments.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        before, now = TrainingSpec.model_validate(facts["spec"]).train, self.spec.train
+        if (before.optimizer, before.freeze_encoder) == (now.optimizer, now.freeze_encoder):
+            self._restore_moments(part("optimizer."))
         self.progress = Progress(**facts["progress"])
         self.progress.checks = int(
             self.progress.part(self.spec) * self.spec.train.checks
