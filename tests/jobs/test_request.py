@@ -1,7 +1,6 @@
 """From names and settings to a training's spec."""
 
 import pytest
-from pydantic import ValidationError
 
 from napari_unet.errors import UserError
 from napari_unet.jobs import find_recipe, make_spec
@@ -81,11 +80,15 @@ def test_a_broken_recipe_file_says_where(tmp_path):
         ({"train": {"loss": "binary-cross-entropy"}, "shape": {"activation": "softmax"}}, "needs the activation"),
         ({"net": "unet-keras", "train": {"loss": "cross-entropy"}}, "needs the activation 'softmax'"),
         ({"train": {"freeze_encoder": True}}, "'freeze_encoder' belongs to vgg16-unet and pretrained-unet"),
-        ({"train": {"learning_rate": -1}}, "greater than 0"),
+        ({"train": {"learning_rate": -1}}, r"^train\.learning_rate: Input should be greater than 0 \(got -1\)$"),
+        ({"target": {"dense": True}}, "^'dense' and 'background_value' belong to the annotation style 'cells'$"),
+        ({"target": {"style": "cell"}}, r"^target\.style: Input should be 'classes' or 'cells' \(got 'cell'\)$"),
+        ({"shape": {"depth": 0}}, r"depth: .* \(got 0\)$"),
+        ({"normalisation": "minmax"}, r"^normalisation\.method: .*\(got 'minmax'\)$"),
     ],
 )
 def test_what_does_not_go_together_is_refused(given, words):
-    with pytest.raises(ValidationError, match=words):
+    with pytest.raises(UserError, match=words):
         make_spec(**given)
 
 
@@ -93,3 +96,8 @@ def test_models_from_before_the_recipes_load():
     """Fields that were added since have defaults that mean what was done then."""
     old = {"net": {"kind": "unet", "base": 16, "depth": 3}, "train": {"seconds": 60, "learning_rate": 0.003}}
     assert TrainingSpec.model_validate(old) == TrainingSpec()
+
+
+@pytest.mark.parametrize(("net", "patch"), [("unet", (64, 64)), ("unet3d", (64, 64, 64))])
+def test_one_number_is_a_patch_as_long_along_every_axis(net, patch):
+    assert make_spec(net=net, train={"patch": 64}).train.patch == patch

@@ -10,29 +10,7 @@ from pydantic import ValidationError
 
 from napari_unet import __version__
 from napari_unet.cli import about, predict, score, train
-from napari_unet.errors import UserError
-
-
-def one_line(error: Exception) -> str:
-    """Say a mistake in one line.
-
-    Examples
-    --------
-    >>> one_line(UserError("no such file"))
-    'no such file'
-    >>> one_line(FileNotFoundError(2, "No such file or directory", "a.tif"))
-    'a.tif: No such file or directory'
-    """
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        words = first["msg"].removeprefix("Value error, ")
-        return f"{where}: {words} (got {first['input']!r})" if where and where != "train" else words
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError):
-        return "the memory is full; close other programs, or use a smaller --tile, --patch or --batch"
-    return " ".join(str(error).split())
+from napari_unet.errors import UserError, one_line
 
 
 class _Commands(typer.core.TyperGroup):

@@ -130,43 +130,38 @@ def train(
     named = parse_classes(classes)
     from napari_unet.jobs import Training, load, make_spec
 
-    def build(patch: tuple[int, ...] | None) -> TrainingSpec:
-        return make_spec(
-            recipe,
-            net,
-            shape={"base": base, "depth": depth, "up": up, "skips": skips, "activation": activation},
-            target={
-                "style": style,
-                "classes": named or None,
-                "dense": dense or None,
-                "unpainted": unpainted,
-                "background_value": background_value,
-                "rim": rim,
-                "weight_map": weight_map or None,
-            },
-            train={
-                "seconds": seconds,
-                "steps": steps,
-                "loss": loss,
-                "class_balance": class_balance,
-                "optimizer": optimizer,
-                "learning_rate": lr,
-                "patch": patch,
-                "batch": batch,
-                "val_fraction": val_fraction,
-                "encoder_weights": encoder_weights,
-                "encoder_file": encoder_file,
-                "freeze_encoder": freeze_encoder,
-                "device": device,
-                "threads": threads,
-                "seed": seed,
-            },
-            normalisation=normalisation,
-        )
-
-    spec = build(lengths)
-    if lengths is not None and len(lengths) == 1:
-        spec = build(lengths * spec.net.ndim)
+    spec = make_spec(
+        recipe,
+        net,
+        shape={"base": base, "depth": depth, "up": up, "skips": skips, "activation": activation},
+        target={
+            "style": style,
+            "classes": named or None,
+            "dense": dense or None,
+            "unpainted": unpainted,
+            "background_value": background_value,
+            "rim": rim,
+            "weight_map": weight_map or None,
+        },
+        train={
+            "seconds": seconds,
+            "steps": steps,
+            "loss": loss,
+            "class_balance": class_balance,
+            "optimizer": optimizer,
+            "learning_rate": lr,
+            "patch": lengths[0] if lengths is not None and len(lengths) == 1 else lengths,
+            "batch": batch,
+            "val_fraction": val_fraction,
+            "encoder_weights": encoder_weights,
+            "encoder_file": encoder_file,
+            "freeze_encoder": freeze_encoder,
+            "device": device,
+            "threads": threads,
+            "seed": seed,
+        },
+        normalisation=normalisation,
+    )
     if resume and start is not None:
         raise UserError("give --resume or --start, not both")
     from napari_unet.storage.pairs import pair_images

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import napari_unet.learn  # noqa: F401  before torch: it tells OpenMP how to wait
-from napari_unet.jobs.model import OUTPUT_DTYPE, Model, as_image, load
+from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
+from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.request import find_recipe, make_spec, net_spec
-from napari_unet.jobs.train import as_labels, train
+from napari_unet.jobs.train import train
 from napari_unet.jobs.training import Training
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Training",
     "as_image",
     "as_labels",
+    "as_pairs",
     "find_recipe",
     "load",
     "make_spec",

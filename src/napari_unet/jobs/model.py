@@ -9,20 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from napari_unet.arrays.axes import ArrayLike, Image, guess_axes
+from napari_unet.arrays.axes import Image
+from napari_unet.jobs.completion import check_output
+from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import modelfile, predictor
 from napari_unet.learn.device import choose_device
 from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry_of
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
-
-
-def as_image(data: ArrayLike | Image, axes: str | None = None, name: str = "image") -> Image:
-    """Tell the axes of an array; they are guessed if ``axes`` is None."""
-    if isinstance(data, Image):
-        return data
-    return Image(data, axes or guess_axes(data.shape), name=name)
 
 
 class Model:
@@ -34,6 +29,10 @@ class Model:
     def __init__(self, trained: Trained) -> None:
         self.trained = trained
         self._preview: tuple[Previewer, nn.Module] | None = None
+
+    def __repr__(self) -> str:
+        names = ", ".join(c.name for c in self.classes)
+        return f"<Model {self.spec.net.kind}: {names}; {self.trained.info.get('steps', 0)} steps>"
 
     @property
     def spec(self) -> TrainingSpec:
@@ -47,7 +46,7 @@ class Model:
 
     def predict(
         self,
-        image: ArrayLike | Image,
+        image: Source,
         axes: str | None = None,
         *,
         out: Any = None,
@@ -58,7 +57,7 @@ class Model:
         Parameters
         ----------
         image
-            numpy, dask or zarr array, or an `Image`.
+            numpy, dask or zarr array, an `Image`, or the name of a file.
         axes
             For instance ``"ZYX"``; guessed if None.
         out
@@ -80,7 +79,7 @@ class Model:
 
     def boundaries(
         self,
-        image: ArrayLike | Image,
+        image: Source,
         axes: str | None = None,
         *,
         out: Any = None,
@@ -92,7 +91,7 @@ class Model:
 
     def cells(
         self,
-        image: ArrayLike | Image,
+        image: Source,
         axes: str | None = None,
         *,
         out: Any = None,
@@ -117,7 +116,7 @@ class Model:
     def _run(
         self,
         output: Output,
-        image: ArrayLike | Image,
+        image: Source,
         axes: str | None,
         out: Any,
         tiling: TilingSpec | None,
@@ -138,7 +137,14 @@ class Model:
         return (*lead, *image.result_shape)
 
     def save(self, path: str | Path) -> None:
-        """Save to a ``.safetensors`` file; an older one stays intact if this fails."""
+        """Save to a file, whose name ends in ``.safetensors``; an older one stays intact if this fails.
+
+        Raises
+        ------
+        UserError
+            If the name ends in something else, or the file cannot be written.
+        """
+        check_output(Path(path))
         modelfile.save(self.trained, Path(path))
 
     def describe(self) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from napari_unet.errors import UserError
+from napari_unet.errors import UserError, one_line
 from napari_unet.nets import NETS
-from napari_unet.spec import RECIPES, NetSpec, NormalisationSpec, TrainingSpec
+from napari_unet.spec import RECIPES, NetSpec, TrainingSpec
 
 Fields = Mapping[str, Any]
 
@@ -59,9 +59,7 @@ def find_recipe(name: str | Path | TrainingSpec | None) -> TrainingSpec:
     except OSError as error:
         raise UserError(f"cannot read the recipe {name}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"the recipe {name} is not valid: {where}: {first['msg']}") from error
+        raise UserError(f"the recipe {name} is not valid: {one_line(error)}") from error
 
 
 def make_spec(
@@ -83,6 +81,7 @@ def make_spec(
         Name of a network that takes the recipe's place, with its defaults.
     shape, target, train
         Fields of the network, of `TargetSpec` and of `TrainSpec`. ``seconds`` and ``steps`` replace each other.
+        One number as ``patch`` is its length along every axis of the network.
         ``loss="binary-cross-entropy"`` brings the sigmoid that it needs, unless ``activation`` is given.
     normalisation
         Method of `NormalisationSpec`.
@@ -90,9 +89,7 @@ def make_spec(
     Raises
     ------
     UserError
-        If a name is unknown.
-    pydantic.ValidationError
-        If a value is not allowed.
+        If a name is unknown, or a value is not allowed.
 
     Examples
     --------
@@ -101,23 +98,26 @@ def make_spec(
     """
     base = find_recipe(recipe)
     of_net, of_target, of_train = (_given(fields) for fields in (shape, target, train))
+    if len({"seconds", "steps"} & set(of_train)) == 2:
+        raise UserError(f"give seconds ({of_train['seconds']}) or steps ({of_train['steps']}), not both")
+    budget = {"seconds": None, "steps": None} if {"seconds", "steps"} & set(of_train) else {}
     if of_train.get("loss") == "binary-cross-entropy":
         of_net.setdefault("activation", "sigmoid")
     kept = dict(base.net) if net in (None, base.net.kind) else {}
-    changed = net_spec(net or base.net.kind, **{**kept, **of_net})
-    budget = {"seconds": None, "steps": None} if {"seconds", "steps"} & set(of_train) else {}
-    if len({"seconds", "steps"} & set(of_train)) == 2:
-        raise UserError(f"give seconds ({of_train['seconds']}) or steps ({of_train['steps']}), not both")
-    return TrainingSpec.model_validate(
-        {
-            "target": {**dict(base.target), **of_target},
-            "net": changed,
-            "train": {**dict(base.train), **budget, **of_train},
-            "normalisation": base.normalisation
-            if normalisation is None
-            else NormalisationSpec(method=normalisation),  # type: ignore[arg-type]
-        }
-    )
+    try:
+        changed = net_spec(net or base.net.kind, **{**kept, **of_net})
+        if isinstance(patch := of_train.get("patch"), int):
+            of_train["patch"] = (patch,) * changed.ndim
+        return TrainingSpec.model_validate(
+            {
+                "target": {**dict(base.target), **of_target},
+                "net": changed,
+                "train": {**dict(base.train), **budget, **of_train},
+                "normalisation": {"method": normalisation or base.normalisation.method},
+            }
+        )
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
 
 
 def _given(fields: Fields | None) -> dict[str, Any]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_unet.arrays.axes import ArrayLike, Image
 from napari_unet.errors import UserError
 from napari_unet.events import Event
-from napari_unet.jobs.model import Model, as_image
+from napari_unet.jobs.inputs import Source, as_pairs
+from napari_unet.jobs.model import Model, load
 from napari_unet.jobs.request import make_spec
 from napari_unet.jobs.training import Training
-from napari_unet.spec import Activation, ClassSpec, Skips, Style, TrainingSpec, Up
+from napari_unet.spec import Activation, ClassSpec, Skips, Style, TrainingSpec, TrainSpec, Up
 
 
 def train(
-    image: ArrayLike | Image | Sequence[ArrayLike | Image],
-    labels: ArrayLike | Image | Sequence[ArrayLike | Image],
+    image: Source | Sequence[Source],
+    labels: Source | Sequence[Source],
     style: Style | None = None,
     net: str | None = None,
     seconds: float | None = None,
@@ -39,7 +41,7 @@ def train(
     normalisation: Literal["percentile", "meanstd", "none"] | None = None,
     output: str | Path | None = None,
     resume: str | Path | None = None,
-    start: Model | None = None,
+    start: Model | str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     **options: Any,
 ) -> Model:
@@ -48,9 +50,10 @@ def train(
     Parameters
     ----------
     image
-        numpy, dask or zarr array, or a list of them.
+        numpy, dask or zarr array, the name of a file, or a list of them; or the name of a folder.
     labels
-        Integers, with the image's axes but its channels; 0 is not annotated.
+        As many. Integers, with the image's axes but its channels; 0 is not annotated. Folders are paired by file
+        names.
     style
         ``classes``: a value is a class (1 = cell, 2 = boundary, 3 = background). ``cells``: a value is a cell.
     net
@@ -82,7 +85,7 @@ def train(
     resume
         A model file trained before with ``output``: go on with it.
     start
-        A model to start from.
+        A model to start from, or its file.
     on_event
         Called with every event.
     **options
@@ -92,15 +95,11 @@ def train(
     Raises
     ------
     UserError
-        If images and labels do not fit together, or nothing can be learnt from them.
+        If images and labels do not fit together, nothing can be learnt from them, or a setting is unknown or not
+        allowed.
     """
-    images, annotations = (v if isinstance(v, list | tuple) else [v] for v in (image, labels))
-    if len(images) != len(annotations):
-        raise UserError(f"{len(images)} images but {len(annotations)} label images")
-    pairs = []
-    for i, a in zip(images, annotations, strict=True):
-        known = as_image(i, axes)
-        pairs.append((known, as_labels(a, known)))
+    _check_names(options)
+    pairs = as_pairs(image, labels, axes)
     spec = make_spec(
         recipe,
         net,
@@ -120,8 +119,9 @@ def train(
     if resume is not None and output is not None:
         raise UserError("give 'resume' or 'output', not both: a resumed training goes on in its own file")
     path = resume if resume is not None else output
+    first = load(start) if isinstance(start, str | Path) else start
     job = Training(
-        pairs, spec, output=None if path is None else Path(path), resume=resume is not None, start=start
+        pairs, spec, output=None if path is None else Path(path), resume=resume is not None, start=first
     )
     for event in job:
         if on_event is not None:
@@ -129,13 +129,12 @@ def train(
     return job.model()
 
 
-def as_labels(labels: ArrayLike | Image, image: Image) -> Image:
-    """Tell the axes of labels: the image's, without its channels, unless they are told."""
-    if isinstance(labels, Image):
-        return labels
-    if len(labels.shape) != len(image.result_axes):
-        raise UserError(
-            f"the labels have shape {tuple(labels.shape)}, the image {tuple(image.data.shape)} ({image.axes}); "
-            f"labels need the axes {image.result_axes}"
-        )
-    return Image(labels, image.result_axes, image.spacing, "labels")
+def _check_names(options: Iterable[str]) -> None:
+    """Raise `UserError` if there is no such setting; says the one that was probably meant."""
+    fields = [*TrainSpec.model_fields]
+    for name in options:
+        if name not in fields:
+            known = [p for p in inspect.signature(train).parameters if p != "options"] + fields
+            close = get_close_matches(name, known, n=1)
+            cure = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(dict.fromkeys(known))}"
+            raise UserError(f"train() has no setting '{name}'; {cure}")

@@ -98,7 +98,7 @@ def read_whole(image: Image) -> npt.NDArray[Any]:
 
 def _open(path: Path, *, labels: bool) -> Raw:
     kind = kind_of(path)
-    if kind is None:
+    if kind is None or not path.exists():
         image_paths(path)  # explains what is wrong, if anything is
         raise UserError(f"{path}: is a folder; name one image ({READABLE})")
     if kind == "tiff":
