@@ -96,3 +96,34 @@ def test_a_dark_centre_is_not_the_whole_image():
     values = np.zeros((3000, 3000), np.uint8)
     values[:300] = RNG.integers(0, 255, (300, 3000))
     assert intensity.fit(Image(values, "YX")).scale[0] > 1
+
+
+@pytest.mark.parametrize("method", ["meanstd", "percentile"])
+@pytest.mark.parametrize("gain", [1e300, 1e307, 1e30, 1e-300, 1e-320])
+def test_the_size_of_numbers_does_not_matter(method, gain):
+    """Warnings are errors here: neither squares nor the cast to float32 may overflow."""
+    values = RNG.random((40, 50))
+    spec = NormalisationSpec(method=method)
+    near, far = (Image(v, "YX") for v in (values, values * gain))
+    results = [intensity.fit(i, spec).apply(i.read()) for i in (near, far)]
+    np.testing.assert_allclose(*results, atol=1e-2 if gain < 1e-310 else 1e-5)
+    assert results[1].std() > 0.5
+
+
+@pytest.mark.parametrize("absurd", [1e300, 1e12, -1e40])
+def test_a_few_absurd_values_do_not_hide_the_others(absurd):
+    values = RNG.normal(100, 10, (200, 200))
+    clean = intensity.fit(Image(values, "YX")).apply(values[None])
+    values[3, :5] = absurd
+    result = intensity.fit(Image(values, "YX")).apply(values[None])
+    assert np.corrcoef(clean[0, 4:].ravel(), result[0, 4:].ravel())[0, 1] > 0.9999
+    assert 0.5 < result[0, 4:].std() < 2
+
+
+def test_hot_pixels_and_sparse_images_keep_their_standard_deviation():
+    hot = RNG.normal(100, 10, (200, 200))
+    hot[3, :5] = 65_535
+    sparse = np.zeros((200, 200))
+    sparse[0, :20] = RNG.random(20)
+    for values in (hot, sparse):
+        assert intensity.fit(Image(values, "YX")).scale == (values.std(),)

@@ -19,6 +19,8 @@ MAX_PLANES = 24
 MAX_SIDE = 1024
 """Of a sampled plane that is longer than this, `PIECES` evenly spread stretches per side are read."""
 PIECES = 4
+RARE, ABSURD = 13, 1000
+"""The standard deviation is not used where less than 1 in RARE^2 pixels make it ABSURD times the range of the others."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Normalisation:
         # float32 would round large values before the offset is taken away
         precise = np.float64 if block.dtype.itemsize >= 4 else np.float32
         offset = np.asarray(self.offset, precise).reshape(shape)
-        scale = np.asarray(self.scale, np.float32).reshape(shape)
+        scale = np.asarray(self.scale, precise).reshape(shape)
         with np.errstate(invalid="ignore", over="ignore"):
             result: npt.NDArray[np.float32] = ((block - offset) / scale).astype(np.float32)
         if block.dtype.kind == "f":
@@ -125,11 +127,36 @@ def _fit_channel(values: npt.NDArray[Any], spec: NormalisationSpec) -> tuple[flo
         return f"is constant (every sampled pixel is {finite[0]:g})"
     if spec.method == "none":
         return 0.0, 1.0
-    if spec.method == "percentile":
-        low, high = np.percentile(finite, (0.5, 99.5))
-        if high > low:
+    unit = _unit(finite)
+    offset, scale = _robust(finite / unit, spec.method) if unit != 1 else _robust(finite, spec.method)
+    return offset * unit, scale * unit
+
+
+def _unit(values: npt.NDArray[np.float64]) -> float:
+    """Give what values are divided by so that their squares and sums can be computed; nearly always 1."""
+    largest = float(np.abs(values).max())
+    return 1.0 if 1e-100 < largest < 1e100 else largest
+
+
+def _robust(values: npt.NDArray[np.float64], method: str) -> tuple[float, float]:
+    """Offset and scale by a method; a few absurd values do not make all others look alike.
+
+    Examples
+    --------
+    >>> grey = np.arange(10_000.0)
+    >>> _robust(grey, "meanstd")
+    (4999.5, 2886.751331514372)
+    >>> grey[7] = 1e90
+    >>> _robust(grey, "meanstd") == _robust(grey, "percentile")
+    True
+    """
+    mean, deviation = float(values.mean()), float(values.std())
+    few = np.ptp(values) > RARE * deviation  # of pixels that are less than 1 in RARE squared
+    if method == "percentile" or few:
+        low, high = np.percentile(values, (0.5, 99.5))
+        if high > low and (method == "percentile" or deviation > ABSURD * (high - low)):
             return float((low + high) / 2), float((high - low) / 4)
-    return float(finite.mean()), float(finite.std())
+    return mean, deviation
 
 
 def count_invalid(block: npt.NDArray[Any]) -> int:
