@@ -205,6 +205,21 @@ def test_score_of_membranes_takes_every_kind_of_prediction(tmp_path, kind):
     assert found["v_rand"] > (0.98 if kind == "cells" else 0.999)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_boundaries_scored_as_insides_are_noticed(tmp_path, kind):
+    truth = membrane(tmp_path)
+    tifffile.imwrite(tmp_path / "p.tif", (truth == 0).astype(kind), photometric="minisblack")
+    result = run("score", tmp_path / "p.tif", tmp_path / "truth.tif", "--truth", "membrane")
+    assert json.loads(result.stdout)["v_rand"] < 0.5
+    assert len(result.stderr.splitlines()) == 1
+    assert "p.tif looks like boundaries and was scored as insides: use --boundaries" in result.stderr
+    right = run("score", tmp_path / "p.tif", tmp_path / "truth.tif", "--truth", "membrane", "--boundaries")
+    assert (json.loads(right.stdout)["v_rand"] > 0.999, right.stderr) == (True, "")
+    nearly_all = np.where(np.arange(60) < 58, 1, 0) * np.ones((2, 40, 1))
+    tifffile.imwrite(tmp_path / "bad.tif", nearly_all.astype(kind), photometric="minisblack")
+    assert run("score", tmp_path / "bad.tif", tmp_path / "truth.tif", "--truth", "membrane").stderr == ""
+
+
 def test_probabilities_of_a_movie_are_stored_time_first_and_scored_all_the_same(loop, tmp_path):
     folder, _ = loop
     movie = np.stack([tifffile.imread(folder / "image.tif")[:80, :72]] * 5)

@@ -20,7 +20,7 @@ MAX_SIDE = 1024
 """Of a sampled plane that is longer than this, `PIECES` evenly spread stretches per side are read."""
 PIECES = 4
 RARE, ABSURD = 13, 1000
-"""The standard deviation is not used where less than 1 in RARE^2 pixels make it ABSURD times the range of the others."""
+"""No standard deviation where less than 1 in RARE^2 pixels make it ABSURD times the range of the others."""
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,29 @@ def membrane_score(prediction: Arrays, truth: Arrays) -> MembraneScore:
     return MembraneScore(float(means[best, 0]), float(means[:, 1].max()), thresholds[best])
 
 
+def looks_inverted(prediction: Arrays, truth: Arrays) -> bool:
+    """Tell whether a mask or probability means boundary: wrong in most pixels, it scores better inverted.
+
+    Arguments as of `membrane_score`.
+
+    Examples
+    --------
+    >>> truth = np.full((5, 9), 255)
+    >>> truth[:, 4] = 0
+    >>> looks_inverted(truth == 0, truth), looks_inverted(truth > 0, truth)
+    (True, False)
+    """
+    predictions, truths = _pair(prediction, truth)
+    if _kind(predictions) == "cells":
+        return False
+    middles = [0.5 if p.dtype.kind == "f" else 0 for p in predictions]
+    wrong = sum(int(((p > m) != (t > 0)).sum()) for p, t, m in zip(predictions, truths, middles, strict=True))
+    if 2 * wrong <= sum(t.size for t in truths):
+        return False
+    inverted = [1 - p if p.dtype.kind == "f" else p == 0 for p in predictions]
+    return membrane_score(inverted, truths).v_rand > membrane_score(predictions, truths).v_rand
+
+
 def instance_score(prediction: Arrays, truth: Arrays, *, ndim: int | None = None) -> InstanceScore:
     """Score cells against true cells.
 

@@ -55,12 +55,14 @@ def score(
     ndim = 2 if per_slice else None
     each = {t.name: _score([inside(p, a, b, chosen, boundaries)], [b], chosen, ndim) for p, t, a, b in pairs}
     result: Scores = {"truth": chosen} | ({"per_slice": per_slice} if chosen == "cells" else {})
+    predictions, truths = [inside(p, a, b, chosen, boundaries) for p, _, a, b in pairs], [b for *_, b in pairs]
     if len(pairs) == 1:
         result.update(*each.values())
     else:
-        predictions = [inside(p, a, b, chosen, boundaries) for p, _, a, b in pairs]
-        result.update(_score(predictions, [b for *_, b in pairs], chosen, ndim))
+        result.update(_score(predictions, truths, chosen, ndim))
         result.update(mean=mean(each.values()), images=each)
+    if chosen == "membrane" and not boundaries:
+        _say_if_inverted(pairs[0][0] if len(pairs) == 1 else prediction, predictions, truths)
     typer.echo(json.dumps(plain(result), indent=2))
 
 
@@ -75,6 +77,15 @@ def _numbered_by_slice(pairs: list[tuple[Path, Path, Array, Array]]) -> bool:
                 typer.echo(f"napari-unet: {name} {words}", err=True)
                 return True
     return False
+
+
+def _say_if_inverted(path: Path, predictions: list[Array], truths: list[Array]) -> None:
+    """Say so if a prediction is probably the boundaries, not the insides: its score is much too low."""
+    from napari_unet.arrays.metrics import looks_inverted
+
+    if looks_inverted(predictions, truths):
+        words = "looks like boundaries and was scored as insides: use --boundaries"
+        typer.echo(f"napari-unet: {path} {words}", err=True)
 
 
 def mean(each: Iterable[Scores]) -> Scores:
