@@ -110,6 +110,28 @@ def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path)
         np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
+def test_images_of_a_folder_that_fail_are_told_at_once_and_counted(loop, tmp_path):
+    folder, _ = loop
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a", "b", "d"):
+        tifffile.imwrite(images / f"{name}.tif", load_sample("nuclei-2").image[:64, :64])
+    (images / "b.tif").write_bytes((images / "a.tif").read_bytes()[:100])
+    tifffile.imwrite(images / "c.tif", np.zeros((40, 40, 3), np.uint8), photometric="rgb")
+    result = run("predict", folder / "model.safetensors", images, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.tif", "d.tif"]
+    told = [line for line in result.stderr.splitlines() if line.startswith("napari-unet: ")]
+    assert told[0].startswith("napari-unet: b.tif: not a readable TIFF")
+    assert told[1].startswith("napari-unet: c.tif: ")
+    assert told[2:] == [f"napari-unet: 2 of 4 failed, the others are saved in {tmp_path / 'out'}"]
+    assert result.output.index("b.tif: not a readable") < result.output.index("d.tif: 64 x 64")
+    for name in ("a", "d"):
+        (images / f"{name}.tif").unlink()
+    result = run("predict", folder / "model.safetensors", images, "-o", tmp_path / "none")
+    assert "2 of 2 failed" in result.stderr
+
+
 def test_resume_goes_on(loop, tmp_path):
     folder, _ = loop
     arguments = ["train", folder / "image.tif", folder / "labels.tif", "-o", tmp_path / "m.safetensors", *SHORT]

@@ -9,7 +9,7 @@ import typer
 
 from napari_unet.cli.options import Axes, DeviceOption, Threads
 from napari_unet.cli.progress import follow
-from napari_unet.errors import UserError
+from napari_unet.errors import UserError, one_line
 from napari_unet.spec import CellMethod, CellSpec, Output, TilingSpec
 
 if TYPE_CHECKING:
@@ -36,15 +36,26 @@ def predict(
     threads: Threads = None,
     axes: Axes = None,
 ) -> None:
-    """Predict an image, or every image of a folder, with a trained model."""
+    """Predict an image, or every image of a folder (one that fails does not stop the others)."""
     tiling = TilingSpec(tile=tile, halo=parse_halo(halo), device=device, threads=threads)
     cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size)
     jobs = plan(image, out)
     from napari_unet.jobs import load
 
     trained = load(model)
+    if len(jobs) == 1:
+        _predict_one(trained, *jobs[0], output, axes, tiling, cells)
+        return
+    failed = 0
     for source, target in jobs:
-        _predict_one(trained, source, target, output, axes, tiling, cells)
+        try:
+            _predict_one(trained, source, target, output, axes, tiling, cells)
+        except (UserError, OSError, MemoryError) as error:  # the other images may be good
+            typer.echo(f"napari-unet: {source.name}: {one_line(error).removeprefix(f'{source}: ')}", err=True)
+            failed += 1
+    if failed:
+        rest = f", the others are saved in {out}" if failed < len(jobs) else ""
+        raise UserError(f"{failed} of {len(jobs)} failed{rest}")
 
 
 def parse_halo(text: str) -> int | Literal["exact", "auto"]:
