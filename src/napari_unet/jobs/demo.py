@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from PIL import ImageDraw
 from skimage.segmentation import find_boundaries
 
 from napari_unet.arrays.axes import Image
@@ -30,6 +31,10 @@ Array = npt.NDArray[Any]
 
 STEPS = 150
 """Steps of each training. Steps, not seconds: a slow or busy machine takes longer, and finds the same cells."""
+TITLES = ("image", "inside (probability)", "cells")
+"""Of the panels of a picture."""
+GAP, STRIP = 8, 16
+"""Pixels between panels; height of the strip with their titles."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ def table(scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def picture(image: Array, inside: Array, cells: Array) -> npt.NDArray[np.uint8]:
-    """Put an image, the inside probability and the outlined cells side by side.
+    """Put an image, the inside probability and the outlined cells side by side, each under its title.
 
     Parameters
     ----------
@@ -156,7 +161,7 @@ def picture(image: Array, inside: Array, cells: Array) -> npt.NDArray[np.uint8]:
     Returns
     -------
     ndarray
-        uint8 (Y, 3 X + 16, 3).
+        uint8 (`STRIP` + Y, 3 X + 2 `GAP`, 3).
     """
     low, high = np.percentile(image, (0.5, 99.5))
     grey = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
@@ -165,10 +170,14 @@ def picture(image: Array, inside: Array, cells: Array) -> npt.NDArray[np.uint8]:
     filled = cells > 0
     panels[2][filled] = 0.55 * panels[2][filled] + 0.45 * colours[cells[filled]]
     panels[2][find_boundaries(cells, mode="inner")] = (1.0, 0.9, 0.1)
-    gap = np.ones((image.shape[0], 8, 3))
-    joined = np.concatenate([panels[0], gap, panels[1], gap, panels[2]], axis=1)
-    result: npt.NDArray[np.uint8] = np.rint(joined * 255).astype(np.uint8)
-    return result
+    height, width = image.shape
+    sheet = Pillow.new("RGB", (3 * width + 2 * GAP, STRIP + height), "white")
+    pen = ImageDraw.Draw(sheet)
+    for n, (title, panel) in enumerate(zip(TITLES, panels, strict=True)):
+        left = n * (width + GAP)
+        pen.text((left + 2, 2), title, fill="black")
+        sheet.paste(Pillow.fromarray(np.rint(panel * 255).astype(np.uint8)), (left, STRIP))
+    return np.asarray(sheet)
 
 
 def _columns(image: Image, columns: slice) -> Image:
