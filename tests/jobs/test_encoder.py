@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
@@ -33,13 +34,12 @@ def published(tmp_path):
     return tmp_path / "vgg16.pth", tensors
 
 
-def training(net, start=None, **options):
-    train = TrainSpec(steps=4, patch=(64, 64), batch=2, threads=1, learning_rate=1e-2, **options)
-    return Training(
-        [load_sample("epithelium").pair()],
-        TrainingSpec(target=TargetSpec(style="cells"), net=net, train=train),
-        start=start,
+def training(net, output=None, *, resume=False, start=None, **options):
+    train = TrainSpec(
+        **{"steps": 4, "patch": (64, 64), "batch": 2, "threads": 1, "learning_rate": 1e-2, **options}
     )
+    spec = TrainingSpec(target=TargetSpec(style="cells"), net=net, train=train)
+    return Training([load_sample("epithelium").pair()], spec, output=output, resume=resume, start=start)
 
 
 def encoder_of(job):
@@ -99,3 +99,28 @@ def test_two_channels_are_no_colours(net):
         Training(
             [(both, labels)], TrainingSpec(target=TargetSpec(style="cells"), net=net, train=TrainSpec(steps=1))
         )
+
+
+def test_going_on_needs_no_file_and_may_thaw_the_encoder(published, tmp_path):
+    path, _ = published
+    output = tmp_path / "m.safetensors"
+    list(training(NET, output, encoder_weights="imagenet", encoder_file=path, freeze_encoder=True))
+    path.unlink()
+    second = training(NET, output, resume=True, steps=8, encoder_weights="imagenet", encoder_file=path)
+    before = encoder_of(second)
+    list(second)
+    assert all(not torch.equal(v, before[k]) for k, v in encoder_of(second).items())
+    third = training(NET, output, resume=True, steps=12, freeze_encoder=True)
+    before = encoder_of(third)
+    list(third)
+    assert all(torch.equal(v, before[k]) for k, v in encoder_of(third).items())
+
+
+def test_a_frozen_encoder_of_random_weights_is_warned_of():
+    notes = training(NET, freeze_encoder=True).notes
+    assert any("frozen at random weights" in n.text and n.warning for n in notes)
+
+
+def test_a_file_without_the_wish_for_it_is_refused(published):
+    with pytest.raises(ValidationError, match="say encoder_weights imagenet"):
+        training(NET, encoder_file=published[0])

@@ -195,7 +195,7 @@ def test_a_model_can_be_the_start():
     first = nu.train(IMAGE, classes(CELLS), steps=40, **SMALL)
     short = nu.train(IMAGE, classes(CELLS), steps=1, learning_rate=1e-6, start=first, **SMALL)
     assert np.abs(short.predict(IMAGE) - first.predict(IMAGE)).mean() < 0.1
-    with pytest.raises(nu.UserError, match="network differs"):
+    with pytest.raises(nu.UserError, match="does not fit"):
         nu.train(IMAGE, classes(CELLS), steps=1, start=first, base=4, depth=2, patch=(64, 64))
 
 
@@ -341,6 +341,41 @@ def test_the_held_out_part_of_a_small_image_is_judged_as_the_rest_of_the_tissue(
     assert checks[-1].loss < 1.1 * min(c.loss for c in checks)
     found = job.model().cells(np.asarray(image.data)[right])
     assert instance_score(found, np.asarray(labels.data)[right]).ap50 > 0.8
+
+
+def test_a_start_that_does_not_fit_is_named():
+    model = job_of(steps=2).model()
+    spec = make_spec(shape={"base": 4, "depth": 2}, train={"steps": 1})
+    with pytest.raises(nu.UserError, match="the start model does not fit: its base is 8, here it is 4"):
+        Training([pair(IMAGE, classes(CELLS))], spec, start=model)
+    with pytest.raises(nu.UserError, match="start model is of the network 'unet', not 'unet-dice'"):
+        Training([pair(IMAGE, classes(CELLS))], make_spec(net="unet-dice"), start=model)
+
+
+def test_a_3d_training_of_before_the_plans_by_spacing_goes_on(tmp_path):
+    """Its spec has no strides; nor does another number of slices change the levels of a training."""
+    image, labels = tissue((12, 40, 40), 20)
+    path = tmp_path / "m.safetensors"
+    spec = make_spec(net="unet3d", shape={"base": 4, "depth": 1}, target={"style": "cells"}, train={"steps": 3})
+    volumes = Image(image, "ZYX", (4, 1, 1)), Image(labels, "ZYX", (4, 1, 1))
+    planned = Training([volumes], spec, output=path)
+    assert planned.spec.net.strides == ((1, 2, 2),)
+    old = spec.net.model_copy(update={"strides": ((2, 2, 2),), "kernels": ((3, 3, 3),) * 2})
+    list(Training([volumes], spec.model_copy(update={"net": old}), output=path))
+    tensors, facts = modelfile.read_tensors(path.with_suffix(".resume.safetensors"))
+    facts["spec"]["net"] |= {"strides": None, "kernels": None}
+    modelfile.write_tensors(path.with_suffix(".resume.safetensors"), tensors, facts)
+    longer = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 5})})
+    steps = [e.step for e in Training([volumes], longer, output=path, resume=True) if isinstance(e, StepDone)]
+    assert steps == [4, 5]
+
+
+def test_a_patch_much_larger_than_the_image_is_warned_of():
+    small = pair(IMAGE[:60, :70], classes(CELLS)[:60, :70])
+    notes = Training([small], make_spec("unet2015", shape={"base": 2})).notes
+    assert any("patch (572, 572) is much larger than the image (60, 70)" in n.text for n in notes)
+    notes = Training([small], make_spec(shape={"base": 2})).notes
+    assert not any("larger" in n.text for n in notes)
 
 
 @pytest.mark.parametrize(("first", "second"), [("sgd", "adam"), ("adam", "sgd"), ("adamw", "sgd"), ("sgd", "sgd")])

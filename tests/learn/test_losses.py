@@ -17,6 +17,7 @@ from napari_unet.learn.losses import (
     pixel_weights,
     soft_dice,
 )
+from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainSpec, UNetDiceSpec, UNetKerasSpec, UNetSpec, VGG16UNetSpec, VNetSpec
 from napari_unet.storage.samples import load_sample
 
@@ -152,6 +153,23 @@ def test_no_loss_looks_at_unannotated_pixels_and_all_prefer_the_truth(net, loss)
     outputs.grad = None
     function(outputs, nothing, weights).backward()
     assert (outputs.grad == 0).all()
+
+
+def test_dice_of_one_sigmoid_counts_both_classes():
+    """Whichever of the two is rare, missing it all is half of the loss."""
+    function = make_loss(TrainSpec(), UNetDiceSpec())
+    target = torch.zeros(1, 20, 20, dtype=torch.long)
+    target[0, 0] = 1
+    for sign in (1, -1):
+        everything = torch.full((1, 1, 20, 20), 9.0 * sign)
+        assert float(function(everything, target if sign == 1 else 1 - target, None)) > 0.4
+
+
+def test_sigmoids_far_below_zero_still_make_probabilities():
+    outputs = torch.tensor([-200.0, -201.0, -300.0]).reshape(1, 3, 1)
+    chances = probabilities(outputs, VGG16UNetSpec(classes=3))
+    torch.testing.assert_close(chances.sum(dim=1), torch.ones(1, 1))
+    assert chances[0, 0, 0] > 0.7
 
 
 def test_weights_are_equation_2_of_the_2015_paper_on_real_cells():

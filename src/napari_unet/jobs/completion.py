@@ -76,6 +76,25 @@ def _with_levels(net: UNet3DSpec, image: Image, start: NetSpec | None) -> UNet3D
     return net.model_copy(update={"strides": strides, "kernels": kernels})
 
 
+def check_start(theirs: NetSpec, ours: NetSpec) -> None:
+    """Raise `UserError` unless the weights of one network fit another; dropout has none.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import UNetSpec
+    >>> check_start(UNetSpec(base=8), UNetSpec())
+    Traceback (most recent call last):
+    ...
+    napari_unet.errors.UserError: the start model does not fit: its base is 8, here it is 16
+    """
+    if theirs.kind != ours.kind:
+        raise UserError(f"the start model is of the network '{theirs.kind}', not '{ours.kind}': choose that one")
+    then, now = theirs.model_dump(exclude={"dropout"}), ours.model_dump(exclude={"dropout"})
+    differing = [f"its {name} is {then[name]}, here it is {now[name]}" for name in then if then[name] != now[name]]
+    if differing:
+        raise UserError(f"the start model does not fit: {'; '.join(differing)}")
+
+
 def _patch(wanted: tuple[int, ...] | None, net: NetSpec, pairs: Pairs) -> tuple[int, ...]:
     """Check a patch size, or choose one.
 
@@ -108,7 +127,12 @@ def explain(spec: TrainingSpec, found: data.Survey, image: Image) -> Iterator[No
     if found.unpainted == "boundary" and spec.target.unpainted == "auto":
         cure = "if they are narrow background, say so (unpainted: background)"
         yield Note(f"unpainted pixels are thin lines between cells: taken as boundary; {cure}")
-    net = spec.net
+    net, patch = spec.net, spec.train.patch or ()
+    given = [n - 2 * m for n, m in zip(patch, geometry_of(net).margin, strict=True)]
+    size = image.shape[5 - net.ndim :]
+    if any(g >= 1.5 * n and g > SMALL for g, n in zip(given, size, strict=True)):
+        words = f"the patch {patch} is much larger than the image {size}: most of it is mirrored"
+        yield Note(f"{words}; a smaller patch is faster and learns more", warning=True)
     if isinstance(net, UNet3DSpec) and net.strides is not None and net.kernels is not None:
         yield Note(spacing.describe(image.spacing, net.strides, net.kernels))
 

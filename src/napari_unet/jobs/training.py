@@ -15,7 +15,7 @@ from napari_unet.arrays import regions
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
-from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
+from napari_unet.jobs.completion import check_output, check_start, complete, explain, invalid_pixels
 from napari_unet.jobs.encoder import load_imagenet
 from napari_unet.jobs.hints import missing_background
 from napari_unet.jobs.model import Model
@@ -31,7 +31,6 @@ from napari_unet.spec import ClassSpec, TrainingSpec
 
 Held = tuple[tuple[int, ...], tuple[slice, ...]]
 """A held-out box: its plane (pair, t, z) and slices."""
-State = tuple[dict[str, torch.Tensor], dict[str, Any]]
 EARLY = 10.0
 """Seconds of training after which it is saved for the first time, checked or not."""
 OFTEN = 300.0
@@ -71,28 +70,32 @@ class Training:
         start: Model | None = None,
     ) -> None:
         check_output(output)
-        found = data.survey(pairs, spec.target)
-        self.spec = complete(spec, pairs, found, start.spec.net if start is not None else None)
-        self.counts = found.counts
         self.output = output
+        found = data.survey(pairs, spec.target)
+        before = self._read_state() if resume else None
+        earlier = start.spec.net if start is not None else before[0].net if before is not None else None
+        self.spec = complete(spec, pairs, found, earlier)
+        if before is not None:
+            self._check_same(before[0])
+        self.counts = found.counts
         self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]
         units = list(data.load_units(pairs, found, self.spec))
         self.notes += invalid_pixels(units)
-        before = self._read_state() if resume else None
         set_threads(spec.train.threads)
         keep_memory()
         torch.manual_seed(spec.train.seed)
         device, words = choose_device(spec.train.device)
         self.notes.append(Note(words))
         self._device = device
-        self._held_out = self._hold_out(units, before)
+        self._held_out = self._hold_out(units, None if before is None else before[2])
         sampler, held_out = self._split(units)
         balanced = balance(sampler.counts) if spec.train.class_balance else None
-        self._loop = Loop(self._network(start), sampler, held_out, self.spec, device, balanced)
+        network = self._network(start, goes_on=resume)
+        self._loop = Loop(network, sampler, held_out, self.spec, device, balanced)
         self._previewer = Previewer(self.spec, device)
         self._normalisation = units[0].normalisation
         if before is not None:
-            self._loop.restore(*before)
+            self._loop.restore(*before[1:])
             self._loop.judge_again()
         self._begun = self._loop.progress.step
         self._due = self._loop.progress.seconds + EARLY
@@ -166,11 +169,10 @@ class Training:
     def _margin(self) -> tuple[int, ...]:
         return geometry_of(self.spec.net).margin
 
-    def _hold_out(self, units: list[data.Unit], before: State | None) -> list[Held]:
+    def _hold_out(self, units: list[data.Unit], facts: dict[str, Any] | None) -> list[Held]:
         """Choose what is held out of training; a training that goes on keeps what it held out before."""
-        if before is not None and before[1]["held_out"]:
-            kept = before[1]["held_out"]
-            return [(tuple(h["place"]), tuple(slice(*s) for s in h["box"])) for h in kept]
+        if facts is not None and facts["held_out"]:
+            return [(tuple(h["place"]), tuple(slice(*s) for s in h["box"])) for h in facts["held_out"]]
         train = self.spec.train
         assert train.patch is not None  # filled in by `complete`
         blocks = regions.hold_out(
@@ -208,31 +210,36 @@ class Training:
         )
         return sampler, data.held_out_batch(units, blocks, train.patch, self._margin)
 
-    def _network(self, start: Model | None) -> nn.Module:
-        """Build the network: fresh, with the encoder's ImageNet weights, or as a model left it."""
+    def _network(self, start: Model | None, *, goes_on: bool) -> nn.Module:
+        """Build the network: fresh, with the encoder's ImageNet weights, or as a model left it.
+
+        A training that goes on gets its weights later.
+        """
         network = build(self.spec.net)
         train = self.spec.train
         if start is not None:
-            if start.spec.net != self.spec.net:
-                raise UserError(
-                    f"the start model's network differs: it is {start.spec.net!r}, needed is {self.spec.net!r}"
-                )
+            check_start(start.spec.net, self.spec.net)
             network.load_state_dict(start.trained.network.state_dict())
-        elif train.encoder_weights == "imagenet":
+        elif train.encoder_weights == "imagenet" and not goes_on:
             self.notes.append(load_imagenet(network, self.spec.net, train.encoder_file))
+        elif train.freeze_encoder and not goes_on:
+            self.notes.append(Note("the encoder is frozen at random weights: it will not learn", warning=True))
         if train.freeze_encoder:
             freeze(network.get_submodule("encoder"))
         return network
 
-    def _read_state(self) -> State:
+    def _read_state(self) -> tuple[TrainingSpec, dict[str, torch.Tensor], dict[str, Any]]:
+        """Read what a training left behind: its spec, tensors, and facts."""
         path = self.resume_path
         if path is None or not path.is_file():
             raise UserError(f"there is nothing to go on from: {path or 'no output file'} does not exist")
         tensors, facts = modelfile.read_tensors(path)
-        before = TrainingSpec.model_validate(facts["spec"])
+        return TrainingSpec.model_validate(facts["spec"]), tensors, facts
+
+    def _check_same(self, before: TrainingSpec) -> None:
         if before.net != self.spec.net or before.target != self.spec.target:
-            raise UserError(f"{path} belongs to a training with another network or other classes; train anew")
-        return tensors, facts
+            what = f"{self.resume_path} belongs to a training with another network or other classes"
+            raise UserError(f"{what}; train anew")
 
 
 def beside(a: Sequence[int], b: Sequence[int]) -> bool:

@@ -16,7 +16,7 @@ from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
-from napari_unet.nets.freeze import free_modules, train_mode
+from napari_unet.nets.freeze import free_modules, is_frozen, train_mode
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainingSpec, TrainSpec
 
@@ -280,6 +280,9 @@ class Loop:
 
         self.network.load_state_dict(part("network."))
         self.average.load_state_dict(part("average."))
+        for name, module in self.network.named_modules():
+            if is_frozen(module):  # as the user knows it: the average would otherwise go on following
+                module.load_state_dict(self.average.get_submodule(name).state_dict())
         self.best = part("best.")
         before, now = TrainingSpec.model_validate(facts["spec"]).train, self.spec.train
         if (before.optimizer, before.freeze_encoder) == (now.optimizer, now.freeze_encoder):

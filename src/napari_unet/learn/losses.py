@@ -150,14 +150,18 @@ def pixel_weights(target: Tensor, border: Tensor | None, classes: Tensor | None)
 
 
 def make_loss(train: TrainSpec, net: NetSpec) -> LossFunction:
-    """Choose the loss that a training asks for, or the network's own."""
+    """Choose the loss that a training asks for, or the network's own.
+
+    Dice counts both classes of a single sigmoid: which of them is rare depends on the image.
+    """
     kind = train.loss or default_loss(net)
     entropy = cross_entropy if net.activation == "softmax" else binary_cross_entropy
     if kind in ("cross-entropy", "binary-cross-entropy"):
         return entropy
 
     def dice(outputs: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-        chances = probabilities(outputs, net) if net.activation == "softmax" else outputs.float().sigmoid()
+        several = net.activation == "sigmoid" and net.outputs > 1
+        chances = outputs.float().sigmoid() if several else probabilities(outputs, net)
         return soft_dice(chances, target, weights, squared=train.dice_squared)
 
     if kind == "dice":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, cat, zeros_like
+from torch.nn.functional import logsigmoid
 
 from napari_unet.spec import NetSpec
 
@@ -36,5 +37,4 @@ def probabilities(outputs: Tensor, net: NetSpec) -> Tensor:
         return outputs.softmax(dim=1)
     if net.outputs == 1:
         return cat([outputs, zeros_like(outputs)], dim=1).softmax(dim=1)
-    single = outputs.sigmoid()
-    return single / single.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return logsigmoid(outputs).softmax(dim=1)  # the quotient, where all of them are next to 0 as well

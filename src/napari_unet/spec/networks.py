@@ -1,7 +1,7 @@
 """The networks: one spec per family. Sizes per axis are in the order Z, Y, X.
 
-Every spec has ``kind`` (its name), ``ndim``, ``in_channels``, ``classes`` and ``activation``; ``purpose`` says in a
-line what it is for, and `outputs` how many channels the network's last layer has.
+Every spec has ``kind`` (its name), ``ndim``, ``in_channels``, ``classes`` and ``activation``; ``purpose`` says in
+a line what it is for, and `outputs` how many channels the network's last layer has.
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "isbi2012-keras": Recipe(
-        "the Keras tutorial on ISBI 2012: 512x512, batch 2, Adam 1e-4, 3 rounds of 100 steps",
+        "the Keras tutorial on ISBI 2012: 512x512, batch 2, Adam 1e-4, 3 rounds of 100 steps; flips "
+        "both ways and no shear are ours",
         TrainingSpec(
             net=UNetKerasSpec(),
             train=TrainSpec(
@@ -116,7 +117,8 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "vnet": Recipe(
-        "Milletari et al. 2016: volumes of 128x128x64, two per step, Dice, momentum 0.99, learning rate 1e-4",
+        "Milletari et al. 2016: volumes of 128x128x64, two per step, Dice, momentum 0.99, learning "
+        "rate 1e-4; that it stays so and the augmentation are ours",
         TrainingSpec(
             net=VNetSpec(),
             train=TrainSpec(

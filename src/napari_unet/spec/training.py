@@ -115,6 +115,10 @@ class TrainingSpec(Spec):
             for name, plain in (("encoder_weights", "random"), ("freeze_encoder", False), ("encoder_file", None)):
                 if getattr(self.train, name) != plain:
                     raise ValueError(f"'{name}' belongs to {' and '.join(WITH_ENCODER)}, not to '{self.net.kind}'")
+        if self.train.encoder_file is not None and self.train.encoder_weights == "random":
+            raise ValueError(
+                "'encoder_file' is given, but the encoder starts at random: say encoder_weights imagenet"
+            )
         return self
 
 

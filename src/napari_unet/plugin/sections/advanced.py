@@ -39,6 +39,8 @@ _PATCHES: dict[int, Sequence[tuple[int, ...]]] = {
     2: ((96, 96), (128, 128), (192, 192), (256, 256), (384, 384)),
     3: ((16, 64, 64), (24, 80, 80), (32, 96, 96), (64, 128, 128)),
 }
+_VALID_PATCHES = ((284, 284), (380, 380), (476, 476), (572, 572))
+"""Lengths that the published U-Net can take: 188 and multiples of 16."""
 _LOSSES = (
     (None, "cross-entropy", "binary-cross-entropy", "dice", "dice+cross-entropy"),
     ("the network's own", "cross-entropy", "binary cross-entropy", "Dice", "Dice + cross-entropy"),
@@ -458,8 +460,9 @@ class AdvancedSection(Section):
         kind = self.net.kind.currentText()
         self.encoder.setVisible(kind in WITH_ENCODER)
         ndim = self.net.forms[kind].shown.ndim
+        sizes = _VALID_PATCHES if kind == "unet2015" else _PATCHES[ndim]
+        others = {*_VALID_PATCHES, *_PATCHES[2], *_PATCHES[3]} - set(sizes)
         train = self.train.value()
-        if train.patch is not None and len(train.patch) != ndim:
+        if train.patch is not None and (len(train.patch) != ndim or train.patch in others):
             self.train.setValue(train.model_copy(update={"patch": None}))
-        sizes = _PATCHES[ndim]
         self.train.offer("patch", [None, *sizes], ["automatic", *(" x ".join(map(str, size)) for size in sizes)])
