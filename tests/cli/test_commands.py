@@ -427,6 +427,17 @@ def test_a_recipe_is_printed_edited_and_replayed(loop, tmp_path):
     assert known["training"]["normalisation"]["method"] == "percentile"
 
 
+def test_the_published_network_with_batchnorm(loop, tmp_path):
+    folder, _ = loop
+    files = (folder / "image.tif", folder / "labels.tif", "-o", tmp_path / "m.safetensors")
+    shape = ("--net", "unet2015", "--base", "2", "--depth", "2", "--batchnorm", "--dropout", "0.1")
+    result = run("train", *files, *shape, "--style", "cells", "--dense", "--steps", "2", "--threads", "1")
+    assert result.exit_code == 0, result.output
+    known = json.loads(run("info", tmp_path / "m.safetensors").stdout)
+    assert (known["network"]["batchnorm"], known["network"]["dropout"]) == (True, 0.1)
+    assert known["halo"] == [20, 20]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -47,6 +47,12 @@ def test_a_network_takes_the_place_of_the_recipe_s():
     assert spec.normalisation.method == "meanstd"
 
 
+def test_settings_that_only_some_networks_have():
+    assert make_spec(net="unet2015", shape={"batchnorm": True, "dropout": 0.2}).net.batchnorm
+    with pytest.raises(UserError, match="'unet' has no setting 'batchnorm'"):
+        make_spec(net="unet", shape={"batchnorm": True})
+
+
 def test_binary_cross_entropy_brings_its_sigmoid():
     assert make_spec(train={"loss": "binary-cross-entropy"}).net.activation == "sigmoid"
     assert make_spec(net="unet-keras").net == UNetKerasSpec()

@@ -22,10 +22,10 @@ def nets() -> None:
     for name, family in NETS.items():
         spec = family.spec()
         geometry = geometry_of(spec)
-        halo = geometry.margin if any(geometry.margin) else geometry.halo
         typer.echo(
             f"{name:16} {count_parameters(build(spec)):>11,} parameters, "
-            f"sees {_size(geometry.receptive_field):>3} pixels, exact halo {_size(halo):>3}  {family.purpose}"
+            f"sees {_size(geometry.receptive_field):>3} pixels, "
+            f"exact halo {_size(geometry.context):>3}  {family.purpose}"
         )
 
 

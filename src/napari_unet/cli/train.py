@@ -73,6 +73,13 @@ def train(
     activation: Annotated[
         Activation | None, typer.Option(help="After the last layer.", rich_help_panel=_NETWORK)
     ] = None,
+    batchnorm: Annotated[
+        bool | None, typer.Option(help="BatchNorm where it is a choice.", rich_help_panel=_NETWORK)
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(help="Part that is dropped, 0 to 1, if the network does.", rich_help_panel=_NETWORK),
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="Time for training alone; 60 by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of --seconds.")] = None,
     loss: Annotated[Loss | None, typer.Option(help="Loss; the network's own.", rich_help_panel=_OPTIMISER)] = None,
@@ -133,7 +140,15 @@ def train(
     spec = make_spec(
         recipe,
         net,
-        shape={"base": base, "depth": depth, "up": up, "skips": skips, "activation": activation},
+        shape={
+            "base": base,
+            "depth": depth,
+            "up": up,
+            "skips": skips,
+            "activation": activation,
+            "batchnorm": batchnorm,
+            "dropout": dropout,
+        },
         target={
             "style": style,
             "classes": named or None,

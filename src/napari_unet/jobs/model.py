@@ -150,12 +150,13 @@ class Model:
     def describe(self) -> dict[str, Any]:
         """Facts about the model, ready for JSON."""
         net = self.spec.net
+        geometry = geometry_of(net)
         return {
             "network": net.model_dump(mode="json"),
             "classes": [c.name for c in self.classes],
             "parameters": count_parameters(self.trained.network),
-            "receptive_field": list(geometry_of(net).receptive_field),
-            "halo": list(geometry_of(net).halo),
+            "receptive_field": list(geometry.receptive_field),
+            "halo": list(geometry.context),
             "training": self.spec.model_dump(mode="json", exclude={"net"}),
             "history": [dict(h) for h in self.trained.history],
             **self.trained.info,

@@ -36,6 +36,8 @@ def train(
     up: Up | None = None,
     skips: Skips | None = None,
     activation: Activation | None = None,
+    batchnorm: bool | None = None,
+    dropout: float | None = None,
     rim: int | None = None,
     weight_map: bool | None = None,
     normalisation: Literal["percentile", "meanstd", "none"] | None = None,
@@ -72,8 +74,9 @@ def train(
         Style ``cells``: the label value of background strokes.
     classes
         Names and roles, if they are not the default.
-    base, depth, up, skips, activation
-        Width of the first level, number of poolings, way upwards, join and activation, if not the network's own.
+    base, depth, up, skips, activation, batchnorm, dropout
+        Width of the first level, number of poolings, way upwards, join, activation and so on, if not the network's
+        own; not every network has each.
     rim
         Style ``cells``: pixels of a cell, from its rim inwards, that are its boundary.
     weight_map
@@ -103,7 +106,15 @@ def train(
     spec = make_spec(
         recipe,
         net,
-        shape={"base": base, "depth": depth, "up": up, "skips": skips, "activation": activation},
+        shape={
+            "base": base,
+            "depth": depth,
+            "up": up,
+            "skips": skips,
+            "activation": activation,
+            "batchnorm": batchnorm,
+            "dropout": dropout,
+        },
         target={
             "style": style,
             "classes": tuple(classes) or None,

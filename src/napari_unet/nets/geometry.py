@@ -156,6 +156,11 @@ class Geometry:
         return tuple(a.margin for a in self.axes)
 
     @property
+    def context(self) -> tuple[int, ...]:
+        """Pixels around a tile that make it exact: the margin of a valid network, else the halo."""
+        return tuple(a.margin or a.halo for a in self.axes)
+
+    @property
     def receptive_field(self) -> tuple[int, ...]:
         """Sides of the centred box that holds whatever an output pixel of any phase depends on, pixels."""
         return tuple(2 * a.reach + 1 for a in self.axes)
