@@ -13,6 +13,7 @@ from napari_unet.engine.client import Engine
 from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
+from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.keys import Keys
@@ -72,7 +73,10 @@ class UNetDock(QWidget):
             },
         )
         self._lifetime = Lifetime(self, lambda: self.controller.job is not None, self.shut_down)
-        self._outer = Outer((self._lifetime.forget, self._bridge.close, self._keys.close, self.controller.close))
+        canvas = CanvasKeeper(viewer, self)
+        self._outer = Outer(
+            (self._lifetime.forget, canvas.close, self._bridge.close, self._keys.close, self.controller.close)
+        )
         self.destroyed.connect(self._outer.end)
         self._start_timers()
         self._show_theme()
