@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dask.array as da
@@ -16,6 +17,7 @@ from napari_unet.plugin import annotation
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
+from napari_unet.plugin.notices import PAINT
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
 from napari_unet.spec import BOUNDARY, CELL, TargetSpec, TrainingSpec, UNetSpec
@@ -166,6 +168,61 @@ def test_deleting_the_preview_layer_switches_it_off(desk: Desk) -> None:
     desk.controller.live.switch(True)
     desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
     assert "U-Net preview" in desk.viewer.layers
+
+
+def test_nothing_is_removed_in_the_midst_of_a_removal(desk: Desk) -> None:
+    """napari deletes the selected layers in a loop; one that went by itself ends it half-way."""
+    waiting: list[Callable[[], None]] = []
+    desk.controller.later = waiting.append
+    desk.paint()
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    switched = []
+    desk.controller.live.switched.connect(switched.append)
+    desk.viewer.layers.remove(desk.image)
+    assert "U-Net preview" in desk.viewer.layers
+    desk.viewer.layers.remove("U-Net preview")
+    for action in waiting:
+        action()
+    assert switched == []  # it went with its image
+
+    waiting.clear()
+    desk.viewer.add_image(desk.image.data, name="again")
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    desk.viewer.dims.ndisplay = 3
+    assert "U-Net preview" in desk.viewer.layers
+    waiting[-1]()
+    assert "U-Net preview" not in desk.viewer.layers
+
+
+def test_layers_deleted_while_training_are_told_once(desk: Desk) -> None:
+    waiting: list[Callable[[], None]] = []
+    desk.controller.later = waiting.append
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    desk.viewer.layers.clear()
+    for action in waiting:
+        action()
+    text = "'strokes' and 'stack' were deleted. The training goes on with its own copy; Stop ends it."
+    assert [m.text for m in desk.messages if "deleted" in m.text] == [text]
+    assert desk.said == text
+
+
+def test_sentences_about_another_choice_do_not_stay(desk: Desk) -> None:
+    desk.controller.train(TrainingSpec())
+    assert "no annotation layer" in desk.said
+    desk.paint()
+    assert desk.said == PAINT
+    desk.controller.selection.set_axes("YXS")
+    assert "colours" in desk.said
+    desk.controller.selection.set_axes("ZYX")
+    assert desk.said == PAINT
+    desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec(in_channels=2))
+    desk.controller.segment(SegmentRequest(True, ("cells",)))
+    assert "needs 2 channels" in desk.said
+    desk.controller.selection.choose_image(desk.viewer.add_image(np.zeros((2, 40, 50)), name="other"))
+    assert desk.said.startswith("'other' is chosen")
+    desk.viewer.layers.clear()
+    assert "Open an image" in desk.said
 
 
 def test_preview_of_another_image_is_dropped(desk: Desk) -> None:

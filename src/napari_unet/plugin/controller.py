@@ -16,7 +16,8 @@ from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import Job, Kind, Known, Message, Shown, decide
 from napari_unet.plugin.layers import Geometry, labels_of
-from napari_unet.plugin.live import LivePreview
+from napari_unet.plugin.live import Later, LivePreview, at_once
+from napari_unet.plugin.notices import Notices
 from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.requests import SegmentRequest, end_of_job
 from napari_unet.plugin.results import Results, Store, Wanted
@@ -62,7 +63,9 @@ class Controller:
         self.checkpoints = checkpoints or Checkpoints()
         self.selection = Selection(viewer)
         self.painter = Painter(viewer, self.selection)
-        self.live = LivePreview(viewer, self.selection, engine)
+        self.later: Later = at_once
+        """Calls an action when napari is done with what it is at, so that layers may be added or removed."""
+        self.live = LivePreview(viewer, self.selection, engine, lambda action: self.later(action))
         self.job: Job | None = None
         self.model_name = ""
         self.seconds_trained = 0.0
@@ -79,6 +82,13 @@ class Controller:
         self._image: Image | None = None
         self.selection.changed.connect(self._selection_changed)
         self.painter.said.connect(self.said.emit)
+        self.notices = Notices(
+            self.selection,
+            lambda: self.job,
+            lambda: self.has_model,
+            self.said.emit,
+            lambda action: self.later(action),
+        )
 
     def close(self) -> None:
         """End the engine and let go of the viewer."""
@@ -118,8 +128,7 @@ class Controller:
     def _selection_changed(self) -> None:
         image = self.selection.image
         if image is None and self._image is not None:
-            self.engine.clear_view()
-            self.live.layer.remove()
+            self.live.leave()
         elif image is not None and (self._image is None or image.data is not self._image.data):
             self.live.ask()
         self._image = image

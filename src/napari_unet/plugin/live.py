@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from napari.components import ViewerModel
@@ -12,6 +13,13 @@ from napari_unet.plugin.layers import plane_at
 from napari_unet.plugin.preview import PreviewLayer
 from napari_unet.plugin.selection import Selection
 
+Later = Callable[[Callable[[], None]], None]
+
+
+def at_once(action: Callable[[], None]) -> None:
+    """Call an action; where there is no window, nothing has to wait."""
+    action()
+
 
 class LivePreview:
     """Asks the engine for the plane in view whenever it changes.
@@ -20,12 +28,21 @@ class LivePreview:
     ----------
     viewer, selection, engine
         What is looked at, which image, and who predicts it.
+    later
+        Calls an action when napari is done with what it is at. napari deletes the selected layers in a loop, and
+        stumbles over one that is gone already.
     """
 
     switched = Signal(bool)
 
-    def __init__(self, viewer: ViewerModel, selection: Selection, engine: Engine) -> None:
-        self._viewer, self._selection, self._engine = viewer, selection, engine
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        selection: Selection,
+        engine: Engine,
+        later: Later = at_once,
+    ) -> None:
+        self._viewer, self._selection, self._engine, self._later = viewer, selection, engine, later
         self._asked: tuple[int, int] | None = None
         self.layer = PreviewLayer(viewer)
         self.on = True
@@ -68,7 +85,7 @@ class LivePreview:
         if self._selection.image is None or not self.on:
             return
         if self._viewer.dims.ndisplay != 2:
-            self.layer.remove()
+            self._later(self._tidy)
             self._asked = None
         elif self.plane != self._asked:
             self._asked = self.plane
@@ -82,6 +99,21 @@ class LivePreview:
         if wanted and geometry is not None:
             self.layer.show(preview.probabilities, preview.classes, geometry)
 
+    def leave(self) -> None:
+        """Show nothing: there is no image any more."""
+        self._engine.clear_view()
+        self._later(self._tidy)
+
+    def _tidy(self) -> None:
+        """Take the layer away where it has nothing to lie over."""
+        if self._selection.image is None or self._viewer.dims.ndisplay != 2:
+            self.layer.remove()
+
     def _removed(self, event: Any) -> None:
         if self.layer.forget(event.value):
+            self._later(self._deleted)
+
+    def _deleted(self) -> None:
+        """Take the deletion of the preview as switching it off, unless its image has gone with it."""
+        if self._selection.image is not None:
             self.switch(False)
