@@ -245,6 +245,65 @@ def segment(desk: Desk, *, slice_only: bool = True, z: int = 0, value: int = 1) 
     desk.controller.on_job_finished(result("predict"))
 
 
+def eyes(desk: Desk) -> dict[str, bool]:
+    return {layer.name: layer.visible for layer in desk.viewer.layers}
+
+
+def test_only_one_of_preview_and_results_is_visible(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    segment(desk)
+    seen = {"stack": True, "strokes": True}
+    assert eyes(desk) == seen | dict.fromkeys(["U-Net preview", "boundaries"], False) | {"cells": True}
+    assert [x.name for x in desk.viewer.layers][-3] == "strokes"  # below the results
+    assert not desk.controller.live.on
+    desk.viewer.dims.set_current_step(0, 3)
+    assert not desk.viewer.layers["U-Net preview"].visible
+
+    desk.viewer.layers["boundaries"].visible = True
+    desk.controller.train(TrainingSpec(), go_on=False)
+    assert desk.controller.live.on
+    assert eyes(desk) == {
+        "stack": True,
+        "U-Net preview": True,
+        "strokes": True,
+        "boundaries": False,
+        "cells": False,
+    }
+    desk.finish_training()
+    segment(desk)
+    assert eyes(desk) == {
+        "stack": True,
+        "U-Net preview": False,
+        "strokes": True,
+        "boundaries": True,
+        "cells": True,
+    }
+
+
+def test_earlier_results_do_not_shine_through(desk: Desk) -> None:
+    segment(desk, slice_only=False)
+    segment(desk, slice_only=False)
+    assert [name for name, visible in eyes(desk).items() if visible] == ["stack", "cells [1]"]
+
+
+def test_the_eye_of_the_preview_is_its_switch(desk: Desk) -> None:
+    switched = []
+    desk.controller.live.switched.connect(switched.append)
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    layer = desk.viewer.layers["U-Net preview"]
+    layer.visible = False
+    assert switched == [False]
+    asked = desk.engine.count("set_view")
+    desk.controller.live.switch(True)
+    assert layer.visible
+    assert desk.engine.count("set_view") == asked + 1
+    desk.paint()
+    desk.controller.live.switch(False)
+    desk.controller.train(TrainingSpec())
+    assert not layer.visible  # switched off by the user, not by results
+
+
 def test_results_lie_where_the_image_does(desk: Desk) -> None:
     segment(desk, slice_only=False)
     for name in ("boundaries", "cells"):

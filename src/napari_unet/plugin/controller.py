@@ -148,6 +148,9 @@ class Controller:
             self.say(str(error), "error")
             return
         self._autosave = autosave
+        self.live.bring_back()
+        if self._results is not None:
+            self._results.set_aside(keep=self.selection.labels_layer)
         if not self.live.on:
             self.engine.clear_view()
         self._begin("train", go_on=go_on)
@@ -260,6 +263,8 @@ class Controller:
         names = [o.output for o in outputs]
         if not (self._reuse and self._results is not None and self._results.reusable(names, geometry)):
             classes = self.engine.model.classes
+            if self._results is not None:
+                self._results.set_aside(keep=self.selection.labels_layer)
             self._results = Results(self.viewer, geometry, image.result_axes, classes, self._store)
         try:
             self._results.allocate([Wanted(o.output, o.dtype) for o in outputs])
@@ -267,6 +272,8 @@ class Controller:
             self._results = None
             self.stop()
             self.say(str(error), "error")
+        else:
+            self.live.set_aside()
 
     def on_block(self, block: Block) -> None:
         """Write a part of the prediction into its layer."""

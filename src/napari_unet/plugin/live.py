@@ -45,7 +45,9 @@ class LivePreview:
         self._viewer, self._selection, self._engine, self._later = viewer, selection, engine, later
         self._asked: tuple[int, int] | None = None
         self.layer = PreviewLayer(viewer)
+        self.layer.eye_moved.connect(self.switch)
         self.on = True
+        self._aside = False
         self._events = (viewer.dims.events.point, viewer.dims.events.ndisplay)
         for event in self._events:
             event.connect(self.follow)
@@ -66,14 +68,28 @@ class LivePreview:
         return plane_at(layer, image, self._viewer.dims.point)
 
     def switch(self, on: bool) -> None:
-        """Show or hide the preview."""
+        """Show or hide the preview; the eye of its layer does the same."""
+        self._aside = False
+        if on == self.on:
+            return
         self.on = on
+        self.layer.set_visible(on)
         if on:
             self.ask()
         else:
             self._engine.clear_view()
-            self.layer.remove()
         self.switched.emit(on)
+
+    def set_aside(self) -> None:
+        """Hide the preview where results take its place."""
+        if self.on:
+            self.switch(False)
+            self._aside = True
+
+    def bring_back(self) -> None:
+        """Show the preview again if it was only set aside."""
+        if self._aside:
+            self.switch(True)
 
     def ask(self) -> None:
         """Ask for the plane in view, even if it was asked for before."""
