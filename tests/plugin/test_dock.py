@@ -12,9 +12,9 @@ import napari
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QRect, Qt
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QSlider, QSpinBox
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QSlider, QSpinBox
 
 from napari_unet.events import CheckDone, StepDone
 from napari_unet.plugin.checkpoints import Checkpoints
@@ -203,6 +203,34 @@ def test_all_buttons_fit_on_a_small_screen(dock: UNetDock, viewer: napari.Viewer
     for made in dock.findChildren(QAbstractButton):
         if made.isVisible():
             assert made.mapTo(dock, made.rect().topRight()).x() <= dock.width()
+
+
+def needed_by(label: QLabel) -> QRect:
+    """The room that a label's lines take."""
+    width, flags = label.contentsRect().width(), Qt.TextFlag.TextWordWrap
+    return label.fontMetrics().boundingRect(0, 0, width, 9999, flags, QLabel.text(label))
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1366, 768)])
+def test_nothing_is_cut_at_the_side_of_a_small_screen(
+    dock: UNetDock, viewer: napari.Viewer, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    viewer.window._qt_window.resize(*size)
+    form = dock.annotate.form
+    form.style_box.setCurrentIndex(1)
+    form.background.setValue(999_999)
+    path = "/home/me/.cache/napari-unet-live/trainings/training-20261121-084455-123456-12345.resume.safetensors"
+    dock.controller.say(f"{path} belongs to a training with another network.", "error")
+    dock.model.show_model(path)
+    qtbot.wait(100)
+    box = form.background
+    assert box.fontMetrics().horizontalAdvance(box.text()) < box.lineEdit().width()
+    assert form.unpainted.width() >= form.unpainted.sizeHint().width()
+    for label in (dock.status.text, dock.model.text):
+        assert path in label.text()
+        needed, room = needed_by(label), label.contentsRect()
+        assert needed.width() <= room.width()
+        qtbot.waitUntil(lambda label=label, needed=needed: needed.height() <= label.contentsRect().height())
 
 
 def test_both_themes(dock: UNetDock, viewer: napari.Viewer) -> None:
