@@ -79,9 +79,6 @@ def main() -> None:
 
     dock.segment.segment_button.click()
     wait_for(lambda: dock.controller.job is None)
-    strokes.visible = False
-    dock.preview.box.click()
-    viewer.layers["boundaries"].visible = False
     rest(1000)
     viewer.window.screenshot(given.folder / "window.png", canvas_only=False, flash=False)
     print(dock.status.text.text(), "|", instance_score(viewer.layers["cells"].data, truth))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dask.array as da
@@ -18,6 +19,7 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.fetch import End, Progress
+from napari_unet.plugin.notices import PAINT
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
 from napari_unet.spec import BOUNDARY, CELL, RECIPES, TargetSpec, TrainingSpec, UNetSpec
@@ -172,6 +174,61 @@ def test_deleting_the_preview_layer_switches_it_off(desk: Desk) -> None:
     assert "U-Net preview" in desk.viewer.layers
 
 
+def test_nothing_is_removed_in_the_midst_of_a_removal(desk: Desk) -> None:
+    """napari deletes the selected layers in a loop; one that went by itself ends it half-way."""
+    waiting: list[Callable[[], None]] = []
+    desk.controller.later = waiting.append
+    desk.paint()
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    switched = []
+    desk.controller.live.switched.connect(switched.append)
+    desk.viewer.layers.remove(desk.image)
+    assert "U-Net preview" in desk.viewer.layers
+    desk.viewer.layers.remove("U-Net preview")
+    for action in waiting:
+        action()
+    assert switched == []  # it went with its image
+
+    waiting.clear()
+    desk.viewer.add_image(desk.image.data, name="again")
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    desk.viewer.dims.ndisplay = 3
+    assert "U-Net preview" in desk.viewer.layers
+    waiting[-1]()
+    assert "U-Net preview" not in desk.viewer.layers
+
+
+def test_layers_deleted_while_training_are_told_once(desk: Desk) -> None:
+    waiting: list[Callable[[], None]] = []
+    desk.controller.later = waiting.append
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    desk.viewer.layers.clear()
+    for action in waiting:
+        action()
+    text = "'strokes' and 'stack' were deleted. The training goes on with its own copy; Stop ends it."
+    assert [m.text for m in desk.messages if "deleted" in m.text] == [text]
+    assert desk.said == text
+
+
+def test_sentences_about_another_choice_do_not_stay(desk: Desk) -> None:
+    desk.controller.train(TrainingSpec())
+    assert "no annotation layer" in desk.said
+    desk.paint()
+    assert desk.said == PAINT
+    desk.controller.selection.set_axes("YXS")
+    assert "colours" in desk.said
+    desk.controller.selection.set_axes("ZYX")
+    assert desk.said == PAINT
+    desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec(in_channels=2))
+    desk.controller.segment(SegmentRequest(True, ("cells",)))
+    assert "needs 2 channels" in desk.said
+    desk.controller.selection.choose_image(desk.viewer.add_image(np.zeros((2, 40, 50)), name="other"))
+    assert desk.said.startswith("'other' is chosen")
+    desk.viewer.layers.clear()
+    assert "Open an image" in desk.said
+
+
 def test_preview_of_another_image_is_dropped(desk: Desk) -> None:
     desk.viewer.add_image(np.zeros((4, 20, 20)), name="other")
     desk.controller.selection.choose_image(desk.viewer.layers["other"])
@@ -190,6 +247,65 @@ def segment(desk: Desk, *, slice_only: bool = True, z: int = 0, value: int = 1) 
         desk.controller.on_block(a_block("cells", at, np.full((40, 50), value, np.int32)))
         desk.controller.on_event(CellsDone(plane + 1, len(planes), 1))
     desk.controller.on_job_finished(result("predict"))
+
+
+def eyes(desk: Desk) -> dict[str, bool]:
+    return {layer.name: layer.visible for layer in desk.viewer.layers}
+
+
+def test_only_one_of_preview_and_results_is_visible(desk: Desk) -> None:
+    desk.paint()
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    segment(desk)
+    seen = {"stack": True, "strokes": True}
+    assert eyes(desk) == seen | dict.fromkeys(["U-Net preview", "boundaries"], False) | {"cells": True}
+    assert [x.name for x in desk.viewer.layers][-3] == "strokes"  # below the results
+    assert not desk.controller.live.on
+    desk.viewer.dims.set_current_step(0, 3)
+    assert not desk.viewer.layers["U-Net preview"].visible
+
+    desk.viewer.layers["boundaries"].visible = True
+    desk.controller.train(TrainingSpec(), go_on=False)
+    assert desk.controller.live.on
+    assert eyes(desk) == {
+        "stack": True,
+        "U-Net preview": True,
+        "strokes": True,
+        "boundaries": False,
+        "cells": False,
+    }
+    desk.finish_training()
+    segment(desk)
+    assert eyes(desk) == {
+        "stack": True,
+        "U-Net preview": False,
+        "strokes": True,
+        "boundaries": True,
+        "cells": True,
+    }
+
+
+def test_earlier_results_do_not_shine_through(desk: Desk) -> None:
+    segment(desk, slice_only=False)
+    segment(desk, slice_only=False)
+    assert [name for name, visible in eyes(desk).items() if visible] == ["stack", "cells [1]"]
+
+
+def test_the_eye_of_the_preview_is_its_switch(desk: Desk) -> None:
+    switched = []
+    desk.controller.live.switched.connect(switched.append)
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    layer = desk.viewer.layers["U-Net preview"]
+    layer.visible = False
+    assert switched == [False]
+    asked = desk.engine.count("set_view")
+    desk.controller.live.switch(True)
+    assert layer.visible
+    assert desk.engine.count("set_view") == asked + 1
+    desk.paint()
+    desk.controller.live.switch(False)
+    desk.controller.train(TrainingSpec())
+    assert not layer.visible  # switched off by the user, not by results
 
 
 def test_results_lie_where_the_image_does(desk: Desk) -> None:

@@ -100,6 +100,38 @@ def test_painting_is_counted_by_itself(dock: UNetDock, viewer: napari.Viewer, qt
     qtbot.waitUntil(lambda: "cell 0" in dock.annotate.counts.text())
 
 
+def test_counts_are_of_the_layers_that_are_chosen_now(dock: UNetDock, viewer: napari.Viewer, qtbot: QtBot) -> None:
+    dock.annotate.new_button.click()
+    layer = viewer.layers["strokes"]
+    layer.data[0, :5], layer.data[0, 7:9] = 1, 2
+    layer.paint((1, 20, 20), 1)
+    qtbot.waitUntil(lambda: dock.annotate.missing.text() == "Ready to train.")
+    viewer.add_image(np.zeros((30, 30)), name="other")
+    dock.controller.selection.choose_image(viewer.layers["other"])
+    qtbot.waitUntil(lambda: "needs labels of shape (30, 30)" in dock.annotate.missing.text())
+    dock.controller.selection.choose_image(viewer.layers["stack"])
+    qtbot.waitUntil(lambda: dock.annotate.missing.text() == "Ready to train.")
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: "New annotation layer" in dock.annotate.missing.text())
+    assert dock.annotate.counts.text() == ""
+
+
+def test_all_layers_can_be_deleted_while_training(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    dock.annotate.new_button.click()
+    viewer.layers["strokes"].data[0, :5] = 1
+    viewer.layers["strokes"].data[0, 7:9] = 2
+    dock.train.train_button.click()
+    dock.controller.on_preview(a_preview((60, 80), z=dock.controller.live.plane[1]))
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+    assert len(viewer.layers) == 0
+    qtbot.waitUntil(lambda: "The training goes on" in dock.status.text.text())
+    assert all(f"'{name}'" in dock.status.text.text() for name in ("stack", "strokes"))
+    assert dock.preview.box.isChecked()
+
+
 def test_class_buttons_and_layer_agree(dock: UNetDock, viewer: napari.Viewer) -> None:
     dock.annotate.new_button.click()
     layer = viewer.layers["strokes"]

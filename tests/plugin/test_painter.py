@@ -76,7 +76,7 @@ def test_nothing_is_called_missing_that_may_be_in_another_slice(viewer: ViewerMo
     told = []
     painter.painting.connect(told.append)
     labels = zarr.zeros((4, 40, 50), dtype="u1")
-    painter.choose(viewer.add_labels(labels))
+    painter.choose(viewer.add_labels(labels, scale=(3, 1, 1)))
     assert "Paint a few strokes" in told[-1].missing
     labels[int(viewer.dims.current_step[0]), :2] = 1
     painter.count()

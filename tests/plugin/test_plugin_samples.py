@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import napari
 import numpy as np
 import pytest
 from napari.layers import Layer
 from npe2 import PluginManifest
+from pytestqt.qtbot import QtBot
 
 from napari_unet.errors import UserError
 from napari_unet.plugin import samples
@@ -34,6 +37,24 @@ def test_bundled_samples_become_layers(name: str) -> None:
     assert image.axis_labels == tuple("zyx"[-image.ndim :])
     np.testing.assert_array_equal(image.scale, truth.scale)
     assert truth.data.max() > 1
+
+
+def test_the_image_is_selected_and_the_truth_hidden(
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    for image in ("nuclei-1", "nuclei-1 [1]"):
+        viewer.open_sample("napari-unet-live", "nuclei-1")
+        assert not viewer.layers[-1].visible
+        qtbot.waitUntil(lambda image=image: viewer.layers.selection == {viewer.layers[image]})
+
+
+def test_a_brush_taken_meanwhile_is_kept(make_napari_viewer: Callable[..., napari.Viewer]) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.open_sample("napari-unet-live", "nuclei-1")
+    strokes = viewer.add_labels(np.zeros((9, 9), np.uint8))
+    samples.select_image()
+    assert viewer.layers.selection.active is strokes
 
 
 def test_isbi_is_not_fetched_without_consent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -94,4 +94,4 @@ def test_new_layers_do_not_take_the_brush_away() -> None:
     results = Results(viewer, PLACE, "ZYX", (CELL, BOUNDARY), Store())
     results.allocate([Wanted("boundaries", "uint8"), Wanted("cells", "int32")])
     assert viewer.layers.selection.active is strokes
-    assert [x.name for x in viewer.layers][-1] == strokes.name
+    assert [x.name for x in viewer.layers] == [strokes.name, "boundaries", "cells"]

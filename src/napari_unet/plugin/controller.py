@@ -17,7 +17,8 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import Job, Kind, Known, Message, Shown, decide
 from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
 from napari_unet.plugin.layers import Geometry, labels_of
-from napari_unet.plugin.live import LivePreview
+from napari_unet.plugin.live import Later, LivePreview, at_once
+from napari_unet.plugin.notices import Notices
 from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.requests import SegmentRequest, end_of_job
 from napari_unet.plugin.results import Results, Store, Wanted
@@ -72,7 +73,9 @@ class Controller:
         self.checkpoints = checkpoints or Checkpoints()
         self.selection = Selection(viewer)
         self.painter = Painter(viewer, self.selection)
-        self.live = LivePreview(viewer, self.selection, engine)
+        self.later: Later = at_once
+        """Calls an action when napari is done with what it is at, so that layers may be added or removed."""
+        self.live = LivePreview(viewer, self.selection, engine, lambda action: self.later(action))
         self.job: Job | None = None
         self.model_name = ""
         self.seconds_trained = 0.0
@@ -93,6 +96,13 @@ class Controller:
         self._image: Image | None = None
         self.selection.changed.connect(self._selection_changed)
         self.painter.said.connect(self.said.emit)
+        self.notices = Notices(
+            self.selection,
+            lambda: self.job,
+            lambda: self.has_model,
+            self.said.emit,
+            lambda action: self.later(action),
+        )
 
     def close(self) -> None:
         """End the engine and let go of the viewer."""
@@ -133,8 +143,7 @@ class Controller:
     def _selection_changed(self) -> None:
         image = self.selection.image
         if image is None and self._image is not None:
-            self.engine.clear_view()
-            self.live.layer.remove()
+            self.live.leave()
         elif image is not None and (self._image is None or image.data is not self._image.data):
             self.live.ask()
         self._image = image
@@ -159,6 +168,9 @@ class Controller:
             self.say(str(error), "error")
             return
         self._autosave = autosave
+        self.live.bring_back()
+        if self._results is not None:
+            self._results.set_aside(keep=self.selection.labels_layer)
         if not self.live.on:
             self.engine.clear_view()
         self._begin("train", go_on=go_on)
@@ -288,6 +300,8 @@ class Controller:
         names = [o.output for o in outputs]
         if not (self._reuse and self._results is not None and self._results.reusable(names, geometry)):
             classes = self.engine.model.classes
+            if self._results is not None:
+                self._results.set_aside(keep=self.selection.labels_layer)
             self._results = Results(self.viewer, geometry, image.result_axes, classes, self._store)
         try:
             self._results.allocate([Wanted(o.output, o.dtype) for o in outputs])
@@ -295,6 +309,8 @@ class Controller:
             self._results = None
             self.stop()
             self.say(str(error), "error")
+        else:
+            self.live.set_aside()
 
     def on_block(self, block: Block) -> None:
         """Write a part of the prediction into its layer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
+from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.controller import Controller
-from napari_unet.plugin.decide import Message, Shown
+from napari_unet.plugin.decide import Shown
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
+from napari_unet.plugin.notices import hint
 from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.requests import Painting, SegmentRequest
 from napari_unet.plugin.sections.advanced import AdvancedSection, ask_for_weights_file
@@ -43,7 +46,6 @@ COUNT_AFTER = 250
 """Milliseconds after a stroke at which the painted pixels are counted."""
 WATCH_EVERY = 5000
 WIDTH = 380
-WELCOME = "Make an annotation layer, paint some strokes, press Train; improve them while you watch."
 MODELS = "Models (*.safetensors)"
 SETTINGS = "Settings (*.json)"
 
@@ -78,12 +80,15 @@ class UNetDock(QWidget):
             },
         )
         self._lifetime = Lifetime(self, lambda: self.controller.job is not None, self.shut_down)
-        self._outer = Outer((self._lifetime.forget, self._bridge.close, self._keys.close, self.controller.close))
+        canvas = CanvasKeeper(viewer, self)
+        self._outer = Outer(
+            (self._lifetime.forget, canvas.close, self._bridge.close, self._keys.close, self.controller.close)
+        )
         self.destroyed.connect(self._outer.end)
         self._start_timers()
         self._show_theme()
         self._show_selection()
-        self.status.show_message(Message(self.controller.selection.problem or WELCOME))
+        self.status.show_message(hint(self.controller.selection, model=False))
         self.controller.painter.count()
         self.controller.update()
 
@@ -137,6 +142,7 @@ class UNetDock(QWidget):
 
     def _connect_controller(self) -> None:
         c = self.controller
+        c.later = partial(later, self, 0)
         c.shown.connect(self._show)
         c.said.connect(self.status.show_message)
         c.happened.connect(self._show_event)

@@ -182,6 +182,20 @@ def labels_of(layer: LabelsLayer, image: Image, geometry: Geometry, *, copy_belo
     UserError
         If they are not whole numbers, or shape, scale or position differ from the image's.
     """
+    check_place(layer, image, geometry)
+    data = full_data(layer)
+    if geometry.axes != image.result_axes:
+        key = tuple(0 if a == "C" else slice(None) for a in geometry.axes)
+        plain = geometry.axes.replace("C", "")
+        data = np.asarray(data[key]).transpose([plain.index(a) for a in image.result_axes])
+    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
+    if isinstance(data, np.ndarray) and size < copy_below:
+        data = data.copy()
+    return Image(data, image.result_axes, image.spacing, layer.name)
+
+
+def check_place(layer: LabelsLayer, image: Image, geometry: Geometry) -> None:
+    """Raise `UserError` unless an annotation layer holds whole numbers and lies where the image does."""
     data = full_data(layer)
     check_labels_dtype(data.dtype, f"'{layer.name}'")
     if tuple(data.shape) != geometry.shape:
@@ -196,14 +210,6 @@ def labels_of(layer: LabelsLayer, image: Image, geometry: Geometry, *, copy_belo
                 f"'{layer.name}' has {name} {_round(theirs)}, but '{image.name}' has {_round(ours)}: "
                 "make a new annotation layer for this image"
             )
-    if geometry.axes != image.result_axes:
-        key = tuple(0 if a == "C" else slice(None) for a in geometry.axes)
-        plain = geometry.axes.replace("C", "")
-        data = np.asarray(data[key]).transpose([plain.index(a) for a in image.result_axes])
-    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
-    if isinstance(data, np.ndarray) and size < copy_below:
-        data = data.copy()
-    return Image(data, image.result_axes, image.spacing, layer.name)
 
 
 def _round(values: npt.NDArray[Any]) -> tuple[float, ...]:

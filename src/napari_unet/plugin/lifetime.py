@@ -63,9 +63,7 @@ class Lifetime(QObject):
         return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _find_window(self) -> None:
-        window = self._widget.parentWidget()
-        while window is not None and not isinstance(window, QMainWindow):
-            window = window.parentWidget()
+        window = window_of(self._widget)
         if window is not None and self._window is None:
             self._window = window
             window.installEventFilter(self)
@@ -77,6 +75,14 @@ class Lifetime(QObject):
     def _end_if_hidden(self) -> None:
         if self._window is None or not self._window.isVisible():
             self._ended()
+
+
+def window_of(widget: QWidget) -> QMainWindow | None:
+    """Find the window that a widget is docked in, floating or not."""
+    window = widget.parentWidget()
+    while window is not None and not isinstance(window, QMainWindow):
+        window = window.parentWidget()
+    return window
 
 
 def later(owner: QObject, milliseconds: int, action: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from napari.components import ViewerModel
@@ -12,6 +13,13 @@ from napari_unet.plugin.layers import plane_at
 from napari_unet.plugin.preview import PreviewLayer
 from napari_unet.plugin.selection import Selection
 
+Later = Callable[[Callable[[], None]], None]
+
+
+def at_once(action: Callable[[], None]) -> None:
+    """Call an action; where there is no window, nothing has to wait."""
+    action()
+
 
 class LivePreview:
     """Asks the engine for the plane in view whenever it changes.
@@ -20,15 +28,26 @@ class LivePreview:
     ----------
     viewer, selection, engine
         What is looked at, which image, and who predicts it.
+    later
+        Calls an action when napari is done with what it is at. napari deletes the selected layers in a loop, and
+        stumbles over one that is gone already.
     """
 
     switched = Signal(bool)
 
-    def __init__(self, viewer: ViewerModel, selection: Selection, engine: Engine) -> None:
-        self._viewer, self._selection, self._engine = viewer, selection, engine
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        selection: Selection,
+        engine: Engine,
+        later: Later = at_once,
+    ) -> None:
+        self._viewer, self._selection, self._engine, self._later = viewer, selection, engine, later
         self._asked: tuple[int, int] | None = None
         self.layer = PreviewLayer(viewer)
+        self.layer.eye_moved.connect(self.switch)
         self.on = True
+        self._aside = False
         self._events = (viewer.dims.events.point, viewer.dims.events.ndisplay)
         for event in self._events:
             event.connect(self.follow)
@@ -49,14 +68,28 @@ class LivePreview:
         return plane_at(layer, image, self._viewer.dims.point)
 
     def switch(self, on: bool) -> None:
-        """Show or hide the preview."""
+        """Show or hide the preview; the eye of its layer does the same."""
+        self._aside = False
+        if on == self.on:
+            return
         self.on = on
+        self.layer.set_visible(on)
         if on:
             self.ask()
         else:
             self._engine.clear_view()
-            self.layer.remove()
         self.switched.emit(on)
+
+    def set_aside(self) -> None:
+        """Hide the preview where results take its place."""
+        if self.on:
+            self.switch(False)
+            self._aside = True
+
+    def bring_back(self) -> None:
+        """Show the preview again if it was only set aside."""
+        if self._aside:
+            self.switch(True)
 
     def ask(self) -> None:
         """Ask for the plane in view, even if it was asked for before."""
@@ -68,7 +101,7 @@ class LivePreview:
         if self._selection.image is None or not self.on:
             return
         if self._viewer.dims.ndisplay != 2:
-            self.layer.remove()
+            self._later(self._tidy)
             self._asked = None
         elif self.plane != self._asked:
             self._asked = self.plane
@@ -82,6 +115,21 @@ class LivePreview:
         if wanted and geometry is not None:
             self.layer.show(preview.probabilities, preview.classes, geometry)
 
+    def leave(self) -> None:
+        """Show nothing: there is no image any more."""
+        self._engine.clear_view()
+        self._later(self._tidy)
+
+    def _tidy(self) -> None:
+        """Take the layer away where it has nothing to lie over."""
+        if self._selection.image is None or self._viewer.dims.ndisplay != 2:
+            self.layer.remove()
+
     def _removed(self, event: Any) -> None:
         if self.layer.forget(event.value):
+            self._later(self._deleted)
+
+    def _deleted(self) -> None:
+        """Take the deletion of the preview as switching it off, unless its image has gone with it."""
+        if self._selection.image is not None:
             self.switch(False)

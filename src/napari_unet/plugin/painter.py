@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
+from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 from psygnal import Signal
 
@@ -13,7 +14,7 @@ from napari_unet.errors import UserError
 from napari_unet.plugin import words
 from napari_unet.plugin.annotation import Counts, StrokeCounter, dress, new_annotation
 from napari_unet.plugin.decide import Message
-from napari_unet.plugin.layers import full_data
+from napari_unet.plugin.layers import check_place, full_data
 from napari_unet.plugin.requests import Painting
 from napari_unet.plugin.selection import Selection
 from napari_unet.spec import DEFAULT_CLASSES, TargetSpec
@@ -42,6 +43,7 @@ class Painter:
         self._viewer, self._selection = viewer, selection
         self._counter = StrokeCounter()
         self._followed: Labels | None = None
+        self._counted: tuple[Labels | None, ImageLayer | None] = None, None
         self.target = TargetSpec()
         selection.changed.connect(self._follow)
 
@@ -111,15 +113,28 @@ class Painter:
         if layer is not None and np.dtype(full_data(layer).dtype).kind in "bui":
             counts = self._counter.count(layer, self._viewer.dims.point)
         text = words.painted(counts, self.target) if counts is not None else ""
-        missing = words.missing(counts, self.target)
+        missing = self._misfit() or words.missing(counts, self.target)
         if counts and not self.counted_all:  # what these slices lack may be in others
-            text, missing = f"{text} in the slices seen so far", ""
+            text, missing = f"{text} in the slices seen so far", self._misfit()
         self.painting.emit(Painting(text, missing))
         return counts
 
+    def _misfit(self) -> str:
+        """Say why the annotation cannot belong to the image; empty if it can, or one of them is missing."""
+        layer, image, geometry = self._selection.labels_layer, self._selection.image, self._selection.geometry
+        if layer is not None and image is not None and geometry is not None:
+            try:
+                check_place(layer, image, geometry)
+            except UserError as error:
+                return f"{error}."
+        return ""
+
     def _follow(self) -> None:
-        """Follow the brush of the layer that is chosen now."""
-        layer = self._selection.labels_layer
+        """Follow the brush of the layer that is chosen now, and count anew if it or the image is another one."""
+        layer, image = self._selection.labels_layer, self._selection.image_layer
+        if (layer, image) != self._counted:
+            self._counted = layer, image
+            self._edited()
         if layer is self._followed:
             return
         if self._followed is not None:

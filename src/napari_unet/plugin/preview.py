@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
+from psygnal import Signal
 
 from napari_unet.plugin.annotation import MARK, is_ours
 from napari_unet.plugin.colours import class_colormap
@@ -36,6 +37,9 @@ def class_map(probabilities: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 class PreviewLayer:
     """Shows predictions of the visible plane; adds its layer when there is something to show."""
+
+    eye_moved = Signal(bool)
+    """The layer was made visible or hidden."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -78,13 +82,24 @@ class PreviewLayer:
         if classes != self._classes:
             self._classes = classes
             layer.colormap = class_colormap(classes, faint_background=True)
-        layer.visible = True
 
     def _add(self, values: npt.NDArray[np.uint8], plane: Geometry) -> Labels:
         layer = Labels(values, name=NAME, opacity=self.opacity, metadata={MARK: "preview"}, **plane.properties)
         layer.editable = False
-        insert_quietly(self._viewer, layer)
+        layer.events.visible.connect(self._eye_moved)
+        below = [i for i, other in enumerate(self._viewer.layers) if is_ours(other, "annotation")]
+        insert_quietly(self._viewer, layer, min(below, default=len(self._viewer.layers)))
         return layer
+
+    def _eye_moved(self, event: Any) -> None:
+        layer = self.layer
+        if layer is not None and event.source is layer:
+            self.eye_moved.emit(layer.visible)
+
+    def set_visible(self, on: bool) -> None:
+        """Open or close the layer's eye."""
+        if self.layer is not None:
+            self.layer.visible = on
 
     def blank(self) -> None:
         """Show nothing until the next prediction."""
@@ -112,10 +127,9 @@ class PreviewLayer:
             self.layer.opacity = opacity
 
 
-def insert_quietly(viewer: ViewerModel, layer: Any) -> None:
-    """Add a layer below the annotations, leaving the user's selection and brush as they are."""
+def insert_quietly(viewer: ViewerModel, layer: Any, place: int) -> None:
+    """Insert a layer, leaving the user's selection and brush as they are."""
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-    places = [i for i, other in enumerate(viewer.layers) if is_ours(other, "annotation")]
-    viewer.layers.insert(min(places, default=len(viewer.layers)), layer)
+    viewer.layers.insert(place, layer)
     viewer.layers.selection = selected
     viewer.layers.selection.active = active

@@ -82,6 +82,18 @@ class Store:
         )
 
 
+def most_telling(outputs: Sequence[Output]) -> Output:
+    """Choose the output to look at first; one over the other, neither can be seen well.
+
+    Examples
+    --------
+    >>> most_telling(["boundaries", "cells"]), most_telling(["probabilities", "boundaries"])
+    ('cells', 'boundaries')
+    """
+    order: tuple[Output, ...] = ("cells", "boundaries", "classes", "probabilities")
+    return min(outputs, key=order.index)
+
+
 class Results:
     """The layers of one prediction.
 
@@ -111,6 +123,7 @@ class Results:
         self._viewer, self._geometry, self._axes = viewer, geometry, result_axes
         self._classes, self._store, self._clock = tuple(classes), store, clock
         self._layers: dict[Output, list[Layer]] = {}
+        self._aside: list[Layer] = []
         self._edited: set[int] = set()
         self._refreshed = -math.inf
 
@@ -129,13 +142,24 @@ class Results:
         )
 
     def allocate(self, wanted: Iterable[Wanted]) -> None:
-        """Add a layer for every output; it is empty at first."""
-        for item in wanted:
+        """Add a layer for every output, on top; it is empty at first, and of several only one is visible."""
+        for layer in self._aside:
+            layer.visible = True
+        self._aside = []
+        items = list(wanted)
+        for item in items:
             if item.output not in self._layers:
                 made = [self._make(item, k) for k in range(self._parts(item.output))]
                 self._layers[item.output] = made
                 for layer in reversed(made):
-                    insert_quietly(self._viewer, layer)
+                    layer.visible &= item.output == most_telling([i.output for i in items])
+                    insert_quietly(self._viewer, layer, len(self._viewer.layers))
+
+    def set_aside(self, keep: Layer | None = None) -> None:
+        """Hide what is visible, but not ``keep``, until these layers are filled again."""
+        self._aside += [layer for layer in self.layers if layer.visible and layer is not keep]
+        for layer in self._aside:
+            layer.visible = False
 
     def _parts(self, output: Output) -> int:
         return len(self._classes) if output == "probabilities" else 1

@@ -6,12 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import napari
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_unet.errors import UserError
+from napari_unet.plugin.annotation import MARK, is_ours
 from napari_unet.plugin.colours import class_colormap
 from napari_unet.spec import DEFAULT_CLASSES
 from napari_unet.storage.samples import SAMPLES, Sample, SampleData, load_sample
+
+TRUTH = "truth"
+"""Part of a sample that the network is to find."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -54,7 +60,17 @@ def open_sample(name: str, consent: Callable[[Sample], bool] = ask) -> list[Laye
         if sample.bundled or not consent(sample):
             raise
         data = load_sample(name, download=True)
+    if QApplication.instance() is not None:  # napari adds the layers when it has them
+        QTimer.singleShot(0, select_image)
     return layers_of(data)
+
+
+def select_image() -> None:
+    """Select the image of a sample instead of its labels, which napari has added last."""
+    viewer = napari.current_viewer()
+    active = viewer.layers.selection.active if viewer is not None else None
+    if viewer is not None and active is not None and is_ours(active, TRUTH):
+        viewer.layers.selection.active = viewer.layers[viewer.layers.index(active) - 1]
 
 
 def layers_of(data: SampleData) -> list[LayerData]:
@@ -68,7 +84,12 @@ def layers_of(data: SampleData) -> list[LayerData]:
     }
     about = {"licence": data.sample.licence, "source": data.sample.source, "cite": data.sample.cite}
     name = data.sample.name
-    labels: dict[str, Any] = {**common, "name": f"{name} truth", "visible": False, "metadata": about}
+    labels: dict[str, Any] = {
+        **common,
+        "name": f"{name} truth",
+        "visible": False,
+        "metadata": {**about, MARK: TRUTH},
+    }
     if data.sample.style == "classes":
         labels["colormap"] = class_colormap(DEFAULT_CLASSES)
     return [

@@ -27,6 +27,8 @@ class Selection:
 
     changed = Signal()
     """Anything about the choice or the layers to choose from."""
+    gone = Signal(str)
+    """Name of a chosen layer that was deleted."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -121,9 +123,12 @@ class Selection:
         if layer is not None and event.type == "inserted":
             layer.events.name.connect(self._renamed)
         if self.labels_layer is not None and self.labels_layer not in self._viewer.layers:
+            self.gone.emit(self.labels_layer.name)
             self.labels_layer = None
         images = self.images
         if self.image_layer not in images:
+            if self.image_layer is not None:
+                self.gone.emit(self.image_layer.name)
             self.choose_image(images[-1] if images else None)
         else:
             self.changed.emit()

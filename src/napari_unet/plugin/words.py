@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from napari_unet.arrays.axes import Image
 from napari_unet.engine.client import ModelInfo
@@ -124,6 +124,24 @@ def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
         others = " or ".join(c.name for c in DEFAULT_CLASSES if c.name != name)
         return f"Only {name} is painted: paint some {others} as well."
     return ""
+
+
+def deleted(names: Sequence[str], job: str | None) -> str:
+    """Say what the deletion of layers means for the job at work; empty if nothing.
+
+    Examples
+    --------
+    >>> deleted(["nuclei", "strokes"], "train")
+    "'nuclei' and 'strokes' were deleted. The training goes on with its own copy; Stop ends it."
+    >>> deleted(["nuclei"], None)
+    ''
+    """
+    work = {"train": "training goes on with its own copy; Stop", "predict": "segmentation goes on; Cancel"}
+    if not names or job not in work:
+        return ""
+    was = "was" if len(names) == 1 else "were"
+    quoted = " and ".join(f"'{name}'" for name in names)
+    return f"{quoted} {was} deleted. The {work[job]} ends it."
 
 
 def describe_model(model: ModelInfo) -> str:

@@ -17,10 +17,10 @@ from napari_unet.spec import DEFAULT_CLASSES, Style, TargetSpec
 
 _STYLES: tuple[tuple[Style, str], ...] = (("classes", "Strokes in classes"), ("cells", "Whole cells"))
 _UNPAINTED: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"dense": False, "unpainted": "auto"}, "unpainted: unknown"),
-    ({"dense": True, "unpainted": "auto"}, "unpainted: automatic"),
-    ({"dense": True, "unpainted": "background"}, "unpainted: background"),
-    ({"dense": True, "unpainted": "boundary"}, "unpainted: boundary"),
+    ({"dense": False, "unpainted": "auto"}, "unknown"),
+    ({"dense": True, "unpainted": "auto"}, "automatic"),
+    ({"dense": True, "unpainted": "background"}, "background"),
+    ({"dense": True, "unpainted": "boundary"}, "boundary"),
 )
 _CLASS_TIPS = {
     "cell": "Paint inside cells (or nuclei) with this colour.",
@@ -59,13 +59,12 @@ class TargetForm(QWidget):
             "Whole cells: every value is one cell, painted whole; boundaries follow by themselves.",
         )
         self._cells = QWidget()
-        line = QHBoxLayout(self._cells)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.unpainted)
-        line.addStretch()
-        line.addWidget(self.background)
-        self.background.setToolTip("The label value of strokes that mean background; none if there are none.")
-        self.background.setPrefix("background: ")
+        inner = Rows()
+        inner.setParent(None)
+        self._cells.setLayout(inner)
+        inner.add("Unpainted", self.unpainted, self.unpainted.toolTip())
+        tip = "The label value of strokes that mean background; none if there are none."
+        inner.add("Background value", self.background, tip)
         rows.addWidget(self._cells, rows.rowCount(), 0, 1, 2)
         self.style_box.currentIndexChanged.connect(self._edited)
         self.unpainted.currentIndexChanged.connect(self._edited)

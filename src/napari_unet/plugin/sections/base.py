@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt, Signal
@@ -20,6 +21,8 @@ from qtpy.QtWidgets import (
 
 SPACE = 4
 """Pixels between rows."""
+BREAK = "\u200b"
+"""A space without width."""
 
 
 class Section(QWidget):
@@ -81,9 +84,32 @@ def button(text: str, tooltip: str, pressed: Callable[[], None]) -> QPushButton:
     return made
 
 
-def note() -> QLabel:
+class Note(QLabel):
+    """A label for sentences of any length; long words such as file names are broken where the label ends."""
+
+    def setText(self, text: str) -> None:
+        """Show a text."""
+        super().setText(breakable(text))
+
+    def text(self) -> str:
+        """Return the text as it was given."""
+        return super().text().replace(BREAK, "")
+
+
+def breakable(text: str) -> str:
+    """Allow breaks within long words; Qt breaks lines between words only.
+
+    Examples
+    --------
+    >>> breakable("saved as a-very-long-file-name.safetensors").split(BREAK)
+    ['saved as a-very-long-file', '-name.safetensors']
+    """
+    return re.sub(r"([\w.-]{16})(?=[\w.-]{8})", rf"\1{BREAK}", text)
+
+
+def note() -> Note:
     """Make a label for a sentence that may take several lines."""
-    made = QLabel()
+    made = Note()
     made.setWordWrap(True)
     made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
