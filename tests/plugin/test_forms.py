@@ -8,6 +8,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
+from napari_unet.nets import geometry_of
 from napari_unet.plugin.sections import advanced
 from napari_unet.plugin.sections.advanced import NETS, NO_AUGMENT, AdvancedSection
 from napari_unet.plugin.sections.annotate import AnnotateSection, TargetForm
@@ -188,14 +189,16 @@ def test_patches_fit_the_network(qtbot: QtBot) -> None:
     section.setValue(RECIPES["unet2015"].spec)
     assert patch.currentText() == "572 x 572"
     section.net.kind.setCurrentText("unet")
-    assert section.value().train.patch == (572, 572)
+    assert section.value().train.patch is None  # which takes multiples of 8
     section.net.kind.setCurrentText("vnet")
     assert section.value().train.patch is None
     patch.setCurrentIndex(2)
     assert section.value().train.patch == (24, 80, 80)
     section.net.kind.setCurrentText("unet2015")
     assert section.value().train.patch is None
-    assert [patch.itemText(i) for i in range(3)] == ["automatic", "96 x 96", "128 x 128"]
+    assert [patch.itemText(i) for i in range(3)] == ["automatic", "284 x 284", "380 x 380"]
+    for size in [(284, 284), (380, 380), (476, 476), (572, 572)]:
+        assert geometry_of(UNet2015Spec()).output_shape(size) is not None
 
 
 def test_a_network_without_an_encoder_starts_as_it_must(qtbot: QtBot) -> None:
