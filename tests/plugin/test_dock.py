@@ -205,6 +205,12 @@ def test_all_buttons_fit_on_a_small_screen(dock: UNetDock, viewer: napari.Viewer
             assert made.mapTo(dock, made.rect().topRight()).x() <= dock.width()
 
 
+def test_the_window_says_where_trainings_are_kept(dock: UNetDock, tmp_path: Path) -> None:
+    tip = dock.model.save_button.toolTip()
+    assert str(tmp_path) in tip
+    assert "last 5 trainings" in tip
+
+
 def needed_by(label: QLabel) -> QRect:
     """The room that a label's lines take."""
     width, flags = label.contentsRect().width(), Qt.TextFlag.TextWordWrap
