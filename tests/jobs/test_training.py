@@ -54,6 +54,19 @@ def test_events_tell_the_story():
     assert all(e.loss is not None and math.isfinite(e.loss) for e in events if isinstance(e, CheckDone))
 
 
+@pytest.mark.parametrize("val_fraction", [0.0, 0.2])
+def test_the_model_tells_of_which_step_it_is(tmp_path, val_fraction):
+    path = tmp_path / "m.safetensors"
+    rate = 0.1  # such steps do not always improve it
+    job = job_of(output=path, steps=12, val_fraction=val_fraction, learning_rate=rate)
+    best = [e.step for e in job if isinstance(e, CheckDone) and e.best][-1]
+    assert job.model().describe()["used_step"] == best
+    assert job.model(best=False).describe()["used_step"] == 12
+    assert nu.load(path).describe()["used_step"] == best
+    resumed = job_of(output=path, resume=True, steps=12, val_fraction=val_fraction, learning_rate=rate)
+    assert resumed.model().describe()["used_step"] == best
+
+
 def test_same_seed_same_result():
     first, again, other = (job_of(seed=s) for s in (3, 3, 4))
     for job in (first, again, other):

@@ -366,6 +366,20 @@ def test_wrong_number_of_channels(desk: Desk) -> None:
     assert "needs 2 channels, 'stack' has 1" in desk.said
 
 
+@pytest.mark.parametrize(("outcome", "began"), [("finished", "Trained"), ("stopped", "Stopped after")])
+def test_the_end_of_a_training_tells_which_step_is_used(desk: Desk, outcome: str, began: str) -> None:
+    desk.paint()
+    desk.controller.train(TrainingSpec())
+    path = desk.save_checkpoint()
+    facts = {"steps": 150, "used_step": 120, "history": [{"step": 120, "held_out": 0.4}]}
+    desk.engine.model = MODEL.model_copy(update={"description": facts})
+    desk.controller.on_job_finished(result("train", outcome, path=path))
+    assert desk.said.startswith(f"{began} 150 steps; the model of step 120 scored best")
+    desk.controller.train(TrainingSpec())
+    desk.controller.on_job_finished(result("train", "stopped"))  # while reading: nothing was learnt
+    assert "150" not in desk.said
+
+
 def test_killed_engine_offers_to_go_on(desk: Desk) -> None:
     desk.paint()
     desk.controller.train(TrainingSpec())

@@ -143,12 +143,13 @@ class Training:
     def model(self, *, best: bool = True) -> Model:
         """Give the model as it is now: the best at a check so far, or the latest."""
         network = build(self.spec.net)
-        state = self._loop.best if best and self._loop.best else self._loop.average.state_dict()
-        network.load_state_dict(state)
+        best = best and bool(self._loop.best)
+        network.load_state_dict(self._loop.best if best else self._loop.average.state_dict())
         progress = self._loop.progress
         norm = {"offset": self._normalisation.offset, "scale": self._normalisation.scale}
         info = {
             "steps": progress.step,
+            "used_step": self._loop.best_step if best else progress.step,
             "seconds": round(progress.seconds, 1),
             "normalisation_of_first_image": norm,
         }

@@ -92,6 +92,8 @@ class Loop:
         self.batch = spec.train.batch
         self.best: State = {}
         self.best_loss = math.inf
+        self.best_step = 0
+        """The step that `best` is of."""
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
 
@@ -181,6 +183,7 @@ class Loop:
         event = self._score()
         self.progress.seconds += time.perf_counter() - began
         if event.best:
+            self.best_step = event.step
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
         self.good = self._snapshot()
         self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
@@ -257,6 +260,7 @@ class Loop:
         facts = {
             "progress": vars(self.progress),
             "best_loss": None if math.isinf(self.best_loss) else self.best_loss,
+            "best_step": self.best_step,
             "history": self.history,
             "rng": self.sampler.rng.bit_generator.state,
             "spec": self.spec.model_dump(mode="json"),
@@ -292,6 +296,7 @@ class Loop:
             self.progress.part(self.spec) * self.spec.train.checks
         )  # the budget may be larger
         self.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
+        self.best_step = facts.get("best_step", 0)
         self.history = list(facts["history"])
         self.sampler.rng.bit_generator.state = facts["rng"]
         self.sampler.noise.set_state(tensors["noise"])

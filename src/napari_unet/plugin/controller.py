@@ -347,7 +347,9 @@ class Controller:
             self._keep_training()
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
-        self.said.emit(end_of_job(result, go_on=self.checkpoints.can_go_on, cells=self._cells))
+        self.said.emit(
+            end_of_job(result, go_on=self.checkpoints.can_go_on, cells=self._cells, model=self.engine.model)
+        )
         self.ended.emit(result.job)
         self.update()
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):

@@ -17,6 +17,7 @@ from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
+from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Shown
 from napari_unet.plugin.keys import Keys
@@ -87,6 +88,7 @@ class UNetDock(QWidget):
         self.destroyed.connect(self._outer.end)
         self._start_timers()
         self._show_theme()
+        self.model.show_folder(self.controller.checkpoints.folder, KEPT)
         self._show_selection()
         self.status.show_message(hint(self.controller.selection, model=False))
         self.controller.painter.count()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_unet.engine.client import JobResult
+from napari_unet.engine.client import JobResult, ModelInfo
 from napari_unet.plugin.decide import Message
-from napari_unet.plugin.words import count
+from napari_unet.plugin.words import count, learnt
 from napari_unet.spec import CellSpec, Output, TilingSpec
 
 
@@ -42,7 +42,7 @@ _STOPPED = {
 }
 
 
-def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0) -> Message:
+def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0, model: ModelInfo | None = None) -> Message:
     """Tell how a job ended.
 
     Parameters
@@ -53,7 +53,15 @@ def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0) -> Message:
         A checkpoint is there.
     cells
         Cells that a prediction has found; 0 if none were asked for.
+    model
+        The engine's, which is that of a training that has got as far as saving one.
     """
+    if result.job == "train" and result.path is not None and model is not None and model.description.get("steps"):
+        text = learnt(model.description)
+        if result.outcome == "finished":
+            return Message(f"Trained {text}. Press Segment; or paint where it is wrong, and press Go on.", "good")
+        if result.outcome == "stopped":
+            return Message(f"Stopped after {text}. Go on trains it further.")
     if result.outcome == "finished" and result.job == "predict" and cells:
         return Message(f"Segmented: {count(cells, 'cell', 'cells')}. The results are new layers.", "good")
     if result.outcome == "finished":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from napari_unet.arrays.axes import Image
 from napari_unet.engine.client import ModelInfo
@@ -155,6 +156,33 @@ def describe_model(model: ModelInfo) -> str:
     """
     channels = count(model.net.in_channels, "channel", "channels")
     return f"{model.net.kind}, {channels}; {', '.join(c.name for c in model.classes)}"
+
+
+def learnt(description: Mapping[str, Any]) -> str:
+    """Say how long a model was trained, and of which step it is.
+
+    Parameters
+    ----------
+    description
+        What `Model.describe` says.
+
+    Examples
+    --------
+    >>> learnt({"steps": 150, "used_step": 120, "history": [{"held_out": 0.3}]})
+    '150 steps; the model of step 120 scored best on the held-out strokes and is used'
+    >>> learnt({"steps": 150, "used_step": 150, "history": [{"held_out": 0.3}]})
+    '150 steps; the model of the last one scored best on the held-out strokes and is used'
+    >>> learnt({"steps": 1, "used_step": 1, "history": [{"held_out": None}]})
+    '1 step; the model of the last one is used, as no strokes were held out'
+    """
+    steps, used = description["steps"], description.get("used_step", 0)
+    text = count(steps, "step", "steps")
+    if not used:  # not known of older trainings
+        return text
+    which = f"the model of {'the last one' if used == steps else f'step {used:,}'}"
+    scored = any(entry["held_out"] is not None for entry in description["history"])
+    end = "scored best on the held-out strokes and is used" if scored else "is used, as no strokes were held out"
+    return f"{text}; {which} {end}"
 
 
 def cells_found(cells: int, done: int, total: int) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout
 
 from napari_unet.plugin.sections.base import Section, button, note
+
+SAVE_TIP = "Save the model to a file (.safetensors) of your own."
 
 
 class ModelSection(Section):
@@ -20,7 +23,7 @@ class ModelSection(Section):
         super().__init__("6  Model", "Keep what was learnt for other images.")
         self.text = note()
         self.open_button = button("Open ...", "Open a model that was saved before.", self.open_pressed.emit)
-        self.save_button = button("Save ...", "Save the model to a file (.safetensors).", self.save_pressed.emit)
+        self.save_button = button("Save ...", SAVE_TIP, self.save_pressed.emit)
         line = QHBoxLayout()
         line.setSpacing(4)
         line.addWidget(self.text, 1)
@@ -28,6 +31,10 @@ class ModelSection(Section):
         line.addWidget(self.save_button)
         self.rows.addLayout(line)
         self.show_model("")
+
+    def show_folder(self, folder: Path, kept: int) -> None:
+        """Say where trainings are kept that nobody has saved."""
+        self.save_button.setToolTip(f"{SAVE_TIP}\nThe last {kept} trainings are kept without that, in {folder}.")
 
     def show_model(self, name: str, details: str = "") -> None:
         """Show the name of the model; its details in the tooltip too, where nothing is cut off."""
