@@ -62,6 +62,20 @@ def test_tidying_spares_the_training_that_is_gone_on_with(tmp_path: Path) -> Non
     assert mine.current.is_file()
 
 
+def test_tidying_spares_what_another_open_window_has_trained(tmp_path: Path) -> None:
+    theirs, of_a_dead_one = (
+        tmp_path / f"training-20260101-000000-0-{n}.safetensors" for n in (os.getppid(), 2**30)
+    )
+    for path in (theirs, of_a_dead_one):
+        save(path)
+    mine = Checkpoints(tmp_path)
+    for n in range(KEPT):
+        save(mine.new(), n + 1)
+    mine.tidy()
+    assert theirs.is_file()
+    assert not of_a_dead_one.exists()
+
+
 def test_no_folder_is_a_clear_message(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot make the folder .*file.trainings, in which trainings are saved"):

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pooch
+import psutil
 
 from napari_unet.errors import UserError
 
@@ -59,16 +60,24 @@ class Checkpoints:
         return self._named[-1]
 
     def tidy(self) -> None:
-        """Remove all but the files of the last trainings; call it when a training has ended."""
+        """Remove all but the files of the last trainings; call it when a training has ended.
+
+        Those of other windows that are open are theirs to remove: they may go on with any of them.
+        """
         models = [p for p in self.folder.glob("training-*.safetensors") if not p.name.endswith(STATE)]
         try:
             models.sort(key=lambda p: p.stat().st_mtime)
             for path in models[:-KEPT]:
-                if path != self.current:
+                if path != self.current and not _of_another_window(path):
                     path.unlink(missing_ok=True)
                     _beside(path).unlink(missing_ok=True)
         except OSError:  # another window tidies as well, or the disk is gone: it can wait for the next time
             return
+
+
+def _of_another_window(path: Path) -> bool:
+    process = path.stem.rpartition("-")[2]
+    return process.isdigit() and int(process) != os.getpid() and psutil.pid_exists(int(process))
 
 
 def _beside(path: Path) -> Path:
