@@ -270,3 +270,20 @@ def test_background_taken_for_boundary_is_no_object():
     assert cells[10, 10] > 0
     assert cells[5, 27] > 0
     assert not cells[20:].any()
+
+
+@pytest.mark.parametrize("method", ["components", "watershed", "gasp", "multicut"])
+def test_a_rim_belongs_to_its_own_cell_and_not_to_a_neighbour_that_runs_around_it(method):
+    """Where the two touch, the crest of the rims is lowest, and a flood gets over it to the outer slopes."""
+    y, x = np.indices((48, 80))
+    centres = ((24, 24), (24, 55))
+    radius = np.minimum(*(np.hypot(y - a, x - b) for a, b in centres))
+    cell, outside = 1 / (1 + np.exp(2 * (radius - 11))), 1 / (1 + np.exp(2 * (16 - radius)))
+    pass_ = 0.35 * ((abs(x - 36) < 4) & (abs(y - 24) < 2))
+    boundary = np.clip(1 - cell - outside - pass_, 0, 1)
+    probabilities = np.stack([1 - boundary - outside, boundary, outside]).astype(np.float32)
+    cells = cells_from_probabilities(probabilities, DEFAULT_CLASSES, CellSpec(method=method))
+    assert cells.max() == 2
+    for near, far in (centres, centres[::-1]):
+        disc = np.hypot(y - near[0], x - near[1]) < np.hypot(y - far[0], x - far[1]) - 2
+        assert len(np.unique(cells[disc & (cells > 0)])) == 1

@@ -24,7 +24,7 @@ from skimage.measure import label
 from skimage.segmentation import watershed
 
 from napari_unet.arrays.agglomeration import contacts, has_elf, join_by_elf, join_by_mean, narrowed
-from napari_unet.arrays.fragments import distance_to_boundary, fragments, relative_spacing
+from napari_unet.arrays.fragments import distance_to_boundary, fragments, relative_spacing, rims_last
 from napari_unet.arrays.lines import draw_lines
 from napari_unet.errors import UserError
 from napari_unet.spec import CellSpec, ClassSpec, Role
@@ -87,9 +87,9 @@ def cells_from_probabilities(
             free.shape, np.int32
         )  # An object may be all rim, a tissue that is all membrane has no cell.
     if spec.method == "components":
-        cells = _components(boundary, free, mask)
+        cells = _components(boundary, free, mask, pixel, objects=not is_tissue(classes))
     else:
-        cells = _agglomerate(boundary, free, mask, spec, pixel, necks=not is_tissue(classes))
+        cells = _agglomerate(boundary, free, mask, spec, pixel, objects=not is_tissue(classes))
     if not free.all():
         cells = np.where(_within(free, cells > 0, spec.grow, pixel), cells, 0)
     if is_tissue(classes):
@@ -184,19 +184,20 @@ def _mask_and_boundary(probabilities: Floats, classes: Sequence[ClassSpec]) -> t
     return mask, np.where(mask, boundary / np.maximum(inside, 1e-6), boundary)
 
 
-def _components(boundary: Floats, free: Mask, mask: Mask) -> Labels:
+def _components(boundary: Floats, free: Mask, mask: Mask, pixel: tuple[float, ...], *, objects: bool) -> Labels:
     """Take the connected pieces without boundary and grow them over the rest of the mask."""
     seeds = label(free, connectivity=1)
-    return np.asarray(watershed(boundary, seeds, mask=mask, connectivity=1), dtype=np.int32)
+    landscape = rims_last(boundary, free, pixel) if objects else boundary
+    return np.asarray(watershed(landscape, seeds, mask=mask, connectivity=1), dtype=np.int32)
 
 
 def _agglomerate(
-    boundary: Floats, free: Mask, mask: Mask, spec: CellSpec, pixel: tuple[float, ...], *, necks: bool
+    boundary: Floats, free: Mask, mask: Mask, spec: CellSpec, pixel: tuple[float, ...], *, objects: bool
 ) -> Labels:
     """Cut the mask into fragments and join them to cells."""
-    pieces = fragments(boundary, free, mask, pixel)
+    pieces = fragments(boundary, free, mask, pixel, rims=objects)
     graph = contacts(pieces, boundary)
-    if necks:
+    if objects:
         graph = narrowed(graph, pieces, distance_to_boundary(mask, pixel))
     if spec.method == "watershed" or (spec.method == "auto" and not has_elf()):
         cell_of = join_by_mean(graph, 1 - spec.beta)

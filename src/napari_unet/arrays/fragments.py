@@ -24,7 +24,9 @@ DISTANCE_WEIGHT = 0.05
 """Part of the distances in that landscape; it carries the fragments' edges across holes in a boundary."""
 
 
-def fragments(boundary: Floats, free: Mask, mask: Mask, spacing: Sequence[float] | None = None) -> Labels:
+def fragments(
+    boundary: Floats, free: Mask, mask: Mask, spacing: Sequence[float] | None = None, *, rims: bool = False
+) -> Labels:
     """Cut ``mask`` into fragments by a watershed from the points that are farthest from all boundaries.
 
     Parameters
@@ -37,6 +39,8 @@ def fragments(boundary: Floats, free: Mask, mask: Mask, spacing: Sequence[float]
         What is to be cut; everything else stays 0.
     spacing
         Size of a pixel along each axis, in any unit.
+    rims
+        The boundaries are rims of objects with an outside, see `rims_last`.
 
     Returns
     -------
@@ -61,7 +65,36 @@ def fragments(boundary: Floats, free: Mask, mask: Mask, spacing: Sequence[float]
     seeds = _seeds(smooth, free & mask, mask)
     landscape = (1 - DISTANCE_WEIGHT) * ndi.gaussian_filter(boundary, [BOUNDARY_SIGMA / p for p in pixel])
     landscape -= DISTANCE_WEIGHT * smooth / max(float(smooth.max()), 1e-6)
+    if rims:
+        landscape = rims_last(landscape, free, pixel)
     return np.asarray(watershed(landscape, seeds, mask=mask, connectivity=1), dtype=np.int32)
+
+
+def rims_last(landscape: Floats, free: Mask, pixel: Sequence[float]) -> Floats:
+    """Raise the boundary of a landscape, so that it is flooded last and each of its pixels from the nearest cell.
+
+    The rim of an object falls off towards the outside. A flood that got over its crest at one point would run
+    around the object on the outer slope, and around its neighbours.
+
+    Parameters
+    ----------
+    landscape
+        What a watershed is going to flood.
+    free
+        Where no boundary is.
+    pixel
+        Size of a pixel along each axis.
+
+    Examples
+    --------
+    >>> free = np.array([True, False, False, False])
+    >>> rims_last(np.float32([0, 1, 0.9, 0.1]), free, (1.0,))
+    array([0., 2., 3., 4.], dtype=float32)
+    """
+    if not free.any():
+        return landscape
+    distance = ndi.distance_transform_edt(~free, sampling=pixel)
+    return np.where(free, landscape, landscape.max() + distance).astype(np.float32)
 
 
 def relative_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
