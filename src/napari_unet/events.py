@@ -39,14 +39,23 @@ class CheckDone:
 
 @dataclass(frozen=True)
 class TileDone:
-    """One tile of a prediction was written."""
+    """One tile of a prediction was computed."""
 
     done: int
     total: int
     seconds: float
     seconds_left: float
     plane: tuple[int, int] | None = None
-    """(t, z) of the plane that the tile lies in, unless whole volumes are predicted."""
+    """(t, z) of the tile's block, of which z is the first of several in 3D."""
+
+
+@dataclass(frozen=True)
+class BlockDone:
+    """One block of a prediction was written."""
+
+    number: int
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -67,4 +76,4 @@ class Finished:
     seconds: float = 0.0
 
 
-Event = Note | StepDone | CheckDone | TileDone | CellsDone | Finished
+Event = Note | StepDone | CheckDone | TileDone | BlockDone | CellsDone | Finished

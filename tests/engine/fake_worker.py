@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from napari_unet.arrays.region import Region
 from napari_unet.engine import worker
 from napari_unet.engine.contracts import Facts
 from napari_unet.errors import UserError
@@ -92,9 +93,10 @@ class FakeJobs:
     def training(self, pairs, spec, output, resume):
         return Training(pairs, spec, output, resume)
 
-    def prediction(self, model, image, outputs, tiling, cells, planes):
-        t, _, z, _, _ = image.shape
-        places = planes or list(np.ndindex(t, z))
+    def prediction(self, model, image, outputs, tiling, cells, region, done):
+        part = region or Region.of(image)
+        places = [(t, z) for t in range(*part.t) for z in range(*part.z)]
+        places = [p for p in places if not any((b.t[0], b.z[0]) == p for b in done)]
         for done, (i, k) in enumerate(places, start=1):
             plane = image.read(i, slice(k, k + 1))[0, 0]
             index = image.result_index(i, k)

@@ -13,6 +13,7 @@ import pytest
 
 from engine_tools import FAKE, alive
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.engine.client import Engine
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Finished, Note, StepDone
@@ -24,6 +25,9 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 def names(recorder):
     return [name for name, _ in recorder.items]
+
+
+ONE = Region((1, 2), (2, 3), (0, 8), (0, 8))
 
 
 def test_a_training_from_start_to_end(make_engine, image, labels, spec, tmp_path):
@@ -136,7 +140,10 @@ def test_a_prediction_of_some_planes_can_be_stopped(make_engine, tmp_path):
     engine, seen = make_engine()
     (tmp_path / "m").write_text("12")
     engine.predict(
-        Image(np.ones((2, 3, 8, 8), np.uint8), "TZYX"), ["classes"], model=tmp_path / "m", planes=[(1, 2)]
+        Image(np.ones((2, 3, 8, 8), np.uint8), "TZYX"),
+        ["classes"],
+        model=tmp_path / "m",
+        region=ONE,
     )
     seen.wait("job_finished")
     assert [b.index[:2] for b in seen.of("block")] == [(1, 2)]

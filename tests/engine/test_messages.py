@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from napari_unet.arrays.region import Region
 from napari_unet.engine import messages as m
 from napari_unet.engine.keys import decode_key, describe_key, encode_key, key_shape
 from napari_unet.events import CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
 from napari_unet.spec import CELL, CellSpec, TilingSpec, TrainingSpec, UNet3DSpec
 
+ONE = Region((0, 1), (1, 2), (0, 8), (0, 8))
 REF = m.ImageRef(array=1, shape=(3, 4), dtype="<u2", axes="YX", spacing=(1, 0.5, 0.5), name="ä b")
 
 
@@ -17,7 +19,12 @@ def test_commands_survive_the_way():
     for command in (
         m.Train(image=REF, labels=REF, spec=TrainingSpec(net=UNet3DSpec()), autosave=Path("/a b/ü.safetensors")),
         m.Predict(
-            image=REF, outputs=("cells",), tiling=TilingSpec(tile=64), cells=CellSpec(beta=0.4), planes=((0, 1),)
+            image=REF,
+            outputs=("cells",),
+            tiling=TilingSpec(tile=64),
+            cells=CellSpec(beta=0.4),
+            region=ONE,
+            done=(ONE,),
         ),
         m.SetView(t=0, z=1, image=REF),
         m.ReadFailure(request=3, message="no"),

@@ -3,6 +3,7 @@ import pytest
 
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.events import CellsDone, Finished, TileDone
 from napari_unet.jobs import prediction
 from napari_unet.spec import CellSpec, TilingSpec
@@ -45,7 +46,7 @@ def test_one_pass_fills_every_output_consistently(model):
 def test_only_the_wanted_planes_are_written(model):
     image = Image(IMAGE, "ZYX")
     out = arrays_for(model, image)
-    list(prediction(model, image, out, planes=[(0, 1)]))
+    list(prediction(model, image, out, region=Region.of(image, (None, (1, 2), None, None))))
     assert not out["classes"][0].any()
     assert out["classes"][1].all()
     assert out["cells"][1].max() > 3
@@ -89,16 +90,19 @@ def model_3d():
 def test_a_slice_of_a_3d_network_is_all_that_is_written(model_3d):
     image = Image(tissue((60, 40, 44), 90)[0], "ZYX")
     out, whole = arrays_for(model_3d, image), model_3d.predict(image)
-    events = list(prediction(model_3d, image, out, planes=[(0, 7), (0, 50)], cells=CellSpec(min_size=10)))
-    others = [z for z in range(60) if z not in (7, 50)]
+    wanted, events = (7, 50), []
+    for z in wanted:
+        part = Region.of(image, (None, (z, z + 1), None, None))
+        events += list(prediction(model_3d, image, out, region=part, cells=CellSpec(min_size=10)))
+    others = [z for z in range(60) if z not in wanted]
     for values in out.values():
         assert not np.moveaxis(values, -3, 0)[others].any()
-    for z in (7, 50):
+    for z in wanted:
         np.testing.assert_array_equal(out["classes"][z], whole[:, z].argmax(axis=0) + 1)
         np.testing.assert_allclose(out["probabilities"][:, z] / 255, whole[:, z], atol=0.51 / 255)
         assert out["cells"][z].max() > 3
-    assert [e.cells for e in events if isinstance(e, CellsDone)] == [out["cells"][z].max() for z in (7, 50)]
-    assert [e.plane for e in events if isinstance(e, TileDone)] == [(0, 7), (0, 50)]
+    assert [e.cells for e in events if isinstance(e, CellsDone)] == [out["cells"][z].max() for z in wanted]
+    assert [e.plane for e in events if isinstance(e, TileDone)] == [(0, z) for z in wanted]
 
 
 def test_a_3d_network_numbers_cells_through_the_volume(model_3d):

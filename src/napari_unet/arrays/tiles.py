@@ -13,7 +13,7 @@ image ends, so that the network's own zero padding is the same as for the whole 
 
 A network with valid convolutions gives less than it takes: ``margin`` pixels fewer on each side. Its tiles reach
 that far beyond what is kept, beyond the image's border as well (where the image is mirrored: the overlap-tile
-strategy of Ronneberger et al. 2015), and all have the same size.
+strategy of Ronneberger et al. 2015).
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ class Span:
     stop: int
     margin: int = 0
     """What a valid network takes away from each side."""
+
+    @property
+    def outer_length(self) -> int:
+        """Pixels that are computed."""
+        return self.outer_stop - self.outer_start
 
     @property
     def kept(self) -> slice:
@@ -81,12 +86,8 @@ class Fit:
         """Length of the smallest tile that keeps anything."""
         return self.surplus + self.stride
 
-    def whole(self, size: int) -> int:
-        """Length of the tile that holds a whole axis."""
-        return round_up(size, self.stride) + (self.surplus if self.margin else 0)
 
-
-def cut_axis(size: int, tile: int, fit: Fit) -> list[Span]:
+def cut_axis(size: int, tile: int, fit: Fit, within: tuple[int, int] | None = None) -> list[Span]:
     """Cut one axis into spans of nearly equal length.
 
     Parameters
@@ -97,6 +98,8 @@ def cut_axis(size: int, tile: int, fit: Fit) -> list[Span]:
         Largest length of an input tile, halo included.
     fit
         What the network needs.
+    within
+        Only this part (start, stop) is kept; None: everything.
 
     Raises
     ------
@@ -107,24 +110,31 @@ def cut_axis(size: int, tile: int, fit: Fit) -> list[Span]:
     --------
     >>> [(s.outer_start, s.outer_stop, s.start, s.stop) for s in cut_axis(20, 16, Fit(stride=4, halo=4))]
     [(0, 12, 0, 8), (4, 20, 8, 16), (12, 20, 16, 20)]
+    >>> cut_axis(20, 16, Fit(stride=4, halo=4), within=(9, 11))
+    [Span(outer_start=4, outer_stop=16, start=9, stop=11, margin=0)]
 
     The published U-Net: 572 pixels give 388, of which 384 lie on the grid of 16.
 
     >>> [(s.outer_start, s.outer_stop, s.kept) for s in cut_axis(512, 572, Fit(16, 96, margin=92, rest=4))]
     [(-92, 352, slice(0, 256, None)), (164, 608, slice(0, 256, None))]
     """
+    begin, end = within or (0, size)
     padded = round_up(size, fit.stride)
-    if fit.whole(size) <= tile:
-        core = padded
-    else:
+    first = begin // fit.stride * fit.stride
+    core = round_up(end, fit.stride) - first
+    if _span(begin, end, first, core, padded, fit).outer_length > tile:
         most = (tile - fit.surplus) // fit.stride * fit.stride
         if most < fit.stride:
             raise UserError(
                 f"a tile of {tile} has no room beside its halo of {fit.margin or fit.halo}; "
                 f"use a tile of at least {fit.least}"
             )
-        core = round_up(-(-size // -(-size // most)), fit.stride)
-    return [_span(start, min(size, start + core), start, core, padded, fit) for start in range(0, size, core)]
+        core = round_up(-(-(end - first) // -(-(end - first) // most)), fit.stride)
+    last = round_up(end, fit.stride)
+    return [
+        _span(max(begin, at), min(end, at + core), at, min(core, last - at), padded, fit)
+        for at in range(first, end, core)
+    ]
 
 
 def _span(start: int, stop: int, first: int, core: int, padded: int, fit: Fit) -> Span:
@@ -134,50 +144,123 @@ def _span(start: int, stop: int, first: int, core: int, padded: int, fit: Fit) -
     return Span(max(0, first - fit.halo), min(padded, first + core + fit.halo), start, stop)
 
 
-def around(position: int, size: int, fit: Fit) -> Span:
-    """Give the shortest span on the grid that computes one position; arguments as in `cut_axis`.
-
-    Examples
-    --------
-    >>> around(9, 20, Fit(stride=4, halo=4))
-    Span(outer_start=4, outer_stop=16, start=9, stop=10, margin=0)
-    """
-    first = position // fit.stride * fit.stride
-    return _span(position, position + 1, first, fit.stride, round_up(size, fit.stride), fit)
-
-
-def cut(shape: Sequence[int], tile: Sequence[int], fits: Sequence[Fit]) -> list[Tile]:
+def cut(
+    shape: Sequence[int],
+    tile: Sequence[int],
+    fits: Sequence[Fit],
+    within: Sequence[tuple[int, int]] | None = None,
+) -> list[Tile]:
     """Cut a plane or volume into tiles; arguments as in `cut_axis`, one entry per axis."""
-    axes = [cut_axis(*along) for along in zip(shape, tile, fits, strict=True)]
+    parts = within or [(0, n) for n in shape]
+    axes = [cut_axis(*along) for along in zip(shape, tile, fits, parts, strict=True)]
     return list(product(*axes))
 
 
-def choose_tile(
-    shape: Sequence[int], fits: Sequence[Fit], budget: int, largest: int | None = None
-) -> tuple[int, ...]:
-    """Choose a tile size: the whole shape if it fits, else its longest axes are halved until it does.
+def halve(tile: Tile, shape: Sequence[int], fits: Sequence[Fit]) -> list[Tile]:
+    """Cut a tile into smaller ones that need nothing beyond it; none if it is the smallest that there is.
 
     Parameters
     ----------
+    tile
+        Of an image of ``shape``.
+    shape, fits
+        Per axis, as in `cut_axis`.
+
+    Examples
+    --------
+    >>> (tile,) = cut((64,), (64,), [Fit(stride=4, halo=8)])
+    >>> [(s.outer_start, s.outer_stop) for (s,) in halve(tile, (64,), [Fit(stride=4, halo=8)])]
+    [(0, 24), (8, 40), (24, 56), (40, 64)]
+    """
+    lengths = [s.outer_length for s in tile]
+    axis = max(range(len(tile)), key=lambda a: lengths[a] / fits[a].least)
+    lengths[axis] = max(fits[axis].least, round_up(lengths[axis] // 2, fits[axis].stride))
+    pieces = cut(shape, lengths, fits, [(s.start, s.stop) for s in tile])
+    return pieces if len(pieces) > 1 else []
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to cut one axis: length of a block, longest tile, and pixels computed in all."""
+
+    block: int
+    tile: int
+    computed: int
+
+
+def choose_blocks(
+    within: Sequence[tuple[int, int]],
+    shape: Sequence[int],
+    fits: Sequence[Fit],
+    budget: int,
+    *,
+    largest: int | None = None,
+    multiples: Sequence[int] | None = None,
+) -> tuple[int, ...]:
+    """Choose the lengths of blocks, one tile each, so that the least is computed in vain.
+
+    Parameters
+    ----------
+    within
+        What is to be cut, (start, stop) per axis; blocks begin at its start.
     shape, fits
         Per axis, as in `cut_axis`.
     budget
         Largest number of pixels (voxels) in an input tile, halo included.
     largest
-        Largest length per axis, if the user set one.
+        Largest length of an input tile, if the user set one.
+    multiples
+        Of which the blocks must be, per axis, because they are written into chunks of this length.
+
+    Returns
+    -------
+    tuple
+        The whole length along an axis that is not cut. If nothing fits the budget, the smallest blocks.
+
+    Raises
+    ------
+    UserError
+        If ``largest`` has no room for the halo.
 
     Examples
     --------
-    >>> choose_tile((4096, 4096), [Fit(stride=8, halo=48)] * 2, 1024 * 1024)
-    (1024, 1024)
+    >>> choose_blocks([(0, 2048)] * 2, (2048, 2048), [Fit(stride=8, halo=48)] * 2, 1024 * 1024)
+    (1024, 688)
+    >>> choose_blocks([(0, 500), (0, 700)], (500, 700), [Fit(stride=8, halo=48)] * 2, 10**6)
+    (500, 700)
     """
-    tile = [f.whole(n) for n, f in zip(shape, fits, strict=True)]
-    if largest is not None:
-        tile = [min(t, largest) for t in tile]
-    while math.prod(tile) > budget:
-        axis = max(range(len(tile)), key=lambda a: tile[a] / fits[a].least)
-        smaller = max(fits[axis].least, round_up(tile[axis] // 2, fits[axis].stride))
-        if smaller >= tile[axis]:
+    ways = [
+        _ways(part, size, fit, largest, multiple)
+        for part, size, fit, multiple in zip(within, shape, fits, multiples or [1] * len(shape), strict=True)
+    ]
+    found = [w for w in product(*ways) if math.prod(along.tile for along in w) <= budget]
+    if not found:
+        return tuple(min(along, key=lambda w: w.tile).block for along in ways)
+    best = min(found, key=lambda w: (math.prod(along.computed for along in w), max(along.tile for along in w)))
+    return tuple(along.block for along in best)
+
+
+def _ways(part: tuple[int, int], size: int, fit: Fit, largest: int | None, multiple: int) -> list[_Way]:
+    """List ways to cut an axis, from one block to the smallest ones."""
+    extent, step = part[1] - part[0], math.lcm(fit.stride, multiple)
+    ways: list[_Way] = []
+    block, count = extent, 1
+    while True:
+        spans = [_whole(at, min(part[1], at + block), size, fit) for at in range(part[0], part[1], block)]
+        longest = max(s.outer_length for s in spans)
+        if largest is None or longest <= largest:
+            ways.append(_Way(block, longest, sum(s.outer_length for s in spans)))
+        if block <= step:
             break
-        tile[axis] = smaller
-    return tuple(tile)
+        count = max(count + 1, int(1.08 * count))  # neighbours among many small ones hardly differ
+        block = min(block - 1, round_up(-(-extent // count), step)) // step * step
+    if not ways and largest is not None:  # chunks are longer than a tile may be: several tiles for each
+        spans = cut_axis(size, largest, fit, part)
+        ways = [_Way(block, max(s.outer_length for s in spans), sum(s.outer_length for s in spans))]
+    return ways
+
+
+def _whole(start: int, stop: int, size: int, fit: Fit) -> Span:
+    """Span that keeps a part of an axis whole."""
+    first = start // fit.stride * fit.stride
+    return _span(start, stop, first, round_up(stop, fit.stride) - first, round_up(size, fit.stride), fit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from napari_unet.spec import CellMethod, CellSpec, Output, TilingSpec
 
 if TYPE_CHECKING:
     from napari_unet.jobs import Model
+    from napari_unet.jobs.stored import Request
 
 
 def predict(
@@ -35,27 +36,78 @@ def predict(
     device: DeviceOption = "auto",
     threads: Threads = None,
     axes: Axes = None,
+    t: Annotated[str | None, typer.Option(help="Only these times, such as 0:5 (5 is left out), or 3.")] = None,
+    z: Annotated[str | None, typer.Option(help="Only these slices.")] = None,
+    y: Annotated[str | None, typer.Option(help="Only these rows.")] = None,
+    x: Annotated[str | None, typer.Option(help="Only these columns.")] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Only every N-th block, from the I-th: I/N, for N processes in parallel.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler whose workers compute the blocks.")
+    ] = None,
 ) -> None:
-    """Predict an image, or every image of a folder (one that fails does not stop the others)."""
+    """Predict an image, or every image of a folder (one that fails does not stop the others).
+
+    Stopped or killed, the same command goes on where it was.
+    """
+    part = parse_range("--t", t), parse_range("--z", z), parse_range("--y", y), parse_range("--x", x)
+    share = parse_shard(shard)
     tiling = TilingSpec(tile=tile, halo=parse_halo(halo), device=device, threads=threads)
     cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size)
     jobs = plan(image, out)
-    from napari_unet.jobs import load
+    from napari_unet.jobs import Request, load
 
     trained = load(model)
+
+    def request(source: Path, target: Path) -> Request:
+        return Request(source, target, output, axes, tiling, cells, part)
+
     if len(jobs) == 1:
-        _predict_one(trained, *jobs[0], output, axes, tiling, cells)
+        _predict_one(trained, request(*jobs[0]), share, scheduler)
         return
     failed = 0
     for source, target in jobs:
         try:
-            _predict_one(trained, source, target, output, axes, tiling, cells)
+            _predict_one(trained, request(source, target), share, scheduler)
         except (UserError, OSError, MemoryError) as error:  # the other images may be good
             typer.echo(f"napari-unet: {source.name}: {one_line(error).removeprefix(f'{source}: ')}", err=True)
             failed += 1
     if failed:
         rest = f", the others are saved in {out}" if failed < len(jobs) else ""
         raise UserError(f"{failed} of {len(jobs)} failed{rest}")
+
+
+def parse_range(option: str, text: str | None) -> tuple[int, int] | None:
+    """Read a range: ``2:5`` holds 2, 3 and 4, ``2`` itself.
+
+    Examples
+    --------
+    >>> parse_range("--z", "2:5"), parse_range("--z", "7"), parse_range("--z", None)
+    ((2, 5), (7, 8), None)
+    """
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    if not first.isdigit() or (colon and not last.isdigit()):
+        raise UserError(f"{option} '{text}' must be a number, or two such as 0:5, of which the second is left out")
+    return int(first), int(last) if colon else int(first) + 1
+
+
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """Read the option ``--shard``.
+
+    Examples
+    --------
+    >>> parse_shard("2/4"), parse_shard(None)
+    ((2, 4), None)
+    """
+    if text is None:
+        return None
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise UserError(f"--shard '{text}' must be I/N with I from 1 to N, such as 1/4")
+    return int(number), int(count)
 
 
 def parse_halo(text: str) -> int | Literal["exact", "auto"]:
@@ -102,29 +154,15 @@ def plan(image: Path, out: Path) -> list[tuple[Path, Path]]:
     return jobs
 
 
-def _predict_one(
-    model: Model, source: Path, target: Path, output: Output, axes: str | None, tiling: TilingSpec, cells: CellSpec
-) -> None:
-    from napari_unet.jobs import OUTPUT_DTYPE, prediction
+def _predict_one(model: Model, request: Request, shard: tuple[int, int] | None, scheduler: str | None) -> None:
+    from napari_unet.jobs import predict_file
     from napari_unet.storage.read import describe, open_image
-    from napari_unet.storage.write import create_output
+    from napari_unet.storage.unfinished import folder_of
 
-    image = open_image(source, axes)
-    typer.echo(describe(image))
-    lead = "C" if output == "probabilities" else ""
-    with create_output(
-        target,
-        model.output_shape(image, output),
-        OUTPUT_DTYPE[output],
-        lead + image.result_axes,
-        image.spacing,
-        unit=image.unit,
-        cells=output == "cells",
-        classes=[c.name for c in model.classes] if lead else (),
-    ) as array:
-        wanted: dict[Output, Any] = {output: array}
-        stopped = follow(prediction(model, image, wanted, tiling=tiling, cells=cells), source.name)
-        if stopped is not None:
-            typer.echo(f"stopped; {target} was not written")
-            raise typer.Exit(128 + stopped)
-    typer.echo(f"saved {target}")
+    typer.echo(describe(open_image(request.image, request.axes)))
+    stopped = follow(predict_file(model, request, shard=shard, scheduler=scheduler), request.image.name)
+    if stopped is not None:
+        typer.echo(f"stopped; what is done is kept: the same command goes on, and writes {request.target}")
+        raise typer.Exit(128 + stopped)
+    if shard is None or not folder_of(request.target).exists():
+        typer.echo(f"saved {request.target}")

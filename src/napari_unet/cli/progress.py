@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from napari_unet.events import CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
+from napari_unet.events import BlockDone, CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
 
 INTERVAL = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -112,6 +112,8 @@ def progress_of(event: Event) -> tuple[float | None, str]:
         case TileDone():
             done = f"tile {event.done} of {event.total}, {_left(event.seconds_left)}"
             return event.done / max(event.total, 1), done
+        case BlockDone():
+            return event.done / max(event.total, 1), f"block {event.done} of {event.total} written"
         case CellsDone():
             return event.done / max(event.total, 1), f"{event.cells} cells in the last one"
         case CheckDone():

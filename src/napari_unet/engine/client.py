@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.engine import messages as m
 from napari_unet.engine.connection import Connection
 from napari_unet.engine.messages import ModelInfo, OutputInfo
@@ -73,7 +74,8 @@ class Engine(Connection):
         model: Path | None = None,
         tiling: TilingSpec | None = None,
         cells: CellSpec | None = None,
-        planes: Sequence[tuple[int, int]] | None = None,
+        region: Region | None = None,
+        done: Sequence[Region] = (),
     ) -> None:
         """Predict an image: ``outputs`` is emitted, then blocks.
 
@@ -87,8 +89,10 @@ class Engine(Connection):
             Model file to load first; None: the current model.
         tiling, cells
             How to cut the image, how to make cells.
-        planes
-            Only these (t, z).
+        region
+            Only this part; None: everything.
+        done
+            Blocks that are there already, from an equal prediction that was stopped.
 
         Raises
         ------
@@ -104,7 +108,8 @@ class Engine(Connection):
                     model=None if model is None else Path(model).absolute(),
                     tiling=tiling or TilingSpec(),
                     cells=cells or CellSpec(),
-                    planes=None if planes is None else tuple(planes),
+                    region=region,
+                    done=tuple(done),
                 )
             )
         self._set_state_of_job()

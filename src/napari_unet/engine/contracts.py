@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
 
@@ -81,7 +82,8 @@ class Jobs(Protocol):
         outputs: Mapping[Output, Writable],
         tiling: TilingSpec,
         cells: CellSpec,
-        planes: Sequence[tuple[int, int]] | None,
+        region: Region | None,
+        done: Sequence[Region],
     ) -> Iterator[Event]:
         """Set a prediction up."""
 
@@ -120,10 +122,11 @@ class RealJobs:
         outputs: Mapping[Output, Writable],
         tiling: TilingSpec,
         cells: CellSpec,
-        planes: Sequence[tuple[int, int]] | None,
+        region: Region | None,
+        done: Sequence[Region],
     ) -> Iterator[Event]:
         """Set a prediction up."""
-        return self._jobs.prediction(model, image, outputs, tiling=tiling, cells=cells, planes=planes)
+        return self._jobs.prediction(model, image, outputs, tiling=tiling, cells=cells, region=region, done=done)
 
     def load(self, path: Path) -> ModelLike:
         """Read a model file."""

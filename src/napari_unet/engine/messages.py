@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_unet.arrays.region import Region
 from napari_unet.engine.keys import Key
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, NetSpec, Output, TilingSpec, TrainingSpec
@@ -76,7 +77,8 @@ class Predict(Message):
     model: Path | None = None
     tiling: TilingSpec = TilingSpec()
     cells: CellSpec = CellSpec()
-    planes: tuple[tuple[int, int], ...] | None = None
+    region: Region | None = None
+    done: tuple[Region, ...] = ()
 
 
 class SetView(Message):

@@ -131,7 +131,7 @@ class Session:
         infos = tuple(output_info(o, model, image) for o in order.outputs)
         outputs = {i.output: RemoteOutput(self.channel.send, i) for i in infos}
         tiling = order.tiling.model_copy(update={"threads": order.tiling.threads or self.threads})
-        prediction = self.jobs.prediction(model, image, outputs, tiling, order.cells, order.planes)
+        prediction = self.jobs.prediction(model, image, outputs, tiling, order.cells, order.region, order.done)
         self.channel.send(m.OutputsReport(outputs=infos))
         way: Way = "go"
         with _closing(prediction) as events:

@@ -7,12 +7,14 @@ from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.request import find_recipe, make_spec, net_spec
+from napari_unet.jobs.stored import Request, predict_file
 from napari_unet.jobs.train import train
 from napari_unet.jobs.training import Training
 
 __all__ = [
     "OUTPUT_DTYPE",
     "Model",
+    "Request",
     "Training",
     "as_image",
     "as_labels",
@@ -21,6 +23,7 @@ __all__ = [
     "load",
     "make_spec",
     "net_spec",
+    "predict_file",
     "prediction",
     "train",
 ]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import nn
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.jobs.completion import check_output
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
@@ -131,10 +132,13 @@ class Model:
             pass
         return out
 
-    def output_shape(self, image: Image, output: Output) -> tuple[int, ...]:
-        """Shape of an output for an image."""
+    def output_shape(self, image: Image, output: Output, region: Region | None = None) -> tuple[int, ...]:
+        """Shape of an output for an image, or for a part of it."""
         lead = (len(self.classes),) if output == "probabilities" else ()
-        return (*lead, *image.result_shape)
+        if region is None:
+            return (*lead, *image.result_shape)
+        lengths = dict(zip("TZYX", region.shape, strict=True))
+        return (*lead, *(lengths[a] for a in image.result_axes))
 
     def save(self, path: str | Path) -> None:
         """Save to a file, whose name ends in ``.safetensors``; an older one stays intact if this fails.

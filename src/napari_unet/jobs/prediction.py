@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
+import torch
 
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
+from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
-from napari_unet.events import CellsDone, Event, Finished, Note, TileDone
+from napari_unet.events import Event, Finished, Note
+from napari_unet.jobs.blocks import ArraySink, Sink, Work, run_blocks
 from napari_unet.jobs.model import Model
-from napari_unet.learn import predictor
-from napari_unet.learn.device import choose_device, keep_memory, set_threads
-from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec
+from napari_unet.learn.device import choose_devices, keep_memory, set_threads
+from napari_unet.learn.halo import Halo, find_halo
+from napari_unet.learn.memory import tile_budget
+from napari_unet.learn.plan import BATCH, Plan, make_plan
+from napari_unet.learn.predictor import Predictor, prepare
+from napari_unet.nets import geometry_of
+from napari_unet.spec import CellSpec, Output, TilingSpec
+from napari_unet.storage.budget import check_memory
+
+CELL_BYTES = 60
+"""Bytes per pixel that finding cells takes, beside the probabilities."""
 
 
 class Writable(Protocol):
@@ -41,7 +52,8 @@ def prediction(
     *,
     tiling: TilingSpec | None = None,
     cells: CellSpec | None = None,
-    planes: Sequence[tuple[int, int]] | None = None,
+    region: Region | None = None,
+    done: Collection[Region] = (),
 ) -> Iterator[Event]:
     """Predict an image into arrays.
 
@@ -54,18 +66,22 @@ def prediction(
     outputs
         Array to fill for each wanted output: ``probabilities`` (classes, *image.result_shape) as float32, or as
         uint8 from 0 to 255; ``classes`` (label values from 1), ``boundaries`` (0 or 1) and ``cells`` with
-        ``image.result_shape``.
+        ``image.result_shape``. They may also have the shape of the region alone.
     tiling
         Tile, halo, device.
     cells
         How boundaries become cells; its ``threshold`` also makes the boundary mask.
-    planes
-        Only these (t, z). A 3D network reads the slices around them as well, and makes cells of each by itself.
+    region
+        Only this part; None: everything. What it holds is what a prediction of the whole image holds there, but
+        for cells, which end at its border. Of a single slice a 3D network makes cells in 2D.
+    done
+        Blocks that an earlier, equal prediction has written (see `BlockDone`), which are left out.
 
     Yields
     ------
     Event
-        `TileDone` after a tile was written, `CellsDone` after the cells of a plane (volume) were, `Finished` last.
+        `TileDone` after a tile was computed, `BlockDone` after a block was written, `CellsDone` after the cells of
+        a plane (volume) were found, `Finished` last.
 
     Raises
     ------
@@ -73,17 +89,43 @@ def prediction(
         If the image does not fit the model or an output does not fit the image. Raised at once, before the first
         event is asked for.
     """
-    tiling, cells = tiling or TilingSpec(), cells or CellSpec()
-    plan = predictor.make_plan(image, model.spec.net, tiling, planes)
+    tiling, cells, region = tiling or TilingSpec(), cells or CellSpec(), region or Region.of(image)
+    of_region = check_arrays(model, image, outputs, region)
+    dtypes = {name: np.dtype(array.dtype) for name, array in outputs.items()}
+    check_outputs(model, image, dtypes, cells, region)
+    chunks = _chunks(image, outputs)
+    make_plan(image, model.spec.net, tiling, region, planes="cells" in outputs, chunks=chunks)  # raises at once
+    return _run(model, image, outputs, tiling, cells, region, set(done), chunks, of_region)
+
+
+def check_arrays(model: Model, image: Image, outputs: Mapping[Output, Writable], region: Region) -> bool:
+    """Return whether the arrays have the shape of the region alone; raise `UserError` unless they fit."""
+    whole = {name: model.output_shape(image, name) for name in outputs}
+    part = {name: model.output_shape(image, name, region) for name in outputs}
+    if all(tuple(array.shape) == whole[name] for name, array in outputs.items()):
+        return False
     for name, array in outputs.items():
-        if tuple(array.shape) != model.output_shape(image, name):
-            raise UserError(
-                f"the array for {name} needs shape {model.output_shape(image, name)}, has {array.shape}"
-            )
-        _check_dtype(name, np.dtype(array.dtype), image)
-    _check_classes(outputs, model.classes, cells)
-    normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
-    return _run(model, image, outputs, plan, normalisation, tiling, cells)
+        if tuple(array.shape) != part[name]:
+            raise UserError(f"the array for {name} needs shape {whole[name]}, has {tuple(array.shape)}")
+    return True
+
+
+def check_outputs(
+    model: Model, image: Image, outputs: Mapping[Output, np.dtype[Any]], cells: CellSpec, region: Region
+) -> None:
+    """Raise `UserError` unless the outputs can be made of these classes and held by these types."""
+    classes = model.classes
+    nothing = np.zeros((len(classes), 8, 8), np.float32)
+    for name, dtype in outputs.items():
+        _check_dtype(name, dtype, image)
+    if "boundaries" in outputs:
+        boundary_mask(nothing, classes, cells.threshold)
+    if "cells" in outputs:
+        cells_from_probabilities(nothing, classes, cells)
+        flat = model.spec.net.ndim == 2
+        size = math.prod(region.shape[2:] if flat else region.shape[1:])
+        what = f"finding the cells of {'a slice' if flat else 'a volume'} of {image.name}"
+        check_memory(size * (4 * len(classes) + CELL_BYTES), what, "predict boundaries, or a part of it")
 
 
 def _check_dtype(name: Output, dtype: np.dtype[Any], image: Image) -> None:
@@ -97,89 +139,100 @@ def _check_dtype(name: Output, dtype: np.dtype[Any], image: Image) -> None:
         raise UserError(f"the array for {name} has the type {dtype}, which cannot hold them; use {wanted}")
 
 
-def _check_classes(outputs: Mapping[Output, Writable], classes: Sequence[ClassSpec], cells: CellSpec) -> None:
-    """Raise `UserError` unless the outputs can be made from these classes with this method."""
-    nothing = np.zeros((len(classes), 8, 8), np.float32)
-    if "boundaries" in outputs:
-        boundary_mask(nothing, classes, cells.threshold)
-    if "cells" in outputs:
-        cells_from_probabilities(nothing, classes, cells)
+def _chunks(image: Image, outputs: Mapping[Output, Writable]) -> tuple[int, int, int]:
+    """Smallest blocks that consist of whole chunks of every output."""
+    lengths = [1, 1, 1]
+    for array in outputs.values():
+        found = getattr(array, "chunks", None)
+        if isinstance(found, tuple) and all(isinstance(n, int) for n in found):
+            of = dict(zip(reversed(image.result_axes), reversed(found), strict=False))
+            lengths = [math.lcm(n, of.get(a, 1)) for n, a in zip(lengths, "ZYX", strict=True)]
+    return lengths[0], lengths[1], lengths[2]
+
+
+def plan_work(
+    model: Model,
+    image: Image,
+    outputs: Mapping[Output, np.dtype[Any]],
+    tiling: TilingSpec,
+    cells: CellSpec,
+    region: Region,
+    device: torch.device,
+    *,
+    chunks: Sequence[int] = (1, 1, 1),
+) -> tuple[Work, Halo | None]:
+    """Decide on tiles, halo and normalisation, by the memory that is there and, for ``auto``, by measuring.
+
+    Parameters
+    ----------
+    model, image, tiling, cells, region
+        As in `prediction`.
+    outputs
+        Type of the elements of every wanted output.
+    device
+        Where it will be computed.
+    chunks
+        Lengths along Z, Y, X of which blocks have to consist.
+
+    Returns
+    -------
+    work, halo
+        What to do; what was measured of the halo, if it was.
+    """
+    net = model.spec.net
+    normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
+    network = prepare(model.trained.network, net.ndim, device)
+    budget = tile_budget(network, net, device)
+
+    def plan(halo: Sequence[int] | None = None) -> Plan:
+        return make_plan(
+            image,
+            net,
+            tiling,
+            region,
+            halo=halo,
+            budget=budget,
+            batch=BATCH if device.type == "cuda" else 1,
+            planes="cells" in outputs,
+            chunks=chunks,
+        )
+
+    made, halo = plan(), None
+    if tiling.halo == "auto" and not any(geometry_of(net).margin):
+        halo = find_halo(Predictor(network, net, made, device), image, normalisation, made)
+        made = plan(halo.lengths)
+    return Work(model, image, made, normalisation, dict(outputs), cells), halo
 
 
 def _run(
     model: Model,
     image: Image,
     outputs: Mapping[Output, Writable],
-    plan: predictor.Plan,
-    normalisation: intensity.Normalisation,
     tiling: TilingSpec,
     cells: CellSpec,
+    region: Region,
+    done: Collection[Region],
+    chunks: Sequence[int],
+    of_region: bool,
 ) -> Iterator[Event]:
-    device, words = choose_device(tiling.device)
+    devices, words = choose_devices(tiling.device)
     yield Note(words)
     set_threads(tiling.threads)
     keep_memory()
-    network = predictor.prepare(model.trained.network, model.spec.net.ndim, device)
-    whole = _Gathered(model, image, plan) if "cells" in outputs else None
     began = time.perf_counter()
-    for done, piece in enumerate(
-        predictor.predict(network, model.spec.net, image, normalisation, plan, device), start=1
-    ):
-        _write(piece, model, image, outputs, cells)
-        if whole is not None:
-            whole.add(piece)
-        seconds = time.perf_counter() - began
-        plane = (piece.t, piece.z.start) if plan.flat else None
-        yield TileDone(done, plan.total, seconds, seconds / done * (plan.total - done), plane)
-        if whole is not None and done % len(plan.tiles) == 0:
-            found = cells_from_probabilities(whole.probabilities, model.classes, cells, spacing=whole.spacing)
-            index = image.result_index(piece.t, piece.z.start if plan.flat else slice(None))
-            outputs["cells"][index] = found
-            yield CellsDone(done // len(plan.tiles), len(plan.places), int(found.max()))
-    yield Finished("the prediction is complete", plan.total, time.perf_counter() - began)
+    dtypes = {name: np.dtype(array.dtype) for name, array in outputs.items()}
+    work, halo = plan_work(model, image, dtypes, tiling, cells, region, devices[0], chunks=chunks)
+    if halo is not None:
+        yield Note(str(halo))
+    yield from follow_blocks(work, ArraySink(work, outputs, of_region=of_region), devices, done)
+    yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
 
 
-def _write(
-    piece: predictor.Piece, model: Model, image: Image, outputs: Mapping[Output, Writable], cells: CellSpec
-) -> None:
-    """Write one piece into every output that is wanted pixel by pixel."""
-    index = image.result_index(piece.t, piece.z, piece.y, piece.x)
-    flat = "Z" not in image.axes
-    for name, array in outputs.items():
-        if name == "cells":
-            continue
-        values = _derive(name, piece.probabilities, model, cells, np.dtype(array.dtype))
-        if name == "probabilities":
-            array[(slice(None), *index)] = values[:, 0] if flat else values
-        else:
-            array[index] = values[0] if flat else values
-
-
-def _derive(
-    name: Output, probabilities: npt.NDArray[np.float32], model: Model, cells: CellSpec, dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
-    if name == "classes":
-        highest: npt.NDArray[np.intp] = probabilities.argmax(axis=0)
-        return (highest + 1).astype(np.uint8)
-    if name == "boundaries":
-        return boundary_mask(probabilities, model.classes, cells.threshold)
-    if dtype == np.uint8:
-        return np.rint(probabilities * 255).astype(np.uint8)
-    return probabilities
-
-
-class _Gathered:
-    """The probabilities of the plane or volume at hand, put together from its tiles."""
-
-    def __init__(self, model: Model, image: Image, plan: predictor.Plan) -> None:
-        _, _, z, y, x = image.shape
-        self.flat = plan.flat
-        self.spacing = image.spacing[1:] if self.flat else image.spacing
-        shape = (y, x) if self.flat else (z, y, x)
-        self.probabilities = np.zeros((len(model.classes), *shape), np.float32)
-
-    def add(self, piece: predictor.Piece) -> None:
-        if self.flat:
-            self.probabilities[:, piece.y, piece.x] = piece.probabilities[:, 0]
-        else:
-            self.probabilities[:, piece.z, piece.y, piece.x] = piece.probabilities
+def follow_blocks(
+    work: Work, sink: Sink, devices: Sequence[torch.device], done: Collection[Region] = ()
+) -> Iterator[Event]:
+    """Compute all blocks but those that are done."""
+    before = [n for n in range(len(work.plan)) if work.plan.block_at(n) in done] if done else []
+    known = set(before)
+    numbers = [n for n in range(len(work.plan)) if n not in known]
+    return run_blocks(work, numbers, sink, devices, before=before)

@@ -9,7 +9,9 @@ from torch import nn
 
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
-from napari_unet.learn import predictor
+from napari_unet.arrays.region import Region
+from napari_unet.learn.plan import make_plan
+from napari_unet.learn.predictor import Predictor, read
 from napari_unet.spec import TilingSpec, TrainingSpec
 
 
@@ -47,8 +49,14 @@ class Previewer:
         """
         if self._seen is None or self._seen[0] is not image:
             self._seen = (image, intensity.fit(image, self._spec.normalisation, blank=True))
-        plan = predictor.make_plan(image, self._spec.net, TilingSpec(), [(t, z)])
-        result = np.zeros((self._spec.net.classes, *image.shape[3:]), np.float32)
-        for piece in predictor.predict(network, self._spec.net, image, self._seen[1], plan, self._device):
-            result[:, piece.y, piece.x] = piece.probabilities[:, 0]
+        net, norm = self._spec.net, self._seen[1]
+        plan = make_plan(image, net, TilingSpec(), Region.of(image, ((t, t + 1), (z, z + 1), None, None)))
+        predictor = Predictor(network, net, plan, self._device)
+        result = np.zeros((net.classes, *image.shape[3:]), np.float32)
+        for batch in read(image, norm, plan, range(len(plan))):
+            for tile, found in zip(
+                batch.tiles, predictor.compute(batch.tiles, batch.pixels).arrays(), strict=True
+            ):
+                y, x = (slice(s.start, s.stop) for s in tile[1:])
+                result[:, y, x] = found["float"][:, 0]
         return result

@@ -46,6 +46,15 @@ def choose_device(wanted: Device) -> tuple[torch.device, str]:
     return torch.device(wanted), f"computing on {wanted}"
 
 
+def choose_devices(wanted: Device) -> tuple[list[torch.device], str]:
+    """Choose the devices over which independent work is spread: all CUDA GPUs, or the one of `choose_device`."""
+    device, words = choose_device(wanted)
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if count < 2:
+        return [device], words
+    return [torch.device("cuda", n) for n in range(count)], f"computing on {count} GPUs (CUDA)"
+
+
 @functools.cache
 def _works(name: str) -> bool:
     """Compare a small convolution with the CPU's: some drivers answer wrongly instead of failing."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_unet.arrays import tiles
@@ -20,103 +21,19 @@ from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
 from napari_unet.learn.data import cut_crop
 from napari_unet.learn.device import memory_format
-from napari_unet.nets import geometry_of
-from napari_unet.nets.geometry import Axis
+from napari_unet.learn.memory import is_out_of_memory
+from napari_unet.learn.plan import Plan
 from napari_unet.nets.head import probabilities
-from napari_unet.spec import NetSpec, TilingSpec
+from napari_unet.spec import NetSpec
 
-BUDGET = {2: 1024 * 1024, 3: 96 * 160 * 160}
-"""Pixels (voxels) of an input tile: about where CPUs are fastest, and 1 to 2 GB for the default networks."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Probabilities (classes, Z, Y, X), float32, of the box ``z, y, x`` at time ``t``."""
-
-    t: int
-    z: slice
-    y: slice
-    x: slice
-    probabilities: npt.NDArray[np.float32]
+Reduce = Callable[[Tensor], Mapping[Any, Tensor]]
+"""From probabilities (N, classes, [Z,] Y, X) to what is wanted, on the device: (N, [K,] [Z,] Y, X) each."""
+Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which tiles make the prediction: the same ``tiles`` at every place.
-
-    A place is a time and, along Z, the span of a plane or of a whole volume. Tiles of planes have spans along Y
-    and X, tiles of volumes along Z, Y and X.
-    """
-
-    places: tuple[tuple[int, Span], ...]
-    tiles: tuple[Tile, ...]
-    ndim: int
-
-    @property
-    def flat(self) -> bool:
-        """Whether the places are planes; a 3D network computes their neighbours too, and throws them away."""
-        return len(self.tiles[0]) == 2
-
-    @property
-    def total(self) -> int:
-        """Number of tiles in all."""
-        return len(self.places) * len(self.tiles)
-
-
-def make_plan(
-    image: Image, net: NetSpec, tiling: TilingSpec, planes: Sequence[tuple[int, int]] | None = None
-) -> Plan:
-    """Plan a prediction.
-
-    Parameters
-    ----------
-    image
-        What will be predicted.
-    net
-        Its geometry rules alignment and halo.
-    tiling
-        Tile and halo as the user wants them.
-    planes
-        The (t, z) to predict; None: all.
-
-    Raises
-    ------
-    UserError
-        If the channels differ from the network's, or the tile is too small for its halo.
-    """
-    if image.size("C") != net.in_channels:
-        raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}")
-    t, _, z, y, x = image.shape
-    fits = [_fit(axis, tiling) for axis in geometry_of(net).axes]
-    volumes = net.ndim == 3 and planes is None
-    if volumes:
-        places = [(n, Span(0, tiles.round_up(z, fits[0].stride), 0, z)) for n in range(t)]
-    else:
-        along_z = fits[0] if net.ndim == 3 else tiles.Fit(stride=1, halo=0)
-        wanted = np.ndindex(t, z) if planes is None else planes
-        places = [(int(n), tiles.around(int(at), z, along_z)) for n, at in wanted]
-    thickest = max((span.outer_stop - span.outer_start for _, span in places), default=1)
-    tile = tiles.choose_tile((thickest, y, x)[-net.ndim :], fits, BUDGET[net.ndim], tiling.tile)
-    first = -3 if volumes else -2
-    grid = tiles.cut(image.shape[first:], tile[first:], fits[first:])
-    return Plan(tuple(places), tuple(grid), net.ndim)
-
-
-def _fit(axis: Axis, tiling: TilingSpec) -> tiles.Fit:
-    """Tell what tiles need along an axis: the network's exact halo, or what the user wants instead."""
-    stride = axis.stride
-    if axis.valid:
-        rest = (axis.output_length(axis.input_length(stride)) or 0) % stride
-        return tiles.Fit(stride, axis.halo, axis.margin, rest)
-    if tiling.halo == "auto":
-        return tiles.Fit(stride, tiles.round_up(axis.halo // 2, stride))
-    if isinstance(tiling.halo, int):
-        return tiles.Fit(stride, tiles.round_up(tiling.halo, stride))
-    return tiles.Fit(stride, axis.halo)
-
-
-def _channels(count: int) -> str:
-    return f"{count} channel" + ("s" if count != 1 else "")
+def as_they_are(values: Tensor) -> Mapping[Any, Tensor]:
+    """Keep the probabilities."""
+    return {"float": values}
 
 
 def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
@@ -137,10 +54,74 @@ def _fold(block: nn.Sequential) -> None:
             block[i + 1] = nn.Identity()
 
 
-def predict(
-    network: nn.Module, net: NetSpec, image: Image, normalisation: Normalisation, plan: Plan, device: torch.device
-) -> Iterator[Piece]:
-    """Predict tile by tile.
+@dataclass(frozen=True)
+class Batch:
+    """Tiles of one shape that belong to one block, and their pixels."""
+
+    block: int
+    """Number of the block."""
+    tiles: tuple[Tile, ...]
+    pixels: npt.NDArray[np.float32]
+    """(N, C, Z, Y, X), normalised."""
+    source: bytes
+    """Hash of the pixels as they were read."""
+    last: bool
+    """Whether the block is complete with this."""
+
+
+def read(
+    image: Image,
+    normalisation: Normalisation,
+    plan: Plan,
+    blocks: Iterable[int],
+) -> Iterator[Batch]:
+    """Read blocks tile by tile.
+
+    Parameters
+    ----------
+    image
+        Only the tiles at hand are read.
+    normalisation
+        Fitted once for the whole image.
+    plan
+        From `make_plan`.
+    blocks
+        Numbers of the blocks.
+    """
+    for number in blocks:
+        block = plan.block_at(number)
+        batches = list(plan.batches_of(block))
+        for n, alike in enumerate(batches, start=1):
+            raw = np.stack([read_tile(image, block.t[0], tile) for tile in alike])
+            pixels = np.stack([normalisation.apply(one) for one in raw])
+            yield Batch(number, tuple(alike), pixels, digest(raw), last=n == len(batches))
+
+
+def digest(pixels: npt.NDArray[Any]) -> bytes:
+    """Hash the values of an array."""
+    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+
+
+def digest_of_source(image: Image, plan: Plan, number: int) -> str:
+    """Hash all that a block is computed from, as `read` does batch by batch."""
+    block = plan.block_at(number)
+    return "".join(
+        digest(np.stack([read_tile(image, block.t[0], tile) for tile in alike])).hex()
+        for alike in plan.batches_of(block)
+    )
+
+
+def read_tile(image: Image, t: int, spans: Sequence[Span]) -> npt.NDArray[Any]:
+    """Read the outer box of a tile; beyond the image's end it is mirrored."""
+    sizes = image.shape[2:]
+    box = [slice(max(0, s.outer_start), min(s.outer_stop, n)) for s, n in zip(spans, sizes, strict=True)]
+    block = image.read(t, *box)
+    start = [min(0, s.outer_start) for s in spans]
+    return cut_crop(block, start, [s.outer_length for s in spans], "reflect")
+
+
+class Predictor:
+    """Computes tiles; where memory is short, smaller ones, and in the end on the CPU.
 
     Parameters
     ----------
@@ -148,47 +129,149 @@ def predict(
         In evaluation mode on ``device``, best from `prepare`.
     net
         What it is; tells how its outputs become probabilities.
-    image
-        Only the tile at hand is read.
-    normalisation
-        Fitted once for the whole image.
     plan
-        From `make_plan`.
-
-    Yields
-    ------
-    Piece
-        Every pixel of the planned planes exactly once.
+        Tells what the network needs of its tiles.
+    device
+        Where to compute.
+    reduce
+        What is made of the probabilities before they leave the device.
+    say
+        Told of what was done about a lack of memory.
     """
-    for t, along_z in plan.places:
-        for tile in plan.tiles:
-            spans = (along_z, *tile) if plan.flat else tile
-            block = normalisation.apply(_read(image, t, spans))
-            values = _compute(network, net, block if plan.ndim == 3 else block[:, 0], device)
-            if plan.ndim == 2:
-                values = values[:, None]
-            kept = values[(slice(None), *(s.kept for s in spans))]
-            in_z, in_y, in_x = (slice(s.start, s.stop) for s in spans)
-            yield Piece(t, in_z, in_y, in_x, kept)
+
+    def __init__(
+        self,
+        network: nn.Module,
+        net: NetSpec,
+        plan: Plan,
+        device: torch.device,
+        *,
+        reduce: Reduce = as_they_are,
+        say: Say = lambda _: None,
+    ) -> None:
+        self._network, self._net, self._reduce, self._say = network, net, reduce, say
+        self._size, self._fits = plan.size, plan.fits
+        self.device = device
+        self._most: int | None = None
+
+    def compute(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+        """Compute tiles of one shape.
+
+        Parameters
+        ----------
+        batch
+            The tiles.
+        pixels
+            (N, C, Z, Y, X) of their outer boxes.
+
+        Returns
+        -------
+        Results
+            For every tile what ``reduce`` makes of its kept part, ([K,] Z, Y, X) each.
+
+        Raises
+        ------
+        UserError
+            If there is not enough memory for the smallest tile, not even for the CPU.
+        """
+        if self._most is None or pixels[:, 0].size <= self._most:
+            try:
+                return self._forward(batch, pixels)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._most = pixels[:, 0].size // 2
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                if len(batch) > 1 or tiles.halve(batch[0], self._size, self._fits):
+                    self._say(f"not enough memory for {_lengths(pixels)}: going on with smaller tiles")
+        return self._smaller(batch, pixels)
+
+    def _smallest(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+        """Compute a tile that cannot be smaller, if need be on the CPU."""
+        try:
+            return self._forward(batch, pixels)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if self.device.type == "cpu":
+                raise UserError(
+                    f"there is not enough memory for a tile of {_lengths(pixels)}, the smallest that this network "
+                    "can take; close other programs, or train a network with fewer channels or levels"
+                ) from error
+        self._most, self.device = None, torch.device("cpu")
+        self._network = self._network.to("cpu")
+        self._say(f"not enough memory on the GPU for a tile of {_lengths(pixels)}: going on with the CPU")
+        return self.compute(batch, pixels)
+
+    def _smaller(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+        """Compute the tiles one by one, or a single one in parts that lie within it."""
+        if len(batch) > 1:
+            alone = [self.compute((tile,), pixels[n : n + 1]) for n, tile in enumerate(batch)]
+            return Results([one for result in alone for one in result.arrays()])
+        (tile,) = batch
+        parts = tiles.halve(tile, self._size, self._fits)
+        if not parts:
+            return self._smallest(batch, pixels)
+        whole: dict[Any, npt.NDArray[Any]] = {}
+        for part in parts:
+            box: tuple[Any, ...] = tuple(
+                slice(s.outer_start - o.outer_start, s.outer_stop - o.outer_start)
+                for s, o in zip(part, tile, strict=True)
+            )
+            place: tuple[Any, ...] = tuple(
+                slice(s.start - o.start, s.stop - o.start) for s, o in zip(part, tile, strict=True)
+            )
+            (found,) = self.compute((part,), pixels[(..., *box)]).arrays()
+            for name, values in found.items():
+                if name not in whole:
+                    lengths = (*values.shape[:-3], *(s.stop - s.start for s in tile))
+                    whole[name] = np.empty(lengths, values.dtype)
+                whole[name][(..., *place)] = values
+        return Results([whole])
+
+    @torch.inference_mode()
+    def _forward(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+        flat, on_gpu = self._net.ndim == 2, self.device.type == "cuda"
+        x = torch.from_numpy(np.ascontiguousarray(pixels[:, :, 0] if flat else pixels))
+        x = (x.pin_memory() if on_gpu else x).to(self.device, non_blocking=on_gpu)
+        with torch.autocast("cuda", torch.float16, enabled=on_gpu):
+            outputs = self._network(x.contiguous(memory_format=memory_format(self._net.ndim)))
+        found = self._reduce(probabilities(outputs, self._net))
+        kept: list[tuple[Any, ...]] = [tuple(s.kept for s in tile)[-self._net.ndim :] for tile in batch]
+        one_by_one = [{name: v[n][(..., *box)] for name, v in found.items()} for n, box in enumerate(kept)]
+        if flat:
+            one_by_one = [{name: v[..., None, :, :] for name, v in one.items()} for one in one_by_one]
+        return Results.fetch(one_by_one, on_gpu=on_gpu)
 
 
-def _read(image: Image, t: int, spans: Sequence[Span]) -> npt.NDArray[Any]:
-    """Read the outer box of a tile; beyond the image's end it is mirrored."""
-    sizes = image.shape[2:]
-    box = [slice(max(0, s.outer_start), min(s.outer_stop, n)) for s, n in zip(spans, sizes, strict=True)]
-    block = image.read(t, *box)
-    start = [min(0, s.outer_start) for s in spans]
-    wanted = [s.outer_stop - s.outer_start for s in spans]
-    return cut_crop(block, start, wanted, "reflect")
+class Results:
+    """What was computed of some tiles; on its way from the device until `arrays` is called."""
+
+    def __init__(self, tensors: Sequence[Mapping[Any, Any]], arrived: torch.cuda.Event | None = None) -> None:
+        self._tensors, self._arrived = tensors, arrived
+
+    @classmethod
+    def fetch(cls, tensors: Sequence[Mapping[Any, Tensor]], *, on_gpu: bool) -> Results:
+        """Begin to copy tensors into the machine's memory."""
+        if not on_gpu:
+            return cls([{name: v.cpu().numpy() for name, v in one.items()} for one in tensors])
+        copies = [
+            {name: torch.empty(v.shape, dtype=v.dtype, pin_memory=True) for name, v in t.items()} for t in tensors
+        ]
+        for one, copy_of in zip(tensors, copies, strict=True):
+            for name, values in one.items():
+                copy_of[name].copy_(values, non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record()
+        return cls(copies, arrived)
+
+    def arrays(self) -> list[dict[Any, npt.NDArray[Any]]]:
+        """Wait until everything is there, and give it."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return [{name: np.asarray(v) for name, v in one.items()} for one in self._tensors]
 
 
-@torch.inference_mode()
-def _compute(
-    network: nn.Module, net: NetSpec, block: npt.NDArray[np.float32], device: torch.device
-) -> npt.NDArray[np.float32]:
-    x = torch.from_numpy(np.ascontiguousarray(block))[None].to(device)
-    x = x.contiguous(memory_format=memory_format(block.ndim - 1))
-    with torch.autocast("cuda", torch.float16, enabled=device.type == "cuda"):
-        outputs = network(x)
-    found: npt.NDArray[np.float32] = probabilities(outputs, net)[0].cpu().numpy()
-    return found
+def _lengths(pixels: npt.NDArray[Any]) -> str:
+    return " x ".join(str(n) for n in pixels.shape[2:] if n > 1) + " pixels"

@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 from psygnal import Signal
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.arrays.targets import derive_classes
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, OutputInfo, Preview
 from napari_unet.errors import UserError
@@ -211,7 +212,7 @@ class Controller:
                 model=None if self.engine.model is not None else self._model_path,
                 tiling=request.tiling,
                 cells=request.cells,
-                planes=[self.live.plane] if request.slice_only else None,
+                region=self._slice_in_view(image) if request.slice_only else None,
             )
         except UserError as error:
             self.say(str(error), "error")
@@ -220,6 +221,10 @@ class Controller:
         self._reuse = request.slice_only or image.size("T") * image.size("Z") == 1
         self._cells = 0
         self._begin("predict")
+
+    def _slice_in_view(self, image: Image) -> Region:
+        t, z = self.live.plane
+        return Region.of(image, ((t, t + 1), (z, z + 1), None, None))
 
     def _check_channels(self, image: Image) -> None:
         model = self.engine.model

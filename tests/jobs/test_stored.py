@@ -1,0 +1,245 @@
+"""A prediction into a file: it can end at any moment, and goes on where it was."""
+
+import errno
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+import napari_unet as nu
+from napari_unet.errors import UserError
+from napari_unet.events import BlockDone, Note, TileDone
+from napari_unet.jobs import Request, predict_file, stored
+from napari_unet.spec import TilingSpec
+from napari_unet.storage.read import open_image
+from napari_unet.storage.unfinished import Unfinished, folder_of
+from synthetic import classes, tissue
+
+IMAGE, CELLS = tissue((4, 90, 120), 120)
+TILING = TilingSpec(tile=72)
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    nu.train(IMAGE, classes(CELLS), steps=40, base=6, depth=2, patch=(48, 48), val_fraction=0).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(model_path):
+    return nu.load(model_path)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, IMAGE, metadata={"axes": "ZYX"})
+    return path
+
+
+def words(events):
+    return [e.text for e in events if isinstance(e, Note)]
+
+
+def read(path):
+    image = open_image(path)
+    return np.asarray(image.data[...])
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+@pytest.mark.parametrize("output", ["probabilities", "boundaries", "cells"])
+def test_a_file_holds_what_python_gives(model, stack, tmp_path, output, suffix):
+    target = tmp_path / f"out{suffix}"
+    events = list(predict_file(model, Request(stack, target, output, tiling=TILING)))
+    method = {"probabilities": model.predict, "boundaries": model.boundaries, "cells": model.cells}[output]
+    found = read(target)
+    if output == "probabilities":
+        np.testing.assert_allclose(found, method(stack), atol=1e-5)
+    else:
+        np.testing.assert_array_equal(found, method(stack))
+    blocks = [e for e in events if isinstance(e, BlockDone)]
+    assert [e.done for e in blocks] == list(range(1, blocks[-1].total + 1))
+    assert not folder_of(target).exists()
+
+
+def test_a_part_is_cut_out_of_the_whole_and_knows_its_place(model, stack, tmp_path):
+    target = tmp_path / "part.ome.zarr"
+    list(predict_file(model, Request(stack, target, tiling=TILING, part=(None, (1, 3), (11, 75), (5, 118)))))
+    np.testing.assert_allclose(read(target), model.predict(stack)[:, 1:3, 11:75, 5:118], atol=1e-5)
+    (level, *_) = zarr.open_group(target).attrs["ome"]["multiscales"][0]["datasets"]
+    (move,) = (t["translation"] for t in level["coordinateTransformations"] if t["type"] == "translation")
+    assert move == [0, 1, 11, 5]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [((None, (3, 3), None, None), "3:3 along Z"), (((0, 2), None, None, None), "0:2 along T")],
+)
+def test_a_part_that_is_not_there_is_refused(model, stack, tmp_path, ranges, message):
+    with pytest.raises(UserError, match=message):
+        predict_file(model, Request(stack, tmp_path / "a.tif", part=ranges))
+
+
+def stop_after(events, count):
+    """Take events until so many blocks are done, then stop as a user would."""
+    seen = []
+    for event in events:
+        seen.append(event)
+        if sum(isinstance(e, BlockDone) for e in seen) == count:
+            break
+    events.close()
+    return seen
+
+
+def test_a_stopped_prediction_goes_on_where_it_was(model, stack, tmp_path):
+    target, whole = tmp_path / "out.tif", tmp_path / "whole.tif"
+    request = Request(stack, target, tiling=TILING)
+    list(predict_file(model, Request(stack, whole, tiling=TILING)))
+    stop_after(predict_file(model, request), 3)
+    assert not target.exists()
+    kept = len(Unfinished(folder_of(target)).done())
+    assert kept >= 3
+    events = list(predict_file(model, request))
+    total = next(e.total for e in events if isinstance(e, BlockDone))
+    assert sum(isinstance(e, BlockDone) for e in events) == total - kept
+    assert [e.done for e in events if isinstance(e, TileDone)][-1] == total
+    assert any(f"{kept} of {total} blocks were finished before" in w for w in words(events))
+    np.testing.assert_array_equal(read(target), read(whole))
+
+
+def test_what_another_model_or_image_made_is_not_used(model, stack, tmp_path):
+    target = tmp_path / "out.tif"
+    other = nu.train(IMAGE, classes(CELLS), steps=2, base=6, depth=2, patch=(48, 48), val_fraction=0)
+    stop_after(predict_file(model, Request(stack, target, tiling=TILING)), 2)
+    events = stop_after(predict_file(other, Request(stack, target, tiling=TILING)), 2)
+    assert any("another model" in w for w in words(events))
+    tifffile.imwrite(stack, 255 - IMAGE, metadata={"axes": "ZYX"})
+    events = list(predict_file(other, Request(stack, target, tiling=TILING)))
+    assert any("another image" in w for w in words(events))
+    np.testing.assert_allclose(read(target), other.predict(255 - IMAGE), atol=1e-5)
+
+
+def test_blocks_that_were_changed_are_made_again(model, stack, tmp_path):
+    target = tmp_path / "out.ome.zarr"
+    request = Request(stack, target, "classes", tiling=TILING)
+    stop_after(predict_file(model, request), 4)
+    unfinished = Unfinished(folder_of(target))
+    work = stored.open_work(unfinished.folder)
+    number = min(unfinished.done())
+    box = work.plan.block_at(number).slices[1:]
+    stored.open_array(unfinished, work)[box] = 7
+    events = list(predict_file(model, request))
+    assert any(w.startswith("1 of them have changed") for w in words(events))
+    np.testing.assert_array_equal(read(target), model.predict(stack).argmax(axis=0) + 1)
+
+
+def test_a_full_disk_loses_nothing(model, stack, tmp_path, monkeypatch):
+    target = tmp_path / "out.tif"
+    request = Request(stack, target, tiling=TILING)
+    write, left = stored.StoredSink.write, itertools.count(3, -1)
+
+    def full(self, *args):
+        if next(left) <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, *args)
+
+    monkeypatch.setattr(stored.StoredSink, "write", full)
+    with pytest.raises(UserError, match=r"the disk of .* is full .* give the same command again"):
+        list(predict_file(model, request))
+    monkeypatch.undo()
+    assert len(Unfinished(folder_of(target)).done()) == 3
+    assert any("3 of" in w for w in words(list(predict_file(model, request))))
+    np.testing.assert_allclose(read(target), model.predict(stack), atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_is_really_full_loses_nothing(model, stack, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", disk], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        request = Request(stack, disk / "out.ome.zarr", tiling=TILING)
+        stored.budget.check_disk, check = lambda *_: None, stored.budget.check_disk
+        try:
+            with pytest.raises(UserError, match="is full"):
+                list(predict_file(model, request))
+            kept = len(Unfinished(folder_of(request.target)).done())
+            assert kept > 0
+            subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+            events = list(predict_file(model, request))
+        finally:
+            stored.budget.check_disk = check
+        assert any(f"{kept} of" in w for w in words(events))
+        np.testing.assert_allclose(read(request.target), model.predict(stack), atol=1e-5)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_shards_give_the_same_bits_as_one_process(model, stack, tmp_path):
+    whole, target = tmp_path / "whole.ome.zarr", tmp_path / "out.ome.zarr"
+    list(predict_file(model, Request(stack, whole, tiling=TILING)))
+    request = Request(stack, target, tiling=TILING)
+    for number in (3, 1, 2):
+        assert not target.exists()
+        events = list(predict_file(model, request, shard=(number, 3)))
+        assert any("blocks are still missing" in w for w in words(events)) == (number != 2)
+    np.testing.assert_array_equal(read(target), read(whole))
+
+
+def test_a_cluster_gives_the_same_bits_as_one_process(model, stack, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    whole, target = tmp_path / "whole.tif", tmp_path / "out.tif"
+    list(predict_file(model, Request(stack, whole, tiling=TILING)))
+    local = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    )
+    with local as cluster:
+        events = list(
+            predict_file(model, Request(stack, target, tiling=TILING), scheduler=cluster.scheduler_address)
+        )
+    assert any("2 workers" in w for w in words(events))
+    blocks = [e for e in events if isinstance(e, BlockDone)]
+    assert sorted(e.number for e in blocks) == list(range(blocks[0].total))
+    np.testing.assert_array_equal(read(target), read(whole))
+
+
+def test_a_scheduler_that_is_not_there_is_named(model, stack, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    from napari_unet.jobs import cluster
+
+    monkeypatch.setattr(cluster, "TIMEOUT", "1s")
+    with pytest.raises(UserError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler="tcp://127.0.0.1:9"))
+
+
+def test_killed_at_random_moments_it_still_ends_with_the_same_result(model, model_path, stack, tmp_path):
+    whole, target = tmp_path / "whole.ome.zarr", tmp_path / "out.ome.zarr"
+    list(predict_file(model, Request(stack, whole, tiling=TILING)))
+    command = [sys.executable, "-m", "napari_unet", "predict", model_path, stack, "-o", target, "--tile", "72"]
+    rng, kills = np.random.default_rng(), 0
+    for _ in range(20):
+        before = len(Unfinished(folder_of(target)).done())
+        job = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wanted = before + int(rng.integers(1, 6)) if kills < 3 else 10**6
+        while job.poll() is None and len(Unfinished(folder_of(target)).done()) < wanted:
+            time.sleep(0.005)
+        if job.poll() is None:
+            time.sleep(float(rng.uniform(0, 0.02)))
+            job.send_signal(signal.SIGKILL)
+            kills += 1
+        printed = job.communicate()[0].decode()
+        if job.returncode == 0:
+            break
+        assert job.returncode == -signal.SIGKILL, printed
+    assert kills
+    assert "blocks were finished before" in printed
+    np.testing.assert_array_equal(read(target), read(whole))
