@@ -119,7 +119,7 @@ def _predict_one(
         lead + image.result_axes,
         image.spacing,
         unit=image.unit,
-        cells=output == "cells",
+        cells=output != "probabilities",
         classes=[c.name for c in model.classes] if lead else (),
     ) as array:
         wanted: dict[Output, Any] = {output: array}
