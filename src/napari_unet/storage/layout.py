@@ -2,7 +2,7 @@
 
 An image is the root group itself. A label image without an image beside it has no place of its own in OME-Zarr
 0.5, which knows ``IMAGE/labels/NAME`` only. Written as a root group it is read back as Labels by napari-ome-zarr
-0.8 to 0.10, but hidden, and that reader opens the folder two levels up for writing, looking for the image: it
+0.9 and 0.10, but hidden, and that reader opens the folder two levels up for writing, looking for the image: it
 leaves a ``zarr.json`` there, or fails where that folder may not be written. So label images are a series of one
 image, the specification's "bioformats2raw" layout, which is read as Labels and leaves other folders alone::
 
