@@ -8,7 +8,8 @@ import tifffile
 import zarr
 
 from napari_unet.errors import UserError
-from napari_unet.storage import budget, write
+from napari_unet.storage import budget, export, write
+from napari_unet.storage.layout import image_group
 from napari_unet.storage.read import open_image, read_whole
 from napari_unet.storage.write import create_output
 
@@ -83,13 +84,37 @@ def test_spacing_in_pixels_stays_a_ratio(tmp_path):
 def test_ome_zarr_metadata(tmp_path):
     with create_output(tmp_path / "a.zarr", (4, 700, 30), "i4", "ZYX", SPACING, unit="micrometer", cells=True):
         pass
-    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    group = image_group(tmp_path / "a.zarr", "r")
     ome = group.attrs["ome"]
     assert ome["version"] == "0.5"
     assert ome["image-label"] == {"version": "0.5"}
     assert [(a["name"], a["unit"]) for a in ome["multiscales"][0]["axes"]] == [(a, "micrometer") for a in "zyx"]
     assert group["0"].chunks == (1, 512, 30)
     assert group["0"].metadata.zarr_format == 3
+    assert group["1"].shape == (4, 350, 15)
+    assert [d["path"] for d in ome["multiscales"][0]["datasets"]] == ["0", "1"]
+
+
+@pytest.mark.parametrize("cells", [True, False])
+def test_large_ome_zarr_becomes_a_pyramid(tmp_path, cells):
+    values = np.random.default_rng(0).integers(0, 200, (2, 3, 700, 900)).astype(np.uint8)
+    with create_output(
+        tmp_path / "a.zarr", values.shape, "u1", "CTYX", SPACING, unit="micrometer", cells=cells,
+        origin=(0, 20, 30), creator={"model": "m.unet"},
+    ) as out:  # fmt: skip
+        out[...] = values
+    group = image_group(tmp_path / "a.zarr", "r")
+    assert group.attrs["napari_unet"] == {"model": "m.unet"}
+    assert group["1"].shape == (3, 2, 350, 450)
+    stored = np.moveaxis(values, 0, 1)
+    boxes = stored.reshape(3, 2, 350, 2, 450, 2)
+    expected = boxes[..., 0, :, 0] if cells else np.rint(boxes.mean((3, 5)))
+    np.testing.assert_array_equal(group["1"][:], expected)
+    last = group.attrs["ome"]["multiscales"][0]["datasets"][1]["coordinateTransformations"][1]["translation"]
+    assert last == ([0, 0, 20, 30] if cells else [0, 0, 20.25, 30.125])
+    image = open_image(tmp_path / "a.zarr")
+    assert (image.axes, image.spacing[1:]) == ("TCYX", SPACING[1:])
+    np.testing.assert_array_equal(read_whole(image), stored)
 
 
 def half_write(path):
@@ -115,7 +140,7 @@ def test_old_tiff_survives_a_disk_that_fills_up_in_the_last_step(tmp_path, monke
     def full(*_args, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(write.tifffile, "imwrite", full)
+    monkeypatch.setattr(export.tifffile, "imwrite", full)
     with (
         pytest.raises(OSError, match="No space left"),
         create_output(tmp_path / "a.tif", (4, 4), "u1", "YX") as array,

@@ -20,6 +20,9 @@ _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _UNSAFE = ("pickle", "numcodecs.pickle")
 """Codecs that run code from the file."""
 
+OWN_KEY = "napari_unet"
+"""Attribute that tells images written here, and keeps what made them."""
+
 
 def open_zarr(path: Path) -> Raw:
     """Open a zarr array, or the full resolution of an OME-Zarr group, without reading pixels.
@@ -103,9 +106,19 @@ def ordered(axes: str) -> str:
 
 
 def metadata(
-    axes: str, spacing: Sequence[float], unit: str, name: str, *, cells: bool, classes: Sequence[str] = ()
+    axes: str,
+    spacing: Sequence[float],
+    unit: str,
+    name: str,
+    *,
+    cells: bool,
+    classes: Sequence[str] = (),
+    levels: Sequence[Sequence[int]] = (),
+    origin: Sequence[float] = (0.0, 0.0, 0.0),
+    white: float = 1.0,
+    creator: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the attributes of an OME-Zarr 0.5 image with one level.
+    """Return the attributes of an OME-Zarr 0.5 image.
 
     Parameters
     ----------
@@ -121,6 +134,15 @@ def metadata(
         The pixels are label values (adds the image-label part).
     classes
         Names of the channels.
+    levels
+        For every level of a pyramid, how many voxels of level 0 one of its voxels spans along every axis, level 0
+        first (see `napari_unet.storage.pyramid.factors`); empty: level 0 alone.
+    origin
+        Place of the centre of the first voxel along Z, Y, X in ``unit``: not 0 for a region that was cut out.
+    white
+        The value that viewers show brightest, of images whose channels have names.
+    creator
+        What made the image, kept under the key `OWN_KEY`.
 
     Examples
     --------
@@ -128,7 +150,7 @@ def metadata(
     >>> known["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     [{'type': 'scale', 'scale': [0.5, 0.5]}]
     """
-    lengths = dict(zip("ZYX", spacing, strict=True))
+    lengths, place = dict(zip("ZYX", spacing, strict=True)), dict(zip("ZYX", origin, strict=True))
     described: list[dict[str, str]] = []
     for axis in axes:
         entry = {"name": axis.lower(), "type": _TYPES[axis]}
@@ -136,19 +158,58 @@ def metadata(
             entry["unit"] = unit
         described.append(entry)
     scale = [float(lengths.get(a, 1.0)) for a in axes]
-    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    ome: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [{"name": name, "axes": described, "datasets": [level]}],
-    }
+    levels = levels or [(1,) * len(axes)]
+    shown = datasets(scale, [float(place.get(a, 0.0)) for a in axes], levels, averaged=not cells)
+    image: dict[str, Any] = {"name": name, "axes": described, "datasets": shown}
+    if len(levels) > 1:
+        image["type"] = "nearest" if cells else "mean"
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [image]}
     if cells:
         ome["image-label"] = {"version": "0.5"}
     if classes:
-        ome["omero"] = {"channels": [_channel(c, n) for n, c in enumerate(classes)]}
-    return {"ome": ome}
+        ome["omero"] = {"channels": [_channel(c, n, white) for n, c in enumerate(classes)]}
+    return {"ome": ome} if creator is None else {"ome": ome, OWN_KEY: dict(creator)}
 
 
-def _channel(name: str, index: int) -> dict[str, Any]:
+def datasets(
+    scale: Sequence[float], origin: Sequence[float], levels: Sequence[Sequence[int]], *, averaged: bool
+) -> list[dict[str, Any]]:
+    """Return the levels of a pyramid with their scale and, where one is moved, their translation.
+
+    Coordinates are those of the centres of voxels. The mean of f voxels lies in the middle of them, (f - 1) / 2
+    voxels from the first; every f-th voxel, taken as it is, stays where it was.
+
+    Parameters
+    ----------
+    scale, origin
+        Size of a voxel of level 0, and place of its first one, along every axis.
+    levels
+        Voxels of level 0 that one voxel spans, for every level along every axis.
+    averaged
+        Whether voxels are means, or picked.
+
+    Examples
+    --------
+    >>> for level in datasets((0.5, 0.5), (0, 0), [(1, 1), (4, 2)], averaged=True):
+    ...     print([list(t.values()) for t in level["coordinateTransformations"]])
+    [['scale', [0.5, 0.5]], ['translation', [0.0, 0.0]]]
+    [['scale', [2.0, 1.0]], ['translation', [0.75, 0.25]]]
+    """
+    half = 0.5 if averaged else 0.0
+    sizes = [[s * f for s, f in zip(scale, level, strict=True)] for level in levels]
+    places = [
+        [float(o + s * (f - 1) * half) for o, s, f in zip(origin, scale, level, strict=True)] for level in levels
+    ]
+    found: list[dict[str, Any]] = []
+    for number, (size, place) in enumerate(zip(sizes, places, strict=True)):
+        transforms: list[dict[str, Any]] = [{"type": "scale", "scale": size}]
+        if any(map(any, places)):
+            transforms.append({"type": "translation", "translation": place})
+        found.append({"path": str(number), "coordinateTransformations": transforms})
+    return found
+
+
+def _channel(name: str, index: int, white: float) -> dict[str, Any]:
     colours = ("00FF00", "FF0000", "0000FF", "FFFF00", "FF00FF", "00FFFF")
-    window = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
+    window = {"min": 0.0, "max": white, "start": 0.0, "end": white}
     return {"label": name, "color": colours[index % len(colours)], "window": window, "active": True}

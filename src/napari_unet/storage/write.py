@@ -6,20 +6,19 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from napari_unet.arrays.axes import check_axes
 from napari_unet.errors import UserError
-from napari_unet.files import replacing
 from napari_unet.leftovers import temporary as name_temporary
 from napari_unet.storage import budget
+from napari_unet.storage.export import export_tiff
 from napari_unet.storage.formats import SUFFIXES, WRITABLE, stem_of, suffix_of
 from napari_unet.storage.reordered import Reordered
 
@@ -43,10 +42,6 @@ class Writable(Protocol):
     def __setitem__(self, key: Any, value: Any, /) -> None: ...
 
 
-OWN_ENTRIES = {"zarr.json", "0"}
-"""What a zarr folder written here holds; only such a folder is replaced."""
-
-
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Check that an image can be written at ``path``, before any work is done.
 
@@ -65,7 +60,7 @@ def check_output(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"{path}: is a folder; choose another name")
     if kind == "zarr" and path.is_file():
         raise UserError(f"{path}: is a file, not a zarr folder; choose another name")
-    if kind == "zarr" and path.is_dir() and {p.name for p in path.iterdir()} - OWN_ENTRIES:
+    if kind == "zarr" and path.is_dir() and not _is_own(path):
         raise UserError(f"{path}: this folder holds more than an output of this program; choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
@@ -73,6 +68,12 @@ def check_output(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise UserError(f"{path}: cannot write into the folder {path.parent} ({error.strerror})") from error
     return path
+
+
+def _is_own(path: Path) -> bool:
+    from napari_unet.storage.layout import is_own  # half a second that TIFFs need not wait
+
+    return is_own(path)
 
 
 @contextmanager
@@ -87,15 +88,17 @@ def create_output(
     chunks: Sequence[int] | None = None,
     cells: bool = False,
     classes: Sequence[str] = (),
+    origin: Sequence[float] = (0.0, 0.0, 0.0),
+    creator: Mapping[str, Any] | None = None,
 ) -> Iterator[Writable]:
     """Give an array to write into; the file takes its name when the block ends without an error.
 
     Parameters
     ----------
     path
-        ``.zarr`` or ``.ome.zarr``: OME-Zarr 0.5 with one level, written chunk by chunk and stored with the axes in
-        the order T, C, Z, Y, X, which its specification demands. ``.tif`` or ``.ome.tif``:
-        compressed OME-TIFF, gathered in a file in the same folder.
+        ``.zarr`` or ``.ome.zarr``: OME-Zarr 0.5, written chunk by chunk and stored with the axes in the order
+        T, C, Z, Y, X, which its specification demands; smaller levels are added at the end. ``.tif`` or
+        ``.ome.tif``: compressed OME-TIFF, gathered in a file in the same folder.
     shape, dtype
         Of the array.
     axes
@@ -105,9 +108,14 @@ def create_output(
     chunks
         Of a zarr; None: one plane of 512 x 512.
     cells
-        The values are label values (zarr: image-label metadata).
+        The values are labels, class ids or a mask, never to be averaged (zarr: image-label metadata, and the
+        folders that `napari_unet.storage.layout` describes).
     classes
         Names of the channels.
+    origin
+        Place of the first voxel along Z, Y, X in ``unit``.
+    creator
+        What makes the image (zarr only, see `napari_unet.storage.ome_zarr.metadata`).
 
     Yields
     ------
@@ -133,45 +141,38 @@ def create_output(
     path, axes = check_output(path), check_axes(axes, shape)
     shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
     size = budget.nbytes(shape, dtype)
-    sizes = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
     if SUFFIXES[suffix_of(path)] == "zarr":
-        budget.check_disk(path.parent, size, str(path))
-        from napari_unet.storage import ome_zarr  # half a second that TIFFs need not wait
+        from napari_unet.storage import layout, ome_zarr, pyramid  # half a second that TIFFs need not wait
 
         stored = ome_zarr.ordered(axes)
-        known = ome_zarr.metadata(stored, sizes, unit, stem_of(path), cells=cells, classes=classes)
         lengths = dict(zip(axes, zip(shape, chunks or _chunks(axes), strict=True), strict=True))
+        counts, pieces = zip(*(lengths[a] for a in stored), strict=True)
+        budget.check_disk(path.parent, size * 4 // 3, str(path))
+        known = ome_zarr.metadata(
+            stored,
+            spacing,
+            unit,
+            stem_of(path),
+            cells=cells,
+            classes=classes,
+            origin=origin,
+            white=255.0 if dtype == np.uint8 else 1.0,
+            creator=creator or {},
+        )
         with _replacing_folder(path) as folder:
-            made = _new_zarr(folder, [lengths[a] for a in stored], dtype, stored, known)
+            group = layout.new_image(folder, known, counts, pieces, dtype)
+            made: Any = group["0"]
             yield made if stored == axes else Reordered(made, axes, stored)
+            pyramid.add_levels(group)
     else:
         budget.check_disk(path.parent, 2 * size, str(path))
         with _scratch(path, shape, dtype) as array:
             yield array
-            with replacing(path) as temporary:
-                _save_tiff(temporary, array, axes, sizes, unit, classes)
+            export_tiff(array, path, axes, spacing, unit=unit, classes=classes, origin=origin)
 
 
 def _chunks(axes: str) -> list[int]:
     return [CHUNK if a in "YX" else 1 for a in axes]
-
-
-def _new_zarr(
-    folder: Path, lengths: Sequence[tuple[int, int]], dtype: np.dtype[Any], axes: str, known: dict[str, Any]
-) -> Writable:
-    """Make the array of an OME-Zarr; ``lengths`` of every axis and of a chunk along it."""
-    import zarr
-
-    group = zarr.open_group(folder, mode="w", zarr_format=3, attributes=known)
-    array: Writable = group.create_array(
-        "0",
-        shape=tuple(n for n, _ in lengths),
-        dtype=dtype,
-        chunks=tuple(min(n, c) for n, c in lengths),
-        dimension_names=[a.lower() for a in axes],
-        fill_value=0,
-    )
-    return array
 
 
 @contextmanager
@@ -223,30 +224,3 @@ def _reserve(handle: int, size: int) -> None:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                 raise
     os.ftruncate(handle, size)
-
-
-def _save_tiff(
-    path: Path,
-    array: npt.NDArray[Any],
-    axes: str,
-    spacing: tuple[float, float, float],
-    unit: str,
-    classes: Sequence[str],
-) -> None:
-    known: dict[str, Any] = {"axes": axes}
-    if spacing != (1.0, 1.0, 1.0):
-        for axis, length in zip("ZYX", spacing, strict=True):
-            if axis in axes:
-                known[f"PhysicalSize{axis}"] = length
-                known[f"PhysicalSize{axis}Unit"] = "µm" if unit == "micrometer" else "pixel"
-    if classes and "C" in axes:
-        known["Channel"] = {"Name": list(classes)}
-    tifffile.imwrite(
-        path,
-        array,
-        ome=True,
-        photometric="minisblack",
-        compression="zlib",
-        metadata=known,
-        bigtiff=array.nbytes > 2**31,
-    )
