@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-import napari_unet
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.intensity import Normalisation
@@ -181,7 +180,7 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
         "output": [request.output, request.cells.model_dump(mode="json")],
         "part of the image": region.ranges,
         "tile or halo": [request.tiling.tile, request.tiling.halo],
-        "version of the program": napari_unet.__version__,
+        "version of the program": modelfile.versions()["napari-unet-live"],
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))
     return plain

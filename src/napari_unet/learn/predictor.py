@@ -99,7 +99,7 @@ def read(
 
 def digest(pixels: npt.NDArray[Any]) -> bytes:
     """Hash the values of an array."""
-    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
 
 
 def digest_of_source(image: Image, plan: Plan, number: int) -> str:
