@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_unet.arrays import tiles
 from napari_unet.arrays.axes import Image
@@ -20,10 +18,13 @@ from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
 from napari_unet.learn.data import cut_crop
 from napari_unet.learn.device import memory_format
+from napari_unet.learn.inference import prepare
 from napari_unet.nets import geometry_of
 from napari_unet.nets.geometry import Axis
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import NetSpec, TilingSpec
+
+__all__ = ["BUDGET", "Piece", "Plan", "make_plan", "predict", "prepare"]
 
 BUDGET = {2: 1024 * 1024, 3: 96 * 160 * 160}
 """Pixels (voxels) of an input tile: about where CPUs are fastest, and 1 to 2 GB for the default networks."""
@@ -117,24 +118,6 @@ def _fit(axis: Axis, tiling: TilingSpec) -> tiles.Fit:
 
 def _channels(count: int) -> str:
     return f"{count} channel" + ("s" if count != 1 else "")
-
-
-def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
-    """Copy a network for prediction: evaluation mode, BatchNorm folded into the convolutions, channels last."""
-    ready = copy.deepcopy(network).eval()
-    for module in ready.modules():
-        if isinstance(module, nn.Sequential):
-            _fold(module)
-    return ready.to(device).to(memory_format=memory_format(ndim))  # type: ignore[no-any-return, call-overload]
-
-
-def _fold(block: nn.Sequential) -> None:
-    """Fold every BatchNorm of a block into the convolution before it."""
-    for i in range(len(block) - 1):
-        layer, norm = block[i], block[i + 1]
-        if isinstance(layer, nn.Conv2d | nn.Conv3d) and isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
-            block[i] = fuse_conv_bn_eval(layer, norm)
-            block[i + 1] = nn.Identity()
 
 
 def predict(
