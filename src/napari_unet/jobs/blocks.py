@@ -21,9 +21,10 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import Region
 from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.jobs.model import Model
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.pipeline import Behind, ahead
 from napari_unet.learn.plan import Plan
-from napari_unet.learn.predictor import Batch, Predictor, Results, prepare, read
+from napari_unet.learn.predictor import Batch, Predictor, Results, read
 from napari_unet.learn.reduce import Wanted, reducer
 from napari_unet.spec import CellSpec, Output
 

@@ -14,8 +14,9 @@ from napari_unet.arrays.region import Region
 from napari_unet.jobs.completion import check_output
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
-from napari_unet.learn import modelfile, predictor
+from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_device
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry_of
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
@@ -109,7 +110,7 @@ class Model:
         """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
         if self._preview is None:
             device, _ = choose_device("auto")
-            network = predictor.prepare(self.trained.network, self.spec.net.ndim, device)
+            network = prepare(self.trained.network, self.spec.net.ndim, device)
             self._preview = Previewer(self.spec, device), network
         previewer, network = self._preview
         return previewer.plane(network, image, t, z)

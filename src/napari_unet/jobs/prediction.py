@@ -20,9 +20,10 @@ from napari_unet.jobs.blocks import ArraySink, Sink, Work, run_blocks
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.memory import tile_budget
 from napari_unet.learn.plan import BATCH, Plan, make_plan
-from napari_unet.learn.predictor import Predictor, prepare
+from napari_unet.learn.predictor import Predictor
 from napari_unet.nets import geometry_of
 from napari_unet.spec import CellSpec, Output, TilingSpec
 from napari_unet.storage.budget import check_memory

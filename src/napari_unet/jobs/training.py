@@ -20,8 +20,9 @@ from napari_unet.jobs.encoder import load_imagenet
 from napari_unet.jobs.hints import missing_background
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
-from napari_unet.learn import data, modelfile, predictor
+from napari_unet.learn import data, modelfile
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.loop import Loop
 from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
@@ -163,7 +164,7 @@ class Training:
         ndarray
             float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
         """
-        network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
+        network = prepare(self._loop.average, self.spec.net.ndim, self._device)
         return self._previewer.plane(network, image, t, z)
 
     @property
