@@ -69,6 +69,53 @@ def test_predict_writes_every_format(loop, tmp_path, name):
     np.testing.assert_allclose(read_whole(image).sum(axis=0), 1, atol=1e-5)
 
 
+def test_predict_a_part(loop, tmp_path):
+    folder, _ = loop
+    model, image = folder / "model.safetensors", folder / "image.tif"
+    for name, part in (("whole.tif", ()), ("part.tif", ("--y", "40:100", "--x", "7:90"))):
+        result = run("predict", model, image, "-o", tmp_path / name, *part)
+        assert result.exit_code == 0, result.output
+    whole, part = (read_whole(open_image(tmp_path / name)) for name in ("whole.tif", "part.tif"))
+    np.testing.assert_allclose(part, whole[:, 40:100, 7:90], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--y", "40:1000"), "range 40:1000 along Y does not fit image.tif, which has 256 there"),
+        (("--z", "a"), "--z 'a' must be a number, or two such as 0:5"),
+        (("--shard", "3/2"), "--shard '3/2' must be I/N"),
+        (("--halo", "-4"), "--halo '-4' must be exact, auto or a number"),
+    ],
+)
+def test_a_part_that_makes_no_sense_is_named(loop, tmp_path, options, message):
+    folder, _ = loop
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", tmp_path / "a.tif", *options)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_shards_finish_the_file_together(loop, tmp_path):
+    folder, _ = loop
+    common = (
+        "predict",
+        folder / "model.safetensors",
+        folder / "image.tif",
+        "-o",
+        tmp_path / "a.zarr",
+        "--tile",
+        160,
+    )
+    first = run(*common, "--shard", "1/2")
+    assert (first.exit_code, (tmp_path / "a.zarr").exists()) == (0, False)
+    assert "blocks are still missing" in first.stdout
+    assert "saved" not in first.stdout
+    second = run(*common, "--shard", "2/2")
+    assert "saved" in second.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
 @pytest.mark.parametrize(("output", "dtype"), [("classes", "u1"), ("boundaries", "u1"), ("cells", "i4")])
 def test_predict_writes_every_output(loop, tmp_path, output, dtype):
     folder, _ = loop
