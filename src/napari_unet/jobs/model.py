@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import nn
 
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.region import Region
+from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.jobs.completion import check_output
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
@@ -53,6 +53,7 @@ class Model:
         *,
         out: Any = None,
         tiling: TilingSpec | None = None,
+        part: Part = WHOLE,
     ) -> Any:
         """Predict class probabilities.
 
@@ -66,6 +67,8 @@ class Model:
             Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X); a new one if None.
         tiling
             Tile, halo, device.
+        part
+            Only these ranges (start, stop) along T, Z, Y, X, None for all of an axis; all that the result holds.
 
         Returns
         -------
@@ -77,7 +80,7 @@ class Model:
         UserError
             If the image does not fit the model.
         """
-        return self._run("probabilities", image, axes, out, tiling, CellSpec())
+        return self._run("probabilities", image, axes, out, tiling, CellSpec(), part)
 
     def boundaries(
         self,
@@ -87,9 +90,10 @@ class Model:
         out: Any = None,
         tiling: TilingSpec | None = None,
         cells: CellSpec | None = None,
+        part: Part = WHOLE,
     ) -> Any:
         """Predict the boundary mask: uint8, 1 = boundary; arguments as in `predict`."""
-        return self._run("boundaries", image, axes, out, tiling, cells or CellSpec())
+        return self._run("boundaries", image, axes, out, tiling, cells or CellSpec(), part)
 
     def cells(
         self,
@@ -99,12 +103,13 @@ class Model:
         out: Any = None,
         tiling: TilingSpec | None = None,
         cells: CellSpec | None = None,
+        part: Part = WHOLE,
     ) -> Any:
         """Segment cells: int32, 0 = boundary or background; arguments as in `predict`.
 
         A 2D network numbers the cells of every slice from 1.
         """
-        return self._run("cells", image, axes, out, tiling, cells or CellSpec())
+        return self._run("cells", image, axes, out, tiling, cells or CellSpec(), part)
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
         """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
@@ -123,13 +128,15 @@ class Model:
         out: Any,
         tiling: TilingSpec | None,
         cells: CellSpec,
+        part: Part,
     ) -> Any:
         from napari_unet.jobs.prediction import prediction  # it imports this module
 
         known = as_image(image, axes)
+        region = Region.of(known, part)
         if out is None:
-            out = np.zeros(self.output_shape(known, output), OUTPUT_DTYPE[output])
-        for _ in prediction(self, known, {output: out}, tiling=tiling or TilingSpec(), cells=cells):
+            out = np.zeros(self.output_shape(known, output, region), OUTPUT_DTYPE[output])
+        for _ in prediction(self, known, {output: out}, tiling=tiling, cells=cells, region=region):
             pass
         return out
 
