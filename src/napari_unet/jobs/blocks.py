@@ -21,7 +21,6 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import Region
 from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.jobs.model import Model
-from napari_unet.learn.inference import prepare
 from napari_unet.learn.pipeline import Behind, ahead
 from napari_unet.learn.plan import Plan
 from napari_unet.learn.predictor import Batch, Predictor, Results, read
@@ -112,7 +111,7 @@ def _run(
 ) -> Iterator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
     predictor = Predictor(
-        prepare(work.model.trained.network, spec.ndim, device),
+        work.model.prepared(device),
         spec,
         work.plan,
         device,

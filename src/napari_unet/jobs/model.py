@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from napari_unet.arrays.axes import Image
@@ -30,7 +31,8 @@ class Model:
 
     def __init__(self, trained: Trained) -> None:
         self.trained = trained
-        self._preview: tuple[Previewer, nn.Module] | None = None
+        self._preview: Previewer | None = None
+        self._for_cpu: nn.Module | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(c.name for c in self.classes)
@@ -113,12 +115,21 @@ class Model:
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
         """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
+        device, _ = choose_device("auto")
         if self._preview is None:
-            device, _ = choose_device("auto")
-            network = prepare(self.trained.network, self.spec.net.ndim, device)
-            self._preview = Previewer(self.spec, device), network
-        previewer, network = self._preview
-        return previewer.plane(network, image, t, z)
+            self._preview = Previewer(self.spec, device)
+        return self._preview.plane(self.prepared(device), image, t, z)
+
+    def prepared(self, device: torch.device) -> nn.Module:
+        """Give the network, made ready for inference on a device.
+
+        That for the CPU is kept; one on a GPU is not, since it is moved away where the memory is short.
+        """
+        if device.type != "cpu":
+            return prepare(self.trained.network, self.spec.net.ndim, device)
+        if self._for_cpu is None:
+            self._for_cpu = prepare(self.trained.network, self.spec.net.ndim, device)
+        return self._for_cpu
 
     def _run(
         self,
