@@ -459,3 +459,18 @@ def test_what_a_network_cannot_do_is_said_in_one_line(loop, tmp_path, options, w
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_training_that_learnt_nothing_does_not_say_saved(loop, tmp_path):
+    folder, _ = loop
+    out = tmp_path / "m.safetensors"
+    command = ["train", folder / "image.tif", folder / "labels.tif", "-o", out, *SHORT]
+    result = run(*command, "--lr", "1e30", "--optimizer", "sgd")
+    assert result.exit_code == 1
+    assert "saved" not in result.output
+    assert "try a lower learning rate" in result.stderr
+    assert not out.exists()
+    assert run(*command).exit_code == 0
+    again = run(*command, "--resume")
+    assert again.exit_code == 0
+    assert f"nothing new was learnt: {out} is as it was" in again.stdout

@@ -124,3 +124,11 @@ def test_a_frozen_encoder_of_random_weights_is_warned_of():
 def test_a_file_without_the_wish_for_it_is_refused(published):
     with pytest.raises(ValidationError, match="say encoder_weights imagenet"):
         training(NET, encoder_file=published[0])
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name(published):
+    path, tensors = published
+    tensors["features.7.bias"][0] = float("nan")
+    torch.save(tensors, path)
+    with pytest.raises(UserError, match=r"'features\.7\.bias' of the weights .*vgg16\.pth holds NaN or infinity"):
+        training(NET, encoder_weights="imagenet", encoder_file=path)

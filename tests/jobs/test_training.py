@@ -128,13 +128,67 @@ def break_loss(monkeypatch, after, value):
 
 def test_a_diverging_loss_stops_and_keeps_the_last_good_state(monkeypatch):
     """FAULTS 7."""
-    break_loss(monkeypatch, after=8, value=float("nan"))
+    break_loss(monkeypatch, after=12, value=float("nan"))
     job = job_of(steps=50, val_fraction=0.0)
     events = list(job)
     assert isinstance(events[-1], Finished)
-    assert "loss became nan" in events[-1].reason
+    assert "loss became nan at step 13: went back to the last good state, of step 10" in events[-1].reason
+    assert job.model().describe()["steps"] == 10
     for values in job.model().trained.network.state_dict().values():
         assert torch.isfinite(values).all()
+
+
+@pytest.mark.parametrize("after", [0, 8])
+def test_a_training_that_diverges_before_anything_was_kept_gives_no_model(after, monkeypatch, tmp_path):
+    path = tmp_path / "m.safetensors"
+    list(job_of(steps=3, output=path))
+    old = path.read_bytes()
+    break_loss(monkeypatch, after=after, value=float("nan"))
+    job = job_of(steps=50, val_fraction=0.0, output=path)
+    words = f"the loss became nan at step {after + 1}, before anything was learnt .* try a lower learning rate"
+    with pytest.raises(nu.UserError, match=words):
+        list(job)
+    assert (path.read_bytes(), job.saved) == (old, False)
+
+
+@pytest.mark.parametrize("val_fraction", [0, 0.2])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_nothing_is_saved_that_predicts_nan(val_fraction, steps, tmp_path):
+    """The weights are finite after such a step, what they give is not."""
+    path = tmp_path / "m.safetensors"
+    wild = {"learning_rate": 1e30, "optimizer": "sgd", "checks": 5, "warmup": 0, "averaging": 0}
+    with pytest.raises(nu.UserError, match="there is no model: try a lower learning rate"):
+        list(job_of(steps=steps, output=path, val_fraction=val_fraction, **wild))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_diverges_between_two_savings_is_not_saved(monkeypatch, tmp_path):
+    path = tmp_path / "m.safetensors"
+    job = job_of(steps=20, output=path, checks=1)
+    for event in job:
+        if isinstance(event, StepDone) and event.step == 5:
+            job.save()
+            assert job.saved
+        if isinstance(event, StepDone) and event.step == 9:
+            next(iter(job._loop.network.parameters())).data.fill_(float("nan"))
+            break
+    tensors, facts = modelfile.read_tensors(path.with_suffix(".resume.safetensors"))
+    assert facts["progress"]["step"] == 5
+    assert all(torch.isfinite(t).all() for t in tensors.values())
+
+
+def test_a_state_or_a_model_of_nan_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    list(job_of(steps=3, output=path))
+    for file in (path, path.with_suffix(".resume.safetensors")):
+        tensors, facts = modelfile.read_tensors(file)
+        name = next(k for k in tensors if k.endswith("head.weight"))
+        tensors[name].fill_(float("nan"))
+        modelfile.write_tensors(file, tensors, facts)
+    with pytest.raises(nu.UserError, match=r"predicts nothing: its weights 'head\.weight' are NaN or infinite"):
+        nu.load(path)
+    with pytest.raises(nu.UserError, match="this training cannot go on: its weights"):
+        job_of(steps=6, output=path, resume=True)
 
 
 def test_out_of_memory_halves_the_batch_and_other_errors_do_not(monkeypatch):

@@ -188,9 +188,12 @@ def train(
     training = Training(pairs, spec, output=output, resume=resume, start=None if start is None else load(start))
     stopped = follow(iter(training), "training")
     if stopped is not None:
-        typer.echo(f"stopped; {output} is saved, go on with --resume")
+        end = (
+            f"{output} is saved, go on with --resume" if training.saved else "nothing was learnt, nothing is saved"
+        )
+        typer.echo(f"stopped; {end}")
         raise typer.Exit(128 + stopped)
-    typer.echo(f"saved {output}")
+    typer.echo(f"saved {output}" if training.saved else f"nothing new was learnt: {output} is as it was")
 
 
 def _download(spec: TrainingSpec) -> None:

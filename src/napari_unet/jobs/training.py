@@ -99,6 +99,8 @@ class Training:
             self._loop.judge_again()
         self._begun = self._loop.progress.step
         self._due = self._loop.progress.seconds + EARLY
+        self.saved = False
+        """The model has been written to ``output``."""
         self._replaces = self.output is not None and self.output.exists() and not resume
 
     @property
@@ -125,11 +127,13 @@ class Training:
             self.save()
 
     def save(self) -> None:
-        """Write the model and the state for going on, if an output was given and anything was learnt.
+        """Write the model and the state for going on, if an output was given and anything sound was learnt.
 
         The first time, a model of that name from another training is kept as ``<name>.previous.safetensors``.
         """
         if self.output is None or self.resume_path is None or self._loop.progress.step == self._begun:
+            return
+        if not self._loop.is_sound():
             return
         self._due = self._loop.progress.seconds + OFTEN
         if self._replaces:
@@ -139,6 +143,7 @@ class Training:
         tensors, facts = self._loop.state()
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
         modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out})
+        self.saved = True
 
     def model(self, *, best: bool = True) -> Model:
         """Give the model as it is now: the best at a check so far, or the latest."""

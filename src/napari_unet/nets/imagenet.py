@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_unet.errors import UserError
+from napari_unet.nets.finite import first_not_finite
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -124,7 +125,7 @@ def load_encoder(encoder: nn.Module, path: Path, mapping: Mapping[str, str]) -> 
     Raises
     ------
     UserError
-        If the file cannot be read, or a tensor is missing or of another shape.
+        If the file cannot be read, or a tensor is missing, of another shape, or not finite.
     """
     ours = encoder.state_dict()
     unnamed = {name for name in ours if not name.endswith(COUNTED)} ^ {
@@ -146,5 +147,7 @@ def load_encoder(encoder: nn.Module, path: Path, mapping: Mapping[str, str]) -> 
                 f"'{theirs}' of the weights {path} has the shape {has}, but the network needs {needs}: "
                 "the network must be as wide as the one that they are of (leave 'base' as it is by default)"
             )
+    if bad := first_not_finite({theirs: found[theirs] for theirs in mapping}):
+        raise UserError(f"'{bad}' of the weights {path} holds NaN or infinity: get the file again")
     for theirs, name in mapping.items():
         ours[name].copy_(found[theirs])
