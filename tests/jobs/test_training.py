@@ -106,7 +106,8 @@ def test_resume_needs_the_same_classes_and_a_file(tmp_path):
     list(job_of(steps=2, output=tmp_path / "m.safetensors"))
     labels = classes(CELLS)
     labels[:20] = 3
-    with pytest.raises(nu.UserError, match="another network or other classes"):
+    words = "this training tells cell, boundary apart, but cell, boundary, background are annotated"
+    with pytest.raises(nu.UserError, match=words):
         job_of(labels, output=tmp_path / "m.safetensors", resume=True)
 
 
@@ -413,7 +414,8 @@ def test_the_held_out_part_of_a_small_image_is_judged_as_the_rest_of_the_tissue(
 def test_a_start_that_does_not_fit_is_named():
     model = job_of(steps=2).model()
     spec = make_spec(shape={"base": 4, "depth": 2}, train={"steps": 1})
-    with pytest.raises(nu.UserError, match="the start model does not fit: its base is 8, here it is 4"):
+    words = "the start model does not fit: its base is 8, here it is 4: say --base 8"
+    with pytest.raises(nu.UserError, match=words):
         Training([pair(IMAGE, classes(CELLS))], spec, start=model)
     with pytest.raises(nu.UserError, match="start model is of the network 'unet', not 'unet-dice'"):
         Training([pair(IMAGE, classes(CELLS))], make_spec(net="unet-dice"), start=model)
@@ -454,3 +456,45 @@ def test_going_on_with_another_optimiser(first, second, tmp_path):
     assert kept == (first == second)
     steps = [e.step for e in job if isinstance(e, StepDone)]
     assert steps == list(range(7, 13))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"shape": {"base": 8}}, "its base is 4, here it is 8: say --base 4"),
+        ({"net": "unet-dice"}, "its network is unet, here it is unet-dice: say --net unet"),
+        ({"normalisation": "percentile"}, "its normalisation is meanstd, .*: say --normalisation meanstd"),
+        ({"target": {"weight_map": False}}, "its weight_map is True, here it is False: say --weight-map"),
+        (
+            {"shape": {"up": "resize", "skips": "sum"}},
+            "its up is .* say --up transposed; its skips .* say --skips concat",
+        ),
+        (
+            {"target": {"classes": ({"name": "a"}, {"name": "b"})}},
+            "its classes are cell, boundary, here they are a, b; or train anew",
+        ),
+    ],
+)
+def test_a_refused_resume_names_what_differs_and_the_cure(changed, words, tmp_path):
+    given = {"shape": {"base": 4}, "target": {"weight_map": True}, "train": {"steps": 1, "patch": (64, 64)}}
+    path = tmp_path / "m.safetensors"
+    list(Training([pair(IMAGE, classes(CELLS))], make_spec(**given), output=path))
+    for part, fields in changed.items():
+        given[part] = {**given[part], **fields} if isinstance(fields, dict) else fields
+    with pytest.raises(nu.UserError, match=f"this training cannot go on: {words}") as refused:
+        Training([pair(IMAGE, classes(CELLS))], make_spec(**given), output=path, resume=True)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_start_keeps_its_classes_although_not_all_are_painted():
+    three = classes(CELLS)
+    three[:20] = 3
+    model = job_of(three, steps=2).model()
+    spec = make_spec(shape={"base": 8, "depth": 2}, train={"steps": 1, "patch": (64, 64)}, normalisation="none")
+    job = Training([pair(IMAGE, classes(CELLS))], spec, start=model)
+    assert [c.name for c in job.classes] == ["cell", "boundary", "background"]
+    said = " ".join(n.text for n in job.notes if n.warning)
+    assert "also knows background, of which nothing is painted" in said
+    assert "say --normalisation meanstd" in said
+    with pytest.raises(nu.UserError, match="the start model tells cell, boundary apart, but"):
+        Training([pair(IMAGE, three)], spec, start=job_of(steps=2).model())

@@ -10,7 +10,7 @@ import typer
 from napari_unet.cli.options import Axes, Threads, parse_classes, parse_lengths
 from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError
-from napari_unet.spec import Activation, Device, Loss, Skips, Style, TrainingSpec, Up
+from napari_unet.spec import Activation, Device, Loss, Skips, Style, Up
 
 _NETWORK, _TARGET, _OPTIMISER, _ENCODER = "Network", "Annotation", "Learning", "ImageNet encoder"
 
@@ -183,27 +183,29 @@ def train(
 
     pairs = pair_images(image, labels, axes)
     _report(pairs)
-    if download:
-        _download(spec)
-    training = Training(pairs, spec, output=output, resume=resume, start=None if start is None else load(start))
+    training = Training(
+        pairs,
+        spec,
+        output=output,
+        resume=resume,
+        start=None if start is None else load(start),
+        fetch=_download if download else None,
+    )
     stopped = follow(iter(training), "training")
     if stopped is not None:
-        end = (
-            f"{output} is saved, go on with --resume" if training.saved else "nothing was learnt, nothing is saved"
-        )
+        saved = f"{output} is saved, go on with --resume"
+        end = saved if training.saved else "nothing was learnt, and nothing is saved"
         typer.echo(f"stopped; {end}")
         raise typer.Exit(128 + stopped)
     typer.echo(f"saved {output}" if training.saved else f"nothing new was learnt: {output} is as it was")
 
 
-def _download(spec: TrainingSpec) -> None:
-    """Fetch the ImageNet weights of VGG16 if they are wanted and not here."""
+def _download() -> Path:
+    """Fetch the ImageNet weights of VGG16."""
     from napari_unet.storage import weights
 
-    needed = spec.net.kind == "vgg16-unet" and spec.train.encoder_weights == "imagenet"
-    if needed and weights.find_vgg16(spec.train.encoder_file) is None:
-        typer.echo(weights.VGG16_WORDS)
-        weights.download_vgg16()
+    typer.echo(weights.VGG16_WORDS)
+    return weights.download_vgg16()
 
 
 def _report(pairs: list[tuple[Any, Any]]) -> None:

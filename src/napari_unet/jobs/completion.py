@@ -76,25 +76,6 @@ def _with_levels(net: UNet3DSpec, image: Image, start: NetSpec | None) -> UNet3D
     return net.model_copy(update={"strides": strides, "kernels": kernels})
 
 
-def check_start(theirs: NetSpec, ours: NetSpec) -> None:
-    """Raise `UserError` unless the weights of one network fit another; dropout has none.
-
-    Examples
-    --------
-    >>> from napari_unet.spec import UNetSpec
-    >>> check_start(UNetSpec(base=8), UNetSpec())
-    Traceback (most recent call last):
-    ...
-    napari_unet.errors.UserError: the start model does not fit: its base is 8, here it is 16
-    """
-    if theirs.kind != ours.kind:
-        raise UserError(f"the start model is of the network '{theirs.kind}', not '{ours.kind}': choose that one")
-    then, now = theirs.model_dump(exclude={"dropout"}), ours.model_dump(exclude={"dropout"})
-    differing = [f"its {name} is {then[name]}, here it is {now[name]}" for name in then if then[name] != now[name]]
-    if differing:
-        raise UserError(f"the start model does not fit: {'; '.join(differing)}")
-
-
 def _patch(wanted: tuple[int, ...] | None, net: NetSpec, pairs: Pairs) -> tuple[int, ...]:
     """Check a patch size, or choose one.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from napari_unet.arrays.alone import count_alone
 from napari_unet.arrays.axes import Image
 from napari_unet.events import Note
 from napari_unet.learn.data import Survey, read_labels
-from napari_unet.spec import TargetSpec
+from napari_unet.spec import TargetSpec, TrainingSpec
 
 MANY = 5
 """Whoever paints more cells than this in a plane, and no background, has probably painted all of them."""
@@ -32,5 +32,33 @@ def missing_background(pairs: Sequence[tuple[Image, Image]], found: Survey, targ
         yield Note(
             f"nothing is painted as background, and what is unpainted is not used: {cure}; "
             "else paint some background and say which value it has (--background-value)",
+            warning=True,
+        )
+
+
+def start_notes(theirs: TrainingSpec, ours: TrainingSpec, painted: Container[int]) -> Iterator[Note]:
+    """Say in what a training differs from that of the model it starts from, although the weights fit.
+
+    Parameters
+    ----------
+    theirs, ours
+        Of the model, and of the training.
+    painted
+        Label values that occur.
+    """
+    before, now = (", ".join(c.name for c in spec.target.classes) for spec in (theirs, ours))
+    if before != now:
+        yield Note(f"the start model's classes are {before}; from now on they mean {now}", warning=True)
+    elif ours.target.style == "classes":
+        missing = [c.name for n, c in enumerate(ours.target.classes, start=1) if n not in painted]
+        if missing:
+            yield Note(
+                f"the start model also knows {', '.join(missing)}, of which nothing is painted", warning=True
+            )
+    method = theirs.normalisation.method
+    if method != ours.normalisation.method:
+        yield Note(
+            f"the start model saw grey values on another scale: say --normalisation {method} "
+            f"(in the window: Grey values), not {ours.normalisation.method}",
             warning=True,
         )

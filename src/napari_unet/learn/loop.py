@@ -278,7 +278,7 @@ class Loop:
 
     @torch.no_grad()
     def _require_sound(self, held_out: float | None) -> None:
-        """Raise `DivergedError` unless the weights, the loss on the held-out part and what is predicted are finite."""
+        """Raise `DivergedError` unless weights, held-out loss and predictions are finite."""
         after = f"after step {self.progress.step}"
         if held_out is not None and not math.isfinite(held_out):
             raise DivergedError(f"the held-out loss became {held_out} {after}")

@@ -149,7 +149,8 @@ def load(path: Path) -> Trained:
         raise UserError(f"{path} is damaged: its weights do not fit the network that it describes")
     if bad := first_not_finite(tensors):
         raise UserError(
-            f"{path} predicts nothing: its weights '{bad}' are NaN or infinite; train anew with a lower learning rate"
+            f"{path} predicts nothing: its weights '{bad}' are NaN or infinite; "
+            "train anew with a lower learning rate"
         )
     network.load_state_dict(tensors, assign=True)
     return Trained(spec, network.eval(), tuple(facts["history"]), facts["info"])

@@ -50,15 +50,6 @@ def imagenet_input(x: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, 
     return (x / 4 + 0.5 - centre) / width
 
 
-def check_channels(kind: str, channels: int) -> None:
-    """Raise `UserError` unless a network that expects colours can take this number of channels."""
-    if channels not in (1, 3):
-        raise UserError(
-            f"'{kind}' takes 1 channel (grey) or 3 (red, green, blue), not {channels}: "
-            "choose one or three of the image's channels, or the network 'unet'"
-        )
-
-
 def vgg16_mapping() -> dict[str, str]:
     """Names of torchvision's VGG16 (up to the fourth pooling) -> names in the encoder of `VGG16UNet`.
 
