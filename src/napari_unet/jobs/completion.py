@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from napari_unet.arrays import spacing
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.events import Note
 from napari_unet.learn import data
-from napari_unet.nets import geometry_of, spacing
+from napari_unet.nets import geometry_of
 from napari_unet.spec import NetSpec, TrainingSpec, UNet3DSpec
 
 PATCH = {2: (192, 192), 3: (24, 80, 80)}

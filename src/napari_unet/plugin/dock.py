@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_unet.engine.client import Engine
+from napari_unet.engine.client import Engine, ModelInfo
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
@@ -33,7 +33,14 @@ from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
 from napari_unet.plugin.sections.segment import SegmentSection
 from napari_unet.plugin.sections.train import TrainSection, more_of
-from napari_unet.plugin.settings import read_settings, recipe_of, recipe_spec, sentence, write_settings
+from napari_unet.plugin.settings import (
+    model_spec,
+    read_settings,
+    recipe_of,
+    recipe_spec,
+    sentence,
+    write_settings,
+)
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
 from napari_unet.storage.weights import Weights
@@ -151,9 +158,11 @@ class UNetDock(QWidget):
         c.began.connect(self._show_beginning)
         c.ended.connect(self._show_end)
         c.selection.changed.connect(self._show_selection)
+        c.selection.changed.connect(self._show_levels)
         c.painter.painting.connect(self._show_painting)
         c.painter.target_changed.connect(self._set_target)
         c.weights_missing.connect(self._ask_for_weights)
+        c.opened.connect(self._use_model)
         c.fetched.connect(self.train.show_download)
         c.painter.brush_changed.connect(self.annotate.show_brush)
         c.live.switched.connect(self.preview.show_on)
@@ -216,6 +225,8 @@ class UNetDock(QWidget):
             start = self.advanced.encoder.value()
             self.advanced.encoder.setValue(start.model_copy(update={"encoder_file": path}))
             self.controller.train_with_file(path)
+        else:
+            self.controller.refuse_weights()
 
     def _segment(self) -> None:
         outputs = self.segment.outputs()
@@ -264,6 +275,12 @@ class UNetDock(QWidget):
         """Fill the forms."""
         self.advanced.setValue(spec)
         self.train.budget.setValue(spec.train)
+        self._set_target(spec.target)
+
+    def _use_model(self, model: ModelInfo) -> None:
+        """Show the settings of a model that was opened; the time stays."""
+        spec = model_spec(model, self.controller.painter.target, self.advanced.machine.value())
+        self.advanced.setValue(spec)
         self._set_target(spec.target)
 
     def _open_settings(self) -> None:
@@ -321,6 +338,15 @@ class UNetDock(QWidget):
             recipe, problem = None, f"This does not fit together: {sentence(error)}."
         self.advanced.show_recipe(recipe)
         self.advanced.show_problem(problem)
+        self._show_levels()
+
+    def _show_levels(self) -> None:
+        """Show how a 3D network would follow the voxel size of the image that is chosen."""
+        try:
+            text = words.levels(self.advanced.net.value(), self.controller.selection.image)
+        except (ValidationError, UserError):  # shown elsewhere
+            text = ""
+        self.advanced.net.show_levels(text)
 
     def _show_selection(self) -> None:
         selection = self.controller.selection

@@ -187,6 +187,6 @@ def check_width(net: NetSpec) -> None:
     if net.kind == widest.kind and net.base != widest.base:
         raise UserError(
             f"ImageNet's weights fit '{net.kind}' with {widest.base} channels at the top, not {net.base}: "
-            "leave its width as it is by default (without --base), or give a file of weights that fit, "
-            "or let the encoder start at random (--encoder-weights random)"
+            f"leave its width (base) at {widest.base}, give a file of weights that fit, "
+            "or let the encoder start at random"
         )
