@@ -133,7 +133,7 @@ def test_a_frozen_encoder_of_random_weights_is_warned_of():
 
 
 def test_a_file_without_the_wish_for_it_is_refused(published):
-    with pytest.raises(ValidationError, match="say encoder_weights imagenet"):
+    with pytest.raises(ValidationError, match="'encoder_weights' has to be imagenet"):
         training(NET, encoder_file=published[0])
 
 

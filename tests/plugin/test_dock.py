@@ -36,6 +36,7 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.dock import UNetDock
 from napari_unet.plugin.fetch import missing_weights
+from napari_unet.plugin.notices import PAINT
 from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.sections.base import Section
 from napari_unet.plugin.sections.train import checks_of
@@ -266,9 +267,21 @@ def test_what_does_not_fit_together_is_said_in_a_sentence(
     assert isinstance(activation, QComboBox)
     activation.setCurrentIndex(1)
     assert not dock.advanced.problem.isVisibleTo(dock.advanced.problem.parentWidget())
+    assert dock.status.text.text() == PAINT
     dock.train.train_button.click()
     spec = engine.last("train")["args"][2]
     assert (spec.train.loss, spec.net.activation) == ("binary-cross-entropy", "sigmoid")
+
+
+def test_sentences_about_settings_go_when_these_are_changed(dock: UNetDock, viewer: napari.Viewer) -> None:
+    paint(dock, viewer)
+    choose_recipe(dock, "isbi2012-keras")
+    assert dock.status.text.text() == "Recipe 'isbi2012-keras': Train takes 300 steps; change the time above it."
+    dock.train.budget.steps.setValue(20)
+    assert dock.status.text.text() == PAINT
+    dock.controller.say("5 cells found.")
+    dock.train.budget.steps.setValue(30)
+    assert dock.status.text.text() == "5 cells found."
 
 
 def test_settings_are_saved_and_opened(dock: UNetDock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -369,6 +382,7 @@ def test_refusing_a_download_leaves_everything_as_it_was(
     spec = dock.training_spec()
     dock.train.train_button.click()
     assert asked == [weights.VGG16]
+    assert dock.status.text.text().startswith("No training was started")
     assert (engine.count("train"), dock.controller.fetch.run, dock.training_spec()) == (0, 0, spec)
     assert dock.train.train_button.isEnabled()
 

@@ -18,7 +18,7 @@ from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
 from napari_unet.jobs.differing import check_resume, check_start, take_classes
 from napari_unet.jobs.encoder import load_imagenet
-from napari_unet.jobs.hints import missing_background, start_notes
+from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import data, modelfile, predictor
@@ -86,6 +86,7 @@ class Training:
             check_resume(before[0], self.spec)
         self.counts = found.counts
         self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]
+        self.notes += volume_notes(self.spec.net, pairs[0][0])
         if start is not None:
             self.notes += start_notes(start.spec, self.spec, found.counts)
         units = list(data.load_units(pairs, found, self.spec))

@@ -94,6 +94,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     if not path.is_file():
         raise UserError(f"there is no model file {path}")
+    if path.suffix != ".safetensors":
+        raise UserError(f"{path} is no model file: those that 'napari-unet train' writes end in .safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(KEY)

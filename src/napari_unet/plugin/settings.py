@@ -108,7 +108,7 @@ def sentence(error: ValidationError) -> str:
     ...     TrainSpec(batch=0)
     ... except ValidationError as error:
     ...     print(sentence(error))
-    batch: input should be greater than or equal to 1
+    batch: input should be greater than or equal to 1 (got 0)
     >>> try:
     ...     TrainingSpec(train=TrainSpec(loss="binary-cross-entropy"))
     ... except ValidationError as error:
@@ -120,7 +120,7 @@ def sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":  # one of our own
         return words
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {words[:1].lower()}{words[1:]}" if where else words
+    return f"{where}: {words[:1].lower()}{words[1:]} (got {first['input']!r})" if where else words
 
 
 def read_settings(path: Path) -> TrainingSpec:

@@ -105,7 +105,7 @@ def how_to_get(weights: Weights) -> str:
     """Say in words where a file of weights is to be got and where it belongs, for use without a network."""
     return (
         f"get {weights.url} ({weights.size / 1e6:.0f} MB) on a machine that can, and put it here as "
-        f"{places(weights)[-1]}, or give it as the encoder's file"
+        f"{places(weights)[-1]}, or give it as the encoder's file (--encoder-file)"
     )
 
 

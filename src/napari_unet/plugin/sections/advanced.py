@@ -151,7 +151,7 @@ _TRAIN_ROWS = (
         "learning_rate",
         "Learning rate",
         "Size of the steps. Lower it if the loss jumps.",
-        number(0.00000001, 10, 0, 8),
+        number(1e-12, 10, 0, 12),
     ),
     Row("patch", "Patch", "Size of the pieces that are learnt from, pixels.", one_of((None,), ("automatic",))),
     Row("batch", "Batch", "Patches per step. Fewer if the memory is short.", whole(1, 1024)),
