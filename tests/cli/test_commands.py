@@ -325,7 +325,7 @@ MISTAKES = {
     "both budgets": ("train image.tif labels.tif -o m.safetensors --seconds 5 --steps 5", "not both"),
     "negative time": ("train image.tif labels.tif -o m.safetensors --seconds -5", "seconds"),
     "dense classes": ("train image.tif labels.tif -o m.safetensors --dense", "belong to the annotation style"),
-    "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say 'dense' as well"),
+    "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say --dense as well"),
     "network": ("train image.tif labels.tif -o m.safetensors --net unet5", "there is no network 'unet5'"),
     "model suffix": ("train image.tif labels.tif -o m.pt --style cells", ".safetensors"),
     "model folder": ("train image.tif labels.tif -o no/m.safetensors --style cells", "does not exist"),
@@ -344,7 +344,7 @@ MISTAKES = {
     "colours": ("predict model.safetensors colour.png -o o.tif", "needs 1"),
     "score shapes": ("score labels.tif small.tif", "must be the same"),
     "score missing": ("score labels.tif missing.tif", "missing.tif: no such file"),
-    "info of no model": ("info image.tif", "image.tif"),
+    "info of no model": ("info image.tif", "image.tif is no model file"),
 }
 
 
@@ -494,8 +494,14 @@ def test_the_published_network_with_batchnorm(loop, tmp_path):
             ["--net", "unet2015", "--patch", "571"],
             "cannot take a patch of (571, 571); one that fits is (572, 572)",
         ),
-        (["--freeze-encoder"], "'freeze_encoder' belongs to vgg16-unet and pretrained-unet, not to 'unet'"),
-        (["--loss", "cross-entropy", "--net", "unet-keras"], "needs the activation 'softmax'"),
+        (["--freeze-encoder"], "--freeze-encoder belongs to vgg16-unet and pretrained-unet, not to 'unet'"),
+        (
+            ["--loss", "cross-entropy", "--net", "unet-keras", "--activation", "sigmoid"],
+            "needs the activation 'softmax'",
+        ),
+        (["--encoder-file", "a.pth", "--net", "vgg16-unet"], "--encoder-weights has to be imagenet"),
+        (["--steps", "-3"], "--steps: Input should be greater than 0 (got -3)"),
+        (["--dropout", "1", "--net", "unet2015"], "dropout: Input should be less than 1 (got 1.0)"),
     ],
 )
 def test_what_a_network_cannot_do_is_said_in_one_line(loop, tmp_path, options, words):
@@ -506,3 +512,18 @@ def test_what_a_network_cannot_do_is_said_in_one_line(loop, tmp_path, options, w
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_training_that_learnt_nothing_does_not_say_saved(loop, tmp_path):
+    folder, _ = loop
+    out = tmp_path / "m.safetensors"
+    command = ["train", folder / "image.tif", folder / "labels.tif", "-o", out, *SHORT]
+    result = run(*command, "--lr", "1e30", "--optimizer", "sgd")
+    assert result.exit_code == 1
+    assert "saved" not in result.output
+    assert "try a lower learning rate" in result.stderr
+    assert not out.exists()
+    assert run(*command).exit_code == 0
+    again = run(*command, "--resume")
+    assert again.exit_code == 0
+    assert f"nothing new was learnt: {out} is as it was" in again.stdout

@@ -11,11 +11,12 @@ from itertools import chain
 
 from torch import Tensor, nn
 
+from napari_unet.arrays.colours import check_channels
 from napari_unet.nets import efficientnet
 from napari_unet.nets.blocks import Joined
 from napari_unet.nets.efficientnet import STAGES, looks
 from napari_unet.nets.geometry import Axis, Geometry, Level, conv
-from napari_unet.nets.imagenet import check_channels, imagenet_input
+from napari_unet.nets.imagenet import imagenet_input
 from napari_unet.spec import PretrainedUNetSpec
 
 ENCODER_STAGES = 5

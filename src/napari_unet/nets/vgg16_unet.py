@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from napari_unet.arrays.colours import check_channels
 from napari_unet.nets.blocks import Joined, convolutions, initialise_he, resize_convolution
 from napari_unet.nets.geometry import Axis, Geometry, Level, conv
-from napari_unet.nets.imagenet import check_channels, imagenet_input
+from napari_unet.nets.imagenet import imagenet_input
 from napari_unet.spec import VGG16UNetSpec
 
 CONVOLUTIONS = (2, 2, 3, 3)
