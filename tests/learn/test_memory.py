@@ -98,6 +98,17 @@ def test_other_errors_are_never_taken_for_a_lack_of_memory(trained_2d):
         predict(trained_2d, image, Broken())
 
 
+def test_a_model_that_predicts_nothing_finite_is_refused(trained_2d):
+    image = Image(synthetic.tissue((40, 48), 10)[0], "YX")
+
+    class Broken(torch.nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 2, *x.shape[2:]), torch.nan)
+
+    with pytest.raises(UserError, match="the model predicts NaN or infinite values"):
+        predict(trained_2d, image, Broken())
+
+
 def test_bytes_per_pixel_are_those_of_the_tensors_alive():
     network = prepare(build(UNetSpec()), 2, CPU)
     per_pixel = [activation_bytes(network, torch.zeros(1, 1, n, n)) for n in (64, 128)]

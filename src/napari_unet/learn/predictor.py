@@ -133,6 +133,7 @@ class Predictor:
         self._size, self._fits = plan.size, plan.fits
         self.device = device
         self._most: int | None = None
+        self._sound = False
 
     def compute(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
         """Compute tiles of one shape.
@@ -217,6 +218,12 @@ class Predictor:
         x = (x.pin_memory() if on_gpu else x).to(self.device, non_blocking=on_gpu)
         with torch.autocast("cuda", torch.float16, enabled=on_gpu):
             outputs = self._network(x.contiguous(memory_format=memory_format(self._net.ndim)))
+        if not self._sound and not outputs.isfinite().all():
+            raise UserError(
+                "the model predicts NaN or infinite values: its training went wrong; train it again, with a lower "
+                "learning rate"
+            )
+        self._sound = True
         found = self._reduce(probabilities(outputs, self._net))
         kept: list[tuple[Any, ...]] = [tuple(s.kept for s in tile)[-self._net.ndim :] for tile in batch]
         one_by_one = [{name: v[n][(..., *box)] for name, v in found.items()} for n, box in enumerate(kept)]
