@@ -343,7 +343,7 @@ def test_outputs(qtbot: QtBot) -> None:
     section = SegmentSection()
     qtbot.addWidget(section)
     assert section.outputs() == ("boundaries", "cells")
-    assert section.slice_only()
+    assert section.scope.scope() == "slice"
 
 
 def test_scores_that_are_not_there_are_said_so(qtbot: QtBot) -> None:
