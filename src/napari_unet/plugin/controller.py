@@ -235,11 +235,7 @@ class Controller:
             self.say(str(error), "error")
             return
         self._begin("predict", go_on=going_on)
-        assert self.segmenting.order is not None
-        self.say(
-            f"{'Going on with' if going_on else 'Segmenting'} {words.extent(self.segmenting.order.region)}. "
-            "You can look at other slices meanwhile."
-        )
+        self.say(f"{self.segmenting.account} You can look at other slices meanwhile.")
 
     def pause_or_resume(self) -> None:
         """Pause the training, or let it go on."""
@@ -300,8 +296,10 @@ class Controller:
         if self.job == "predict":
             self.segmenting.follow(event)
             self.update()
-        if isinstance(event, Note) and (event.warning or self.job == "predict"):
-            self.say(event.text, "warning" if event.warning else "info")
+        if isinstance(event, Note) and event.warning:
+            self.say(event.text, "warning")
+        elif isinstance(event, Note) and self.job == "predict":
+            self.say(self.segmenting.account)
         self.happened.emit(event)
 
     def on_preview(self, preview: Preview) -> None:

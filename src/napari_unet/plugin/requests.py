@@ -44,7 +44,7 @@ _FINISHED = {
 }
 _STOPPED = {
     "train": "Stopped. The model so far is kept; Go on trains it further.",
-    "predict": "Cancelled. What was finished is in the layers; Go on makes the rest.",
+    "predict": "Cancelled. What was finished is in the layers; Go on (under Segment) makes the rest.",
     "save": "Stopped.",
     "load": "Stopped.",
 }
@@ -81,7 +81,7 @@ def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0, model: ModelIn
             "train": "Press Go on to continue from the last checkpoint."
             if go_on
             else "There is no checkpoint yet: press Train to begin again.",
-            "predict": "What was finished is in the layers: press Go on to make the rest.",
+            "predict": "What was finished is in the layers: press Go on (under Segment) to make the rest.",
         }.get(result.job, "Try again.")
         return Message(f"{result.message} Your painting is untouched. {cure}", "error")
     return Message(result.message, "error")

@@ -117,19 +117,23 @@ def pixels_between(corners: npt.NDArray[np.float64], size: tuple[int, int]) -> t
 
 
 def draw_rectangle(viewer: ViewerModel, geometry: Geometry) -> Shapes:
-    """Let the user draw a rectangle with the mouse; an earlier one that was drawn so is removed."""
+    """Let the user draw a rectangle with the mouse; an earlier one that was drawn so is removed.
+
+    It is seen on every slice: which ones are segmented is not its business.
+    """
+    plane = geometry.only("YX")
     viewer.dims.ndisplay = 2
     for layer in [x for x in viewer.layers if is_ours(x, "rectangle")]:
         viewer.layers.remove(layer)
     layer = Shapes(
-        ndim=len(geometry.axes),
+        ndim=2,
         name=NAME,
         edge_color=COLOUR,
         face_color="transparent",
         metadata={MARK: "rectangle"},
-        **geometry.properties,
+        **plane.properties,
     )
-    layer.current_edge_width = max(1, min(geometry.shape[-2:]) / 200)
+    layer.current_edge_width = max(1, min(plane.shape) / 200)
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer
     layer.mode = "add_rectangle"

@@ -17,7 +17,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.engine.client import Block, Engine, JobResult, OutputInfo
 from napari_unet.errors import UserError
-from napari_unet.events import BlockDone, CellsDone, Event, TileDone
+from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.layers import Geometry
@@ -84,6 +84,7 @@ class Segmenting:
         self._done: list[Region] = []
         self._cells_done = 0
         """Cells of the blocks that are done."""
+        self._notes: list[str] = []
         self._problem = ""
         """Why nothing can be written any more, in words."""
         viewer.dims.events.point.connect(self._moved)
@@ -156,7 +157,7 @@ class Segmenting:
             self.order = Order(image, geometry, region, request, self.models)
             self._done, self._cells_done, self._begun = [], 0, False
         self._going_on, self._complete, self._problem = going_on, False, ""
-        self.cells, self.progress = self._cells_done, ""
+        self.cells, self.progress, self._notes = self._cells_done, "", []
         return going_on
 
     def _check_channels(self, image: Image) -> None:
@@ -214,7 +215,7 @@ class Segmenting:
             reason = "its disk is full" if error.errno in FULL else str(error)
             self._problem = (
                 f"The results cannot be written to {self._store.place} ({reason}): make room there, "
-                "then press Go on. What is finished is kept."
+                "then press Go on (under Segment). What is finished is kept."
             )
             return False
         return True
@@ -223,6 +224,8 @@ class Segmenting:
         """Note what the job reports."""
         if isinstance(event, TileDone) and self.order is not None:
             self.progress = words.segmenting(event, self.order.image, self.cells)
+        if isinstance(event, Note):
+            self._notes.append(event.text)
         if isinstance(event, CellsDone):
             self.cells += event.cells
         if isinstance(event, BlockDone) and event.ranges and not self._problem:
@@ -240,7 +243,18 @@ class Segmenting:
             self.results.finish()
         if self._problem:
             return Message(self._problem, "error")
+        if self._complete and self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
+            found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. " if self.cells else "Segmented. "
+            return Message(f"{found}{_sentence(self._notes[-1])}", "good")
         return None
+
+    @property
+    def account(self) -> str:
+        """What is being done, and what the job has noted about it."""
+        if self.order is None:
+            return ""
+        begun = f"{'Going on with' if self._going_on else 'Segmenting'} {words.extent(self.order.region)}"
+        return " ".join(_sentence(text) for text in (begun, *self._notes))
 
     def describe(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> list[Saved]:
         """Tell how results are saved, and what they were made of."""
@@ -267,3 +281,7 @@ class Segmenting:
         """Hide the results until they are filled again."""
         if self.results is not None:
             self.results.set_aside(keep=keep)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -106,6 +106,8 @@ class SpanForm(QWidget):
         for box, end in ((self.first, "First"), (self.last, "Last")):
             box.setAccessibleName(f"{end} {what} to segment")
             box.setToolTip(f"{end} {what} to segment, counted from 0 as under the image.")
+            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # two ranges have to fit beside each other
+            box.setFixedWidth(52)
             box.valueChanged.connect(self._edited)
         line.addWidget(self.first)
         line.addWidget(QLabel("\N{EN DASH}"))
