@@ -373,6 +373,7 @@ def test_what_is_segmented(qtbot: QtBot) -> None:
     changes: list[None] = []
     section.changed.connect(lambda: changes.append(None))
     assert not scope.stack_button.isVisible()
+    scope.show_sizes(1, 1)
     assert scope.slice_button.text() == "Whole image"
     scope.show_sizes(1, 30)
     scope.stack_button.setChecked(True)

@@ -224,7 +224,7 @@ class Segmenting:
         """Note what the job reports."""
         if isinstance(event, TileDone) and self.order is not None:
             self.progress = words.segmenting(event, self.order.image, self.cells)
-        if isinstance(event, Note):
+        if isinstance(event, Note) and not event.warning:
             self._notes.append(event.text)
         if isinstance(event, CellsDone):
             self.cells += event.cells

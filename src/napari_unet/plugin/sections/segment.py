@@ -41,6 +41,13 @@ _OUTPUTS: tuple[tuple[Output, str, str], ...] = (
 )
 
 
+NARROW = (
+    "QSpinBox { min-width: 36px; max-width: 36px; padding: 1px 4px; }"
+    "QSpinBox::up-button, QSpinBox::down-button { width: 0px; }"
+)
+"""Without napari's plus and minus: two ranges have to fit side by side. Arrow keys and the wheel work."""
+
+
 class CellForm(QWidget):
     """Edits the method of a `CellSpec` and whether it gives more or fewer cells."""
 
@@ -106,8 +113,7 @@ class SpanForm(QWidget):
         for box, end in ((self.first, "First"), (self.last, "Last")):
             box.setAccessibleName(f"{end} {what} to segment")
             box.setToolTip(f"{end} {what} to segment, counted from 0 as under the image.")
-            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # two ranges have to fit beside each other
-            box.setFixedWidth(52)
+            box.setStyleSheet(NARROW)
             box.valueChanged.connect(self._edited)
         line.addWidget(self.first)
         line.addWidget(QLabel("\N{EN DASH}"))
