@@ -44,6 +44,7 @@ _OUTPUTS: tuple[tuple[Output, str, str], ...] = (
 NARROW = (
     "QSpinBox { min-width: 36px; max-width: 36px; padding: 1px 4px; }"
     "QSpinBox::up-button, QSpinBox::down-button { width: 0px; }"
+    "QSpinBox::up-arrow, QSpinBox::down-arrow { image: none; width: 0px; }"
 )
 """Without napari's plus and minus: two ranges have to fit side by side. Arrow keys and the wheel work."""
 
