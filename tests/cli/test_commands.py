@@ -69,6 +69,53 @@ def test_predict_writes_every_format(loop, tmp_path, name):
     np.testing.assert_allclose(read_whole(image).sum(axis=0), 1, atol=1e-5)
 
 
+def test_predict_a_part(loop, tmp_path):
+    folder, _ = loop
+    model, image = folder / "model.safetensors", folder / "image.tif"
+    for name, part in (("whole.tif", ()), ("part.tif", ("--y", "40:100", "--x", "7:90"))):
+        result = run("predict", model, image, "-o", tmp_path / name, *part)
+        assert result.exit_code == 0, result.output
+    whole, part = (read_whole(open_image(tmp_path / name)) for name in ("whole.tif", "part.tif"))
+    np.testing.assert_allclose(part, whole[:, 40:100, 7:90], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--y", "40:1000"), "range 40:1000 along Y does not fit image.tif, which has 256 there"),
+        (("--z", "a"), "--z 'a' must be a number, or two such as 0:5"),
+        (("--shard", "3/2"), "--shard '3/2' must be I/N"),
+        (("--halo", "-4"), "--halo '-4' must be exact, auto or a number"),
+    ],
+)
+def test_a_part_that_makes_no_sense_is_named(loop, tmp_path, options, message):
+    folder, _ = loop
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", tmp_path / "a.tif", *options)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_shards_finish_the_file_together(loop, tmp_path):
+    folder, _ = loop
+    common = (
+        "predict",
+        folder / "model.safetensors",
+        folder / "image.tif",
+        "-o",
+        tmp_path / "a.zarr",
+        "--tile",
+        160,
+    )
+    first = run(*common, "--shard", "1/2")
+    assert (first.exit_code, (tmp_path / "a.zarr").exists()) == (0, False)
+    assert "blocks are still missing" in first.stdout
+    assert "saved" not in first.stdout
+    second = run(*common, "--shard", "2/2")
+    assert "saved" in second.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
 @pytest.mark.parametrize(("output", "dtype"), [("classes", "u1"), ("boundaries", "u1"), ("cells", "i4")])
 def test_predict_writes_every_output(loop, tmp_path, output, dtype):
     folder, _ = loop
@@ -278,7 +325,7 @@ MISTAKES = {
     "both budgets": ("train image.tif labels.tif -o m.safetensors --seconds 5 --steps 5", "not both"),
     "negative time": ("train image.tif labels.tif -o m.safetensors --seconds -5", "seconds"),
     "dense classes": ("train image.tif labels.tif -o m.safetensors --dense", "belong to the annotation style"),
-    "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say 'dense' as well"),
+    "unpainted": ("train image.tif labels.tif -o m.safetensors --unpainted boundary", "say --dense as well"),
     "network": ("train image.tif labels.tif -o m.safetensors --net unet5", "there is no network 'unet5'"),
     "model suffix": ("train image.tif labels.tif -o m.pt --style cells", ".safetensors"),
     "model folder": ("train image.tif labels.tif -o no/m.safetensors --style cells", "does not exist"),
@@ -297,7 +344,7 @@ MISTAKES = {
     "colours": ("predict model.safetensors colour.png -o o.tif", "needs 1"),
     "score shapes": ("score labels.tif small.tif", "must be the same"),
     "score missing": ("score labels.tif missing.tif", "missing.tif: no such file"),
-    "info of no model": ("info image.tif", "image.tif"),
+    "info of no model": ("info image.tif", "image.tif is no model file"),
 }
 
 
@@ -447,8 +494,14 @@ def test_the_published_network_with_batchnorm(loop, tmp_path):
             ["--net", "unet2015", "--patch", "571"],
             "cannot take a patch of (571, 571); one that fits is (572, 572)",
         ),
-        (["--freeze-encoder"], "'freeze_encoder' belongs to vgg16-unet and pretrained-unet, not to 'unet'"),
-        (["--loss", "cross-entropy", "--net", "unet-keras"], "needs the activation 'softmax'"),
+        (["--freeze-encoder"], "--freeze-encoder belongs to vgg16-unet and pretrained-unet, not to 'unet'"),
+        (
+            ["--loss", "cross-entropy", "--net", "unet-keras", "--activation", "sigmoid"],
+            "needs the activation 'softmax'",
+        ),
+        (["--encoder-file", "a.pth", "--net", "vgg16-unet"], "--encoder-weights has to be imagenet"),
+        (["--steps", "-3"], "--steps: Input should be greater than 0 (got -3)"),
+        (["--dropout", "1", "--net", "unet2015"], "dropout: Input should be less than 1 (got 1.0)"),
     ],
 )
 def test_what_a_network_cannot_do_is_said_in_one_line(loop, tmp_path, options, words):
@@ -459,3 +512,18 @@ def test_what_a_network_cannot_do_is_said_in_one_line(loop, tmp_path, options, w
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_training_that_learnt_nothing_does_not_say_saved(loop, tmp_path):
+    folder, _ = loop
+    out = tmp_path / "m.safetensors"
+    command = ["train", folder / "image.tif", folder / "labels.tif", "-o", out, *SHORT]
+    result = run(*command, "--lr", "1e30", "--optimizer", "sgd")
+    assert result.exit_code == 1
+    assert "saved" not in result.output
+    assert "try a lower learning rate" in result.stderr
+    assert not out.exists()
+    assert run(*command).exit_code == 0
+    again = run(*command, "--resume")
+    assert again.exit_code == 0
+    assert f"nothing new was learnt: {out} is as it was" in again.stdout

@@ -90,7 +90,7 @@ class Training:
 
 
 class FakeJobs:
-    def training(self, pairs, spec, output, resume):
+    def training(self, pairs, spec, output, resume, start):
         return Training(pairs, spec, output, resume)
 
     def prediction(self, model, image, outputs, tiling, cells, region, done):

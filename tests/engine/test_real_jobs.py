@@ -144,3 +144,19 @@ def test_close_leaves_no_process(cells, tmp_path):
     engine.close()
     assert not alive(pid)
     assert (tmp_path / "m.safetensors").is_file()
+
+
+def test_a_model_is_trained_further(engine, seen, cells, tmp_path):
+    image, labels = cells
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    once = SPEC.model_copy(update={"train": SPEC.train.model_copy(update={"steps": 1, "learning_rate": 1e-9})})
+    engine.train(image, labels, once, first)
+    seen.wait("job_finished")
+    engine.train(image, labels, once, second, start=first)
+    seen.wait("job_finished", lambda r: r.path == second)
+    before, after = (jobs.load(p).trained.network.state_dict() for p in (first, second))
+    assert all(torch.allclose(before[k], after[k], atol=1e-6) for k in before if k.endswith("weight"))
+    wider = once.model_copy(update={"net": UNetSpec(base=8, depth=2)})
+    engine.train(image, labels, wider, second, start=first)
+    refused = seen.wait("job_finished", lambda r: r.outcome == "failed")
+    assert "its base is 4, here it is 8: say --base 4" in refused.message

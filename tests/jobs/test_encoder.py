@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
-from napari_unet.jobs import Training
+from napari_unet.jobs import Training, make_spec
 from napari_unet.nets import build
 from napari_unet.nets.imagenet import vgg16_mapping
 from napari_unet.spec import (
@@ -85,8 +85,19 @@ def test_nothing_is_downloaded_unasked(monkeypatch, tmp_path):
         training(VGG16UNetSpec(), encoder_weights="imagenet")
 
 
-def test_published_weights_fit_the_published_width_alone(published):
+def test_published_weights_fit_the_published_width_alone(published, monkeypatch, tmp_path):
+    """And nothing is fetched that would not fit."""
     path, _ = published
+    monkeypatch.setattr(weights, "places", lambda _: [tmp_path / "nothing.pth"])
+    for options, channels, words in (
+        ({"base": 8}, 1, "64 channels at the top, not 8"),
+        ({}, 2, "takes 1 channel"),
+    ):
+        image, labels = load_sample("epithelium").pair()
+        pairs = [(Image(np.stack([np.asarray(image.data)] * channels), "CYX"), labels)]
+        spec = make_spec("vgg16-frozen", target={"style": "cells"}, shape=options)
+        with pytest.raises(UserError, match=words):
+            Training(pairs, spec, fetch=lambda: pytest.fail("fetched"))
     with pytest.raises(UserError, match="leave 'base' as it is"):
         training(VGG16UNetSpec(base=8), encoder_weights="imagenet", encoder_file=path)
 
@@ -122,5 +133,13 @@ def test_a_frozen_encoder_of_random_weights_is_warned_of():
 
 
 def test_a_file_without_the_wish_for_it_is_refused(published):
-    with pytest.raises(ValidationError, match="say encoder_weights imagenet"):
+    with pytest.raises(ValidationError, match="'encoder_weights' has to be imagenet"):
         training(NET, encoder_file=published[0])
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name(published):
+    path, tensors = published
+    tensors["features.7.bias"][0] = float("nan")
+    torch.save(tensors, path)
+    with pytest.raises(UserError, match=r"'features\.7\.bias' of the weights .*vgg16\.pth holds NaN or infinity"):
+        training(NET, encoder_weights="imagenet", encoder_file=path)

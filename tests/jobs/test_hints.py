@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import napari_unet as nu
+from napari_unet.arrays.axes import Image
 from napari_unet.events import Note
+from napari_unet.jobs import Training, make_spec
+from napari_unet.spec import TrainingSpec, UNetSpec
 from napari_unet.storage.samples import load_sample
 from synthetic import classes, tissue
 
@@ -56,3 +59,30 @@ def test_parted_cells_of_a_tissue_are_warned_of_as_well():
     image, cells = tissue((96, 96), 30)
     parted = np.where(classes(cells) == 2, 0, cells)
     assert any("--dense" in t for t in warnings_of(image, parted))
+
+
+@pytest.mark.parametrize(
+    ("net", "depth", "spacing", "words"),
+    [
+        ("vnet", 12, (4, 1, 1), "'vnet' treats all axes alike, but voxels are 4 x 1 x 1"),
+        ("vnet", 12, (1.5, 1, 1), ""),
+        ("unet3d", 12, (4, 1, 1), ""),
+        ("unet3d", 1, (1, 1, 1), "'unet3d' looks along Z, but there is one slice only"),
+        ("unet", 1, (4, 1, 1), ""),
+    ],
+)
+def test_volumes_that_do_not_suit_the_network_are_warned_of(net, depth, spacing, words):
+    image, cells = tissue((depth, 40, 40), 20)
+    pair = Image(image, "ZYX", spacing), Image(classes(cells), "ZYX", spacing)
+    size = {"vnet": (16, 32, 32), "unet3d": (4, 32, 32), "unet": (32, 32)}[net]
+    spec = make_spec(net=net, shape={"base": 2, "depth": 2}, train={"steps": 1, "patch": size})
+    said = [n.text for n in Training([pair], spec).notes if n.warning]
+    assert [words in text for text in said if "slice only" in text or "alike" in text] == [True] * bool(words)
+
+
+@pytest.mark.parametrize("told", [{"classes": 7}, {"in_channels": 3}])
+def test_a_network_told_otherwise_than_the_data_is_refused(told):
+    image, cells = tissue((40, 40), 20)
+    ((name, value),) = told.items()
+    with pytest.raises(nu.UserError, match=rf"net\.{name} is {value}, but there are "):
+        Training([(Image(image, "YX"), Image(classes(cells), "YX"))], TrainingSpec(net=UNetSpec(**told)))

@@ -123,3 +123,11 @@ def test_a_3d_network_numbers_cells_through_the_volume(model_3d):
     assert found.ndim == 3
     through = [i for i in range(1, found.max() + 1) if np.ptp(np.nonzero(found == i)[0]) >= 3]
     assert len(through) > 5
+
+
+def test_a_part_in_python_is_cut_out_of_the_whole(model):
+    whole = model.predict(IMAGE)
+    part = model.predict(IMAGE, part=(None, (1, 2), (9, 50), (0, 33)))
+    np.testing.assert_allclose(part, whole[:, 1:2, 9:50, :33], atol=1e-5)
+    with pytest.raises(nu.UserError, match="range 0:61 along Y does not fit image"):
+        model.boundaries(IMAGE, part=(None, None, (0, 61), None))

@@ -4,6 +4,7 @@ import pytest
 
 from napari_unet.errors import UserError
 from napari_unet.jobs import find_recipe, make_spec
+from napari_unet.nets import NETS
 from napari_unet.spec import RECIPES, TrainingSpec, UNetKerasSpec, UNetSpec, default_loss
 
 
@@ -49,13 +50,36 @@ def test_a_network_takes_the_place_of_the_recipe_s():
 
 def test_settings_that_only_some_networks_have():
     assert make_spec(net="unet2015", shape={"batchnorm": True, "dropout": 0.2}).net.batchnorm
-    with pytest.raises(UserError, match="'unet' has no setting 'batchnorm'"):
+    words = "'unet' has no setting 'batchnorm'; it has: base, depth, up, skips, activation$"
+    with pytest.raises(UserError, match=words):
         make_spec(net="unet", shape={"batchnorm": True})
 
 
 def test_binary_cross_entropy_brings_its_sigmoid():
     assert make_spec(train={"loss": "binary-cross-entropy"}).net.activation == "sigmoid"
     assert make_spec(net="unet-keras").net == UNetKerasSpec()
+    assert make_spec("isbi2012-keras", train={"loss": "cross-entropy"}).net.activation == "softmax"
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("net", NETS)
+def test_any_network_can_take_the_place_of_a_recipe_s(recipe, net):
+    spec, before = make_spec(recipe, net), RECIPES[recipe].spec
+    kept = spec.train == before.train
+    assert kept == (net == before.net.kind or (before.train.patch is None and not spec_of_encoder(before.train)))
+    assert (spec.train.optimizer, spec.train.augment) == (before.train.optimizer, before.train.augment)
+    assert net == before.net.kind or (spec.train.patch is None and not spec_of_encoder(spec.train))
+
+
+def spec_of_encoder(train):
+    return train.encoder_weights == "imagenet" or train.freeze_encoder
+
+
+def test_a_loss_that_needs_another_activation_goes_with_its_network(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(make_spec(train={"loss": "binary-cross-entropy"}).model_dump_json())
+    assert make_spec(path, "unet2015").train.loss is None
+    assert make_spec(path, "unet-keras").train.loss == "binary-cross-entropy"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +97,12 @@ def test_unknown_names_are_refused(given, words):
         make_spec(**given)
 
 
+def test_a_file_of_another_kind_is_no_recipe(tmp_path):
+    (tmp_path / "d.txt").write_text("{}")
+    with pytest.raises(UserError, match=r"d\.txt' is no recipe: a file of one ends in \.json"):
+        find_recipe(tmp_path / "d.txt")
+
+
 def test_a_broken_recipe_file_says_where(tmp_path):
     path = tmp_path / "r.json"
     path.write_text('{"train": {"steps": -1}}')
@@ -84,7 +114,10 @@ def test_a_broken_recipe_file_says_where(tmp_path):
     ("given", "words"),
     [
         ({"train": {"loss": "binary-cross-entropy"}, "shape": {"activation": "softmax"}}, "needs the activation"),
-        ({"net": "unet-keras", "train": {"loss": "cross-entropy"}}, "needs the activation 'softmax'"),
+        (
+            {"net": "unet-keras", "train": {"loss": "cross-entropy"}, "shape": {"activation": "sigmoid"}},
+            "needs the activation 'softmax'",
+        ),
         ({"train": {"freeze_encoder": True}}, "'freeze_encoder' belongs to vgg16-unet and pretrained-unet"),
         ({"train": {"learning_rate": -1}}, r"^train\.learning_rate: Input should be greater than 0 \(got -1\)$"),
         ({"target": {"dense": True}}, "^'dense' and 'background_value' belong to the annotation style 'cells'$"),

@@ -106,7 +106,8 @@ def test_resume_needs_the_same_classes_and_a_file(tmp_path):
     list(job_of(steps=2, output=tmp_path / "m.safetensors"))
     labels = classes(CELLS)
     labels[:20] = 3
-    with pytest.raises(nu.UserError, match="another network or other classes"):
+    words = "this training tells cell, boundary apart, but cell, boundary, background are annotated"
+    with pytest.raises(nu.UserError, match=words):
         job_of(labels, output=tmp_path / "m.safetensors", resume=True)
 
 
@@ -128,13 +129,67 @@ def break_loss(monkeypatch, after, value):
 
 def test_a_diverging_loss_stops_and_keeps_the_last_good_state(monkeypatch):
     """FAULTS 7."""
-    break_loss(monkeypatch, after=8, value=float("nan"))
+    break_loss(monkeypatch, after=12, value=float("nan"))
     job = job_of(steps=50, val_fraction=0.0)
     events = list(job)
     assert isinstance(events[-1], Finished)
-    assert "loss became nan" in events[-1].reason
+    assert "loss became nan at step 13: went back to the last good state, of step 10" in events[-1].reason
+    assert job.model().describe()["steps"] == 10
     for values in job.model().trained.network.state_dict().values():
         assert torch.isfinite(values).all()
+
+
+@pytest.mark.parametrize("after", [0, 8])
+def test_a_training_that_diverges_before_anything_was_kept_gives_no_model(after, monkeypatch, tmp_path):
+    path = tmp_path / "m.safetensors"
+    list(job_of(steps=3, output=path))
+    old = path.read_bytes()
+    break_loss(monkeypatch, after=after, value=float("nan"))
+    job = job_of(steps=50, val_fraction=0.0, output=path)
+    words = f"the loss became nan at step {after + 1}, before anything was learnt .* try a lower learning rate"
+    with pytest.raises(nu.UserError, match=words):
+        list(job)
+    assert (path.read_bytes(), job.saved) == (old, False)
+
+
+@pytest.mark.parametrize("val_fraction", [0, 0.2])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_nothing_is_saved_that_predicts_nan(val_fraction, steps, tmp_path):
+    """The weights are finite after such a step, what they give is not."""
+    path = tmp_path / "m.safetensors"
+    wild = {"learning_rate": 1e30, "optimizer": "sgd", "checks": 5, "warmup": 0, "averaging": 0}
+    with pytest.raises(nu.UserError, match="there is no model: try a lower learning rate"):
+        list(job_of(steps=steps, output=path, val_fraction=val_fraction, **wild))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_diverges_between_two_savings_is_not_saved(monkeypatch, tmp_path):
+    path = tmp_path / "m.safetensors"
+    job = job_of(steps=20, output=path, checks=1)
+    for event in job:
+        if isinstance(event, StepDone) and event.step == 5:
+            job.save()
+            assert job.saved
+        if isinstance(event, StepDone) and event.step == 9:
+            next(iter(job._loop.network.parameters())).data.fill_(float("nan"))
+            break
+    tensors, facts = modelfile.read_tensors(path.with_suffix(".resume.safetensors"))
+    assert facts["progress"]["step"] == 5
+    assert all(torch.isfinite(t).all() for t in tensors.values())
+
+
+def test_a_state_or_a_model_of_nan_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    list(job_of(steps=3, output=path))
+    for file in (path, path.with_suffix(".resume.safetensors")):
+        tensors, facts = modelfile.read_tensors(file)
+        name = next(k for k in tensors if k.endswith("head.weight"))
+        tensors[name].fill_(float("nan"))
+        modelfile.write_tensors(file, tensors, facts)
+    with pytest.raises(nu.UserError, match=r"predicts nothing: its weights 'head\.weight' are NaN or infinite"):
+        nu.load(path)
+    with pytest.raises(nu.UserError, match="this training cannot go on: its weights"):
+        job_of(steps=6, output=path, resume=True)
 
 
 def test_out_of_memory_halves_the_batch_and_other_errors_do_not(monkeypatch):
@@ -359,7 +414,8 @@ def test_the_held_out_part_of_a_small_image_is_judged_as_the_rest_of_the_tissue(
 def test_a_start_that_does_not_fit_is_named():
     model = job_of(steps=2).model()
     spec = make_spec(shape={"base": 4, "depth": 2}, train={"steps": 1})
-    with pytest.raises(nu.UserError, match="the start model does not fit: its base is 8, here it is 4"):
+    words = "the start model does not fit: its base is 8, here it is 4: say --base 8"
+    with pytest.raises(nu.UserError, match=words):
         Training([pair(IMAGE, classes(CELLS))], spec, start=model)
     with pytest.raises(nu.UserError, match="start model is of the network 'unet', not 'unet-dice'"):
         Training([pair(IMAGE, classes(CELLS))], make_spec(net="unet-dice"), start=model)
@@ -400,3 +456,45 @@ def test_going_on_with_another_optimiser(first, second, tmp_path):
     assert kept == (first == second)
     steps = [e.step for e in job if isinstance(e, StepDone)]
     assert steps == list(range(7, 13))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"shape": {"base": 8}}, "its base is 4, here it is 8: say --base 4"),
+        ({"net": "unet-dice"}, "its network is unet, here it is unet-dice: say --net unet"),
+        ({"normalisation": "percentile"}, "its normalisation is meanstd, .*: say --normalisation meanstd"),
+        ({"target": {"weight_map": False}}, "its weight_map is True, here it is False: say --weight-map"),
+        (
+            {"shape": {"up": "resize", "skips": "sum"}},
+            "its up is .* say --up transposed; its skips .* say --skips concat",
+        ),
+        (
+            {"target": {"classes": ({"name": "a"}, {"name": "b"})}},
+            "its classes are cell, boundary, here they are a, b; or train anew",
+        ),
+    ],
+)
+def test_a_refused_resume_names_what_differs_and_the_cure(changed, words, tmp_path):
+    given = {"shape": {"base": 4}, "target": {"weight_map": True}, "train": {"steps": 1, "patch": (64, 64)}}
+    path = tmp_path / "m.safetensors"
+    list(Training([pair(IMAGE, classes(CELLS))], make_spec(**given), output=path))
+    for part, fields in changed.items():
+        given[part] = {**given[part], **fields} if isinstance(fields, dict) else fields
+    with pytest.raises(nu.UserError, match=f"this training cannot go on: {words}") as refused:
+        Training([pair(IMAGE, classes(CELLS))], make_spec(**given), output=path, resume=True)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_start_keeps_its_classes_although_not_all_are_painted():
+    three = classes(CELLS)
+    three[:20] = 3
+    model = job_of(three, steps=2).model()
+    spec = make_spec(shape={"base": 8, "depth": 2}, train={"steps": 1, "patch": (64, 64)}, normalisation="none")
+    job = Training([pair(IMAGE, classes(CELLS))], spec, start=model)
+    assert [c.name for c in job.classes] == ["cell", "boundary", "background"]
+    said = " ".join(n.text for n in job.notes if n.warning)
+    assert "also knows background, of which nothing is painted" in said
+    assert "say --normalisation meanstd" in said
+    with pytest.raises(nu.UserError, match="the start model tells cell, boundary apart, but"):
+        Training([pair(IMAGE, three)], spec, start=job_of(steps=2).model())

@@ -8,8 +8,8 @@ import synthetic
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
-from napari_unet.learn import predictor
 from napari_unet.learn.halo import TOLERANCE, find_halo
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.memory import activation_bytes, tile_budget
 from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import Predictor, read
@@ -49,7 +49,7 @@ def predict(model, image, network, tiling=None, batch=1):
 @pytest.mark.parametrize("most", [20_000, 5_000, 52 * 52])
 def test_smaller_tiles_give_the_same(trained_2d, most, error):
     image = Image(synthetic.tissue((131, 203), 50, seed=3)[0], "YX")
-    network = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    network = prepare(trained_2d.trained.network, 2, CPU)
     whole, silent = predict(trained_2d, image, network)
     small = Small(network, most, error)
     found, said = predict(trained_2d, image, small)
@@ -62,7 +62,7 @@ def test_smaller_tiles_give_the_same(trained_2d, most, error):
 
 def test_smaller_tiles_give_the_same_in_3d(trained_3d):
     image = Image(synthetic.tissue((19, 45, 37), 25, seed=3)[0], "ZYX")
-    network = predictor.prepare(trained_3d.trained.network, 3, CPU)
+    network = prepare(trained_3d.trained.network, 3, CPU)
     small = Small(network, 12_000)
     np.testing.assert_allclose(
         predict(trained_3d, image, small)[0], predict(trained_3d, image, network)[0], atol=1e-5
@@ -71,7 +71,7 @@ def test_smaller_tiles_give_the_same_in_3d(trained_3d):
 
 def test_slices_that_are_computed_together_can_be_computed_alone(trained_2d):
     image = Image(synthetic.tissue((5, 40, 48), 60)[0], "ZYX")
-    network = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    network = prepare(trained_2d.trained.network, 2, CPU)
     together, _ = predict(trained_2d, image, network, batch=5)
     small = Small(network, 2 * 40 * 48)
     alone, said = predict(trained_2d, image, small, batch=5)
@@ -82,7 +82,7 @@ def test_slices_that_are_computed_together_can_be_computed_alone(trained_2d):
 
 def test_where_the_smallest_tile_is_too_large_the_cure_is_named(trained_2d):
     image = Image(synthetic.tissue((131, 203), 50, seed=3)[0], "YX")
-    network = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    network = prepare(trained_2d.trained.network, 2, CPU)
     with pytest.raises(UserError, match=r"not enough memory for a tile of .* close other programs"):
         predict(trained_2d, image, Small(network, 100))
 
@@ -99,7 +99,7 @@ def test_other_errors_are_never_taken_for_a_lack_of_memory(trained_2d):
 
 
 def test_bytes_per_pixel_are_those_of_the_tensors_alive():
-    network = predictor.prepare(build(UNetSpec()), 2, CPU)
+    network = prepare(build(UNetSpec()), 2, CPU)
     per_pixel = [activation_bytes(network, torch.zeros(1, 1, n, n)) for n in (64, 128)]
     assert per_pixel[0] == pytest.approx(per_pixel[1])
     # the last level: a skip, what comes from below, both joined, and a convolution of them, 16 channels each
@@ -109,7 +109,7 @@ def test_bytes_per_pixel_are_those_of_the_tensors_alive():
 def test_tiles_shrink_with_the_memory(monkeypatch):
     from napari_unet.learn import memory
 
-    network = predictor.prepare(build(UNetSpec()), 2, CPU)
+    network = prepare(build(UNetSpec()), 2, CPU)
     assert tile_budget(network, UNetSpec(), CPU) == 1024 * 1024
     monkeypatch.setattr(memory, "free_bytes", lambda device: 100_000_000)
     assert 80_000 < tile_budget(network, UNetSpec(), CPU) < 140_000
@@ -121,7 +121,7 @@ def test_the_halo_that_is_found_cannot_be_seen(trained_2d, trained_3d, ndim):
     shape = (160, 200) if ndim == 2 else (24, 48, 56)
     image = Image(synthetic.tissue(shape, 60, seed=5)[0], "ZYX"[-ndim:])
     net, norm = model.spec.net, intensity.fit(image)
-    network = predictor.prepare(model.trained.network, ndim, CPU)
+    network = prepare(model.trained.network, ndim, CPU)
     plan = make_plan(image, net, TilingSpec())
     found = find_halo(Predictor(network, net, plan, CPU), image, norm, plan)
     assert found.exact[-ndim:] == geometry_of(net).halo

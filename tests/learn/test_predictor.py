@@ -10,7 +10,7 @@ from napari_unet.arrays import intensity, tiles
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
-from napari_unet.learn import predictor
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import Predictor, read, read_tile
 from napari_unet.nets import geometry_of
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 def run(model, image, plan, network=None, norm=None):
     norm = norm or intensity.fit(image)
-    network = network or predictor.prepare(model.trained.network, plan.ndim, CPU)
+    network = network or prepare(model.trained.network, plan.ndim, CPU)
     net = model.spec.net
     _, _, z, y, x = image.shape
     out = np.zeros((2, z, y, x), np.float32)
@@ -73,7 +73,7 @@ def test_a_shifted_grid_fails(trained_2d):
     net = trained_2d.spec.net
     stride, halo = geometry_of(net).stride[0], geometry_of(net).halo[0]
     whole = run(trained_2d, image, make_plan(image, net, TilingSpec()))
-    network = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    network = prepare(trained_2d.trained.network, 2, CPU)
     plan = make_plan(image, net, TilingSpec())
     computer, norm = Predictor(network, net, plan, CPU), intensity.fit(image)
     (rows,) = tiles.cut_axis(160, 160, tiles.Fit(stride, halo))
@@ -95,7 +95,7 @@ def test_folding_batchnorm_changes_nothing(trained_2d):
     plan = make_plan(image, trained_2d.spec.net, TilingSpec())
     plain = run(trained_2d, image, plan, trained_2d.trained.network)
     np.testing.assert_allclose(run(trained_2d, image, plan), plain, atol=1e-5)
-    folded = predictor.prepare(trained_2d.trained.network, 2, CPU)
+    folded = prepare(trained_2d.trained.network, 2, CPU)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
 
 

@@ -5,11 +5,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from napari_unet.arrays.colours import check_channels
 from napari_unet.errors import UserError
 from napari_unet.nets.imagenet import (
     MEAN,
     STD,
-    check_channels,
     imagenet_input,
     load_encoder,
     read_weights,

@@ -22,7 +22,17 @@ from napari_unet.plugin.fetch import End, Progress
 from napari_unet.plugin.notices import PAINT
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
-from napari_unet.spec import BOUNDARY, CELL, RECIPES, TargetSpec, TrainingSpec, UNetSpec
+from napari_unet.spec import (
+    BOUNDARY,
+    CELL,
+    RECIPES,
+    NetSpec,
+    NormalisationSpec,
+    TargetSpec,
+    TrainingSpec,
+    UNet3DSpec,
+    UNetSpec,
+)
 from napari_unet.storage import weights
 from napari_unet.storage.weights import Weights
 from plugin_tools import MODEL, FakeEngine, a_block, a_preview, an_output, result
@@ -410,16 +420,103 @@ def test_a_training_refused_by_the_engine_leaves_the_last_one_as_it_was(desk: De
     desk.paint()
     desk.controller.train(TrainingSpec())
     path = desk.finish_training()
-    desk.controller.open_model(path.with_name("mine.safetensors"))
-    desk.controller.on_job_finished(result("load", path=path.with_name("mine.safetensors")))
+    name = desk.controller.model_name
     desk.controller.train(TrainingSpec())
     desk.controller.on_job_finished(result("train", "failed", "all that is painted is held out for testing"))
     assert desk.states[-1].go_on
-    assert desk.controller.model_name == "mine.safetensors"
+    assert desk.controller.model_name == name
     desk.controller.train(TrainingSpec(), go_on=True)
     assert desk.engine.last("train")["args"][3] == path
-    desk.controller.on_job_finished(result("train", "failed", "that was another network"))
-    assert desk.controller.model_name == "mine.safetensors"
+    desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
+    assert desk.controller.model_name == name
+
+
+def open_model(desk: Desk, path: Path, net: NetSpec | None = None) -> Path:
+    desk.controller.open_model(path)
+    desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=net or UNetSpec(base=8))
+    desk.controller.on_job_finished(result("load", path=path))
+    return path
+
+
+SMALL = TrainingSpec(net=UNetSpec(base=8))
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_go_on_trains_the_model_that_was_opened(desk: Desk, tmp_path: Path, trained: bool) -> None:
+    """Not the training before, whose model it would replace."""
+    desk.paint()
+    if trained:
+        desk.controller.train(TrainingSpec())
+        desk.finish_training()
+        desk.controller.on_event(StepDone(10, 0.5, 1.0, 42.0, 0.0))
+    mine = open_model(desk, tmp_path / "mine.safetensors")
+    assert desk.states[-1].go_on
+    assert "Go on trains it further" in desk.said
+    assert (desk.controller.seconds_trained, desk.controller.steps_trained) == (0, 0)
+    began: list[tuple[str, bool]] = []
+    desk.controller.began.connect(lambda *p: began.append(p))
+    desk.controller.train(SMALL, go_on=True)
+    given = desk.engine.last("train")
+    assert (given["start"], given["resume"]) == (mine, False)
+    assert began == [("train", False)]
+    assert "Training mine.safetensors further" in desk.said
+    path = desk.finish_training()
+    assert path == given["args"][3] == desk.controller.checkpoints.current
+    assert path != mine
+    desk.controller.train(SMALL, go_on=True)
+    assert desk.engine.last("train")["start"] is None
+    assert (desk.engine.last("train")["resume"], desk.engine.last("train")["args"][3]) == (True, path)
+
+
+def test_a_failed_start_leaves_the_opened_model_to_go_on_from(desk: Desk, tmp_path: Path) -> None:
+    desk.paint()
+    mine = open_model(desk, tmp_path / "mine.safetensors")
+    desk.controller.train(SMALL, go_on=True)
+    desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
+    assert (desk.controller.model_name, desk.states[-1].go_on) == ("mine.safetensors", True)
+    desk.controller.train(SMALL, go_on=True)
+    assert desk.engine.last("train")["start"] == mine
+    desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
+    desk.controller.train(SMALL)
+    assert (desk.engine.last("train")["start"], desk.engine.last("train")["resume"]) == (None, False)
+    desk.finish_training()
+    desk.controller.train(SMALL, go_on=True)
+    assert desk.engine.last("train")["resume"] is True
+
+
+def test_go_on_with_another_network_says_what_differs_and_where(desk: Desk, tmp_path: Path) -> None:
+    desk.paint()
+    open_model(desk, tmp_path / "mine.safetensors")
+    desk.controller.train(TrainingSpec(), go_on=True)
+    assert (desk.engine.count("train"), desk.messages[-1].kind) == (0, "error")
+    assert desk.said.startswith("Go on trains mine.safetensors further: its Width is 8, now it is 16. Put it back")
+    desk.controller.train(SMALL)
+    desk.finish_training()
+    grey = NormalisationSpec(method="percentile")
+    target = TargetSpec(weight_map=True)
+    desk.controller.train(SMALL.model_copy(update={"normalisation": grey, "target": target}), go_on=True)
+    assert "Go on trains the last training further: its Narrow gaps is off, now it is on; its Grey" in desk.said
+    assert str(tmp_path) not in desk.said
+    assert desk.engine.count("train") == 1
+
+
+def test_going_on_needs_no_weights_and_the_image_s_channels(desk: Desk, tmp_path: Path) -> None:
+    desk.paint()
+    open_model(desk, tmp_path / "mine.safetensors", VGG.net.model_copy(update={"in_channels": 3}))
+    desk.controller.train(VGG, go_on=True)
+    assert "needs 3 channels" in desk.said
+    open_model(desk, tmp_path / "mine.safetensors", VGG.net)
+    thawed = VGG.train.model_copy(update={"freeze_encoder": False})
+    desk.controller.train(VGG.model_copy(update={"train": thawed}), go_on=True)
+    assert desk.engine.last("train")["args"][2].train == thawed
+
+
+def test_levels_of_another_plan_are_the_opened_model_s(desk: Desk, tmp_path: Path) -> None:
+    desk.paint()
+    net = UNet3DSpec(depth=1, strides=((1, 2, 2),), kernels=((1, 3, 3), (3, 3, 3)))
+    open_model(desk, tmp_path / "mine.safetensors", net)
+    desk.controller.train(TrainingSpec(net=UNet3DSpec(depth=1)), go_on=True)
+    assert desk.engine.count("train") == 1
 
 
 def test_a_folder_that_cannot_be_made_is_told(desk: Desk, tmp_path: Path) -> None:
@@ -462,6 +559,29 @@ def test_nothing_is_downloaded_before_the_question(waiting: tuple[Desk, list[Wei
     assert asked == [weights.VGG16]
     assert (desk.engine.count("train"), desk.controller.fetch.run, desk.controller.job) == (0, 0, None)
     assert desk.states[-1] == before
+
+
+@pytest.mark.parametrize(("base", "shape"), [(8, (4, 40, 50)), (64, (2, 4, 40, 50))])
+def test_nothing_is_offered_that_would_not_fit(
+    waiting: tuple[Desk, list[Weights]], tmp_path: Path, base: int, shape: tuple[int, ...]
+) -> None:
+    _, asked = waiting
+    desk = Desk(tmp_path, shape)
+    desk.controller.weights_missing.connect(asked.append)
+    if len(shape) == 4:
+        desk.controller.selection.set_axes("CZYX")
+    desk.paint()
+    desk.controller.train(VGG.model_copy(update={"net": VGG.net.model_copy(update={"base": base})}))
+    assert (asked, desk.engine.count("train"), desk.messages[-1].kind) == ([], 0, "error")
+    assert ("64 channels at the top, not 8" if base == 8 else "takes 1 channel (grey) or 3") in desk.said
+
+
+def test_a_refused_download_is_said(waiting: tuple[Desk, list[Weights]]) -> None:
+    desk, _ = waiting
+    desk.paint()
+    desk.controller.train(VGG)
+    desk.controller.refuse_weights()
+    assert desk.said.startswith("No training was started: ImageNet's weights are not here.")
 
 
 def test_the_training_begins_when_its_weights_are_there(waiting: tuple[Desk, list[Weights]]) -> None:

@@ -28,16 +28,27 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet.engine.client import ModelInfo
 from napari_unet.events import CheckDone, StepDone
 from napari_unet.plugin import dock as module
+from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.dock import UNetDock
 from napari_unet.plugin.fetch import missing_weights
+from napari_unet.plugin.notices import PAINT
 from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.sections.base import Section
 from napari_unet.plugin.sections.train import checks_of
-from napari_unet.spec import RECIPES, TargetSpec, TrainingSpec
+from napari_unet.spec import (
+    DEFAULT_CLASSES,
+    RECIPES,
+    NormalisationSpec,
+    TargetSpec,
+    TrainingSpec,
+    TrainSpec,
+    VGG16UNetSpec,
+)
 from napari_unet.storage import weights
 from plugin_tools import MODEL, FakeEngine, a_preview, result
 
@@ -256,9 +267,21 @@ def test_what_does_not_fit_together_is_said_in_a_sentence(
     assert isinstance(activation, QComboBox)
     activation.setCurrentIndex(1)
     assert not dock.advanced.problem.isVisibleTo(dock.advanced.problem.parentWidget())
+    assert dock.status.text.text() == PAINT
     dock.train.train_button.click()
     spec = engine.last("train")["args"][2]
     assert (spec.train.loss, spec.net.activation) == ("binary-cross-entropy", "sigmoid")
+
+
+def test_sentences_about_settings_go_when_these_are_changed(dock: UNetDock, viewer: napari.Viewer) -> None:
+    paint(dock, viewer)
+    choose_recipe(dock, "isbi2012-keras")
+    assert dock.status.text.text() == "Recipe 'isbi2012-keras': Train takes 300 steps; change the time above it."
+    dock.train.budget.steps.setValue(20)
+    assert dock.status.text.text() == PAINT
+    dock.controller.say("5 cells found.")
+    dock.train.budget.steps.setValue(30)
+    assert dock.status.text.text() == "5 cells found."
 
 
 def test_settings_are_saved_and_opened(dock: UNetDock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -293,6 +316,62 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return weights.places(weights.VGG16)[0]
 
 
+def test_an_opened_model_shows_its_settings_and_is_trained_further(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, tmp_path: Path
+) -> None:
+    paint(dock, viewer)
+    dock.advanced.machine.setValue(TrainSpec(device="cpu"))
+    net = VGG16UNetSpec(base=8, classes=3)
+    told = TrainingSpec(
+        target=TargetSpec(style="cells", rim=2),
+        net=net,
+        train=TrainSpec(
+            steps=9, encoder_weights="imagenet", encoder_file=Path("gone.pth"), freeze_encoder=True, patch=(64, 64)
+        ),
+        normalisation=NormalisationSpec(method="percentile"),
+    )
+    facts = {"training": told.model_dump(mode="json", exclude={"net"})}
+    engine.model = ModelInfo(classes=DEFAULT_CLASSES, net=net, description=facts)
+    path = tmp_path / "mine.safetensors"
+    assert not dock.train.go_on_button.isEnabled()
+    dock.controller.open_model(path)
+    dock.controller.on_job_finished(result("load", path=path))
+    assert dock.advanced.net.kind.currentText() == "vgg16-unet"
+    assert dock.advanced.net.forms["vgg16-unet"].editor("base").value() == 8
+    assert dock.advanced.encoder.editor("freeze_encoder").isChecked()
+    assert dock.train.go_on_button.isEnabled()
+    dock.advanced.encoder.editor("freeze_encoder").setChecked(False)
+    dock.train.go_on_button.click()
+    given = engine.last("train")
+    assert given["start"] == path
+    spec = given["args"][2]
+    assert (spec.net.base, spec.normalisation.method, spec.target.rim) == (8, "percentile", 2)
+    assert (spec.target.style, spec.train.freeze_encoder, spec.train.device) == ("classes", False, "cpu")
+    assert (spec.train.seconds, spec.train.steps) == (120, None)
+
+
+def test_the_levels_of_a_3d_network_follow_the_image(dock: UNetDock, viewer: napari.Viewer) -> None:
+    levels = dock.advanced.net.levels
+    assert levels.isHidden()
+    dock.advanced.net.kind.setCurrentText("unet3d")
+    assert "taken as cubes" in levels.text()
+    viewer.layers["stack"].scale = (3, 1, 1)
+    dock.controller.selection.refresh()
+    assert not levels.isHidden()
+    assert "level 1: voxels of 3 x 1 x 1, kernels 1 x 3 x 3, then pooled 1 x 2 x 2" in levels.text()
+    assert "cubes" not in levels.text()
+    dock.advanced.net.forms["unet3d"].editor("depth").setValue(1)
+    assert len(levels.text().splitlines()) == 2
+    dock.advanced.net.kind.setCurrentText("unet")
+    assert levels.isHidden()
+
+
+def test_captions_are_those_of_the_rows(dock: UNetDock) -> None:
+    own = [dock.advanced.target, *dock.advanced.net.forms.values()]
+    rows = {row.field: row.caption for form in own for row in form._rows}
+    assert {**rows, "kind": "Network", "normalisation": "Grey values"} == words.CAPTIONS
+
+
 def test_refusing_a_download_leaves_everything_as_it_was(
     dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, no_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,6 +382,7 @@ def test_refusing_a_download_leaves_everything_as_it_was(
     spec = dock.training_spec()
     dock.train.train_button.click()
     assert asked == [weights.VGG16]
+    assert dock.status.text.text().startswith("No training was started")
     assert (engine.count("train"), dock.controller.fetch.run, dock.training_spec()) == (0, 0, spec)
     assert dock.train.train_button.isEnabled()
 

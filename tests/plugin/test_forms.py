@@ -173,10 +173,10 @@ def test_numbers_show_as_many_decimals_as_they_have(qtbot: QtBot) -> None:
     rate = section.train.editor("learning_rate")
     assert isinstance(rate, QDoubleSpinBox)
     shown = []
-    for value in (3e-3, 1e-5, 1.0):
+    for value in (3e-3, 1e-5, 1e-9, 1.0):
         section.train.setValue(TrainSpec(learning_rate=value))
         shown.append(rate.text())
-    assert shown == ["0.003", "0.00001", "1"]
+    assert shown == ["0.003", "0.00001", "0.000000001", "1"]
     rate.setValue(0.5)
     assert section.train.value().learning_rate == 0.5
 

@@ -6,6 +6,7 @@ Fitting per tile would make seams between tiles.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ MAX_PLANES = 24
 MAX_SIDE = 1024
 """Of a sampled plane that is longer than this, `PIECES` evenly spread stretches per side are read."""
 PIECES = 4
+MAX_PIXELS = 2**22
+"""Of all that is read every n-th pixel is kept, so that memory does not grow with the image."""
 RARE, ABSURD = 13, 1000
 """No standard deviation where less than 1 in RARE^2 pixels make it ABSURD times the range of the others."""
 
@@ -54,12 +57,13 @@ def sample(image: Image) -> npt.NDArray[Any]:
     """Read a bounded, evenly spread sample of an image; axes C, N."""
     t, _, z, y, x = image.shape
     planes = np.unique(np.linspace(0, t * z - 1, min(MAX_PLANES, t * z)).round().astype(int))
-    blocks = [
-        image.read(int(p // z), slice(int(p % z), int(p % z) + 1), rows, columns).reshape(image.size("C"), -1)
-        for p in planes
-        for rows in _stretches(y)
-        for columns in _stretches(x)
-    ]
+    boxes = [(p // z, p % z, *piece) for p in planes.tolist() for piece in product(_stretches(y), _stretches(x))]
+    pixels = sum((rows.stop - rows.start) * (columns.stop - columns.start) for *_, rows, columns in boxes)
+    step = -(-pixels // MAX_PIXELS)
+    blocks = []
+    for at, n, rows, columns in boxes:
+        block = image.read(at, slice(n, n + 1), rows, columns)
+        blocks.append(block.reshape(len(block), -1)[:, ::step].copy())
     return np.concatenate(blocks, axis=1)
 
 

@@ -11,6 +11,9 @@ from napari_unet.errors import UserError
 
 Range = tuple[int, int]
 """First position, and the one after the last."""
+Part = tuple[Range | None, Range | None, Range | None, Range | None]
+"""Ranges along T, Z, Y and X; None: everything."""
+WHOLE: Part = (None, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Region:
     x: Range
 
     @classmethod
-    def of(cls, image: Image, wanted: Sequence[Range | None] = (None,) * 4) -> Self:
+    def of(cls, image: Image, wanted: Sequence[Range | None] = WHOLE) -> Self:
         """Take a part of an image.
 
         Parameters

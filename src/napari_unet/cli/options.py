@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -54,3 +57,38 @@ def parse_lengths(text: str | None, option: str) -> tuple[int, ...] | None:
     if not all(p.strip().isdigit() and int(p) > 0 for p in parts):
         raise UserError(f"{option} '{text}' must be whole numbers above 0, such as 192 or 24,80,80")
     return tuple(int(p) for p in parts)
+
+
+@contextmanager
+def by_options() -> Iterator[None]:
+    """Let mistakes that are made in this block name options."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(with_options(str(error))) from error
+
+
+_PARTS = r"\b(?:train|net|target|normalisation)\.(\w+)(?=:)"
+_QUOTED = r"'(encoder_weights|encoder_file|freeze_encoder|dense|background_value|unpainted)'"
+_RENAMED = {"learning_rate": "lr", "method": "normalisation"}
+
+
+def with_options(text: str) -> str:
+    """Say of a mistake which option it is about, and not which field of a spec.
+
+    Examples
+    --------
+    >>> with_options("train.learning_rate: Input should be greater than 0 (got -1)")
+    '--lr: Input should be greater than 0 (got -1)'
+    >>> with_options("'freeze_encoder' belongs to vgg16-unet, not to 'unet'")
+    "--freeze-encoder belongs to vgg16-unet, not to 'unet'"
+    >>> with_options("the recipe a.json is not valid: train.steps: Input should be greater than 0 (got 0)")
+    'the recipe a.json is not valid: train.steps: Input should be greater than 0 (got 0)'
+    """
+    if text.startswith("the recipe "):  # whose file has fields
+        return text
+
+    def option(found: re.Match[str]) -> str:
+        return "--" + _RENAMED.get(found[1], found[1]).replace("_", "-")
+
+    return re.sub(_QUOTED, option, re.sub(_PARTS, option, text))

@@ -26,7 +26,9 @@ def predict(
     output: Annotated[Output, typer.Option(help="What to write; cells are instance labels.")] = "probabilities",
     halo: Annotated[
         str,
-        typer.Option(help="Context around each tile: exact (tiled equals whole), auto, or a number of pixels."),
+        typer.Option(
+            help="Context around each tile: exact (tiled equals whole), auto (as good as exact), or pixels."
+        ),
     ] = "exact",
     tile: Annotated[int | None, typer.Option(min=1, help="Largest length of an input tile.")] = None,
     method: Annotated[CellMethod, typer.Option(help="How boundaries become cells.")] = "auto",

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_unet.cli.options import Axes, Threads, parse_classes, parse_lengths
+from napari_unet.cli.options import Axes, Threads, by_options, parse_classes, parse_lengths
 from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError
-from napari_unet.spec import Activation, Device, Loss, Skips, Style, TrainingSpec, Up
+from napari_unet.spec import Activation, Device, Loss, Skips, Style, Up
 
 _NETWORK, _TARGET, _OPTIMISER, _ENCODER = "Network", "Annotation", "Learning", "ImageNet encoder"
 
@@ -68,8 +68,10 @@ def train(
         int | None, typer.Option(min=1, help="Channels of the first level.", rich_help_panel=_NETWORK)
     ] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Number of poolings.", rich_help_panel=_NETWORK)] = None,
-    up: Annotated[Up | None, typer.Option(help="Way upwards.", rich_help_panel=_NETWORK)] = None,
-    skips: Annotated[Skips | None, typer.Option(help="How skips join.", rich_help_panel=_NETWORK)] = None,
+    up: Annotated[Up | None, typer.Option(help="Way upwards (unet, unet3d).", rich_help_panel=_NETWORK)] = None,
+    skips: Annotated[
+        Skips | None, typer.Option(help="How skips join (unet, unet3d).", rich_help_panel=_NETWORK)
+    ] = None,
     activation: Annotated[
         Activation | None, typer.Option(help="After the last layer.", rich_help_panel=_NETWORK)
     ] = None,
@@ -78,7 +80,9 @@ def train(
     ] = None,
     dropout: Annotated[
         float | None,
-        typer.Option(help="Part that is dropped, 0 to 1, if the network does.", rich_help_panel=_NETWORK),
+        typer.Option(
+            help="Part that is dropped, from 0 to below 1, if the network does.", rich_help_panel=_NETWORK
+        ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Time for training alone; 60 by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of --seconds.")] = None,
@@ -137,70 +141,76 @@ def train(
     named = parse_classes(classes)
     from napari_unet.jobs import Training, load, make_spec
 
-    spec = make_spec(
-        recipe,
-        net,
-        shape={
-            "base": base,
-            "depth": depth,
-            "up": up,
-            "skips": skips,
-            "activation": activation,
-            "batchnorm": batchnorm,
-            "dropout": dropout,
-        },
-        target={
-            "style": style,
-            "classes": named or None,
-            "dense": dense or None,
-            "unpainted": unpainted,
-            "background_value": background_value,
-            "rim": rim,
-            "weight_map": weight_map or None,
-        },
-        train={
-            "seconds": seconds,
-            "steps": steps,
-            "loss": loss,
-            "class_balance": class_balance,
-            "optimizer": optimizer,
-            "learning_rate": lr,
-            "patch": lengths[0] if lengths is not None and len(lengths) == 1 else lengths,
-            "batch": batch,
-            "val_fraction": val_fraction,
-            "encoder_weights": encoder_weights,
-            "encoder_file": encoder_file,
-            "freeze_encoder": freeze_encoder,
-            "device": device,
-            "threads": threads,
-            "seed": seed,
-        },
-        normalisation=normalisation,
-    )
+    with by_options():
+        spec = make_spec(
+            recipe,
+            net,
+            shape={
+                "base": base,
+                "depth": depth,
+                "up": up,
+                "skips": skips,
+                "activation": activation,
+                "batchnorm": batchnorm,
+                "dropout": dropout,
+            },
+            target={
+                "style": style,
+                "classes": named or None,
+                "dense": dense or None,
+                "unpainted": unpainted,
+                "background_value": background_value,
+                "rim": rim,
+                "weight_map": weight_map or None,
+            },
+            train={
+                "seconds": seconds,
+                "steps": steps,
+                "loss": loss,
+                "class_balance": class_balance,
+                "optimizer": optimizer,
+                "learning_rate": lr,
+                "patch": lengths[0] if lengths is not None and len(lengths) == 1 else lengths,
+                "batch": batch,
+                "val_fraction": val_fraction,
+                "encoder_weights": encoder_weights,
+                "encoder_file": encoder_file,
+                "freeze_encoder": freeze_encoder,
+                "device": device,
+                "threads": threads,
+                "seed": seed,
+            },
+            normalisation=normalisation,
+        )
     if resume and start is not None:
         raise UserError("give --resume or --start, not both")
     from napari_unet.storage.pairs import pair_images
 
     pairs = pair_images(image, labels, axes)
     _report(pairs)
-    if download:
-        _download(spec)
-    training = Training(pairs, spec, output=output, resume=resume, start=None if start is None else load(start))
+    training = Training(
+        pairs,
+        spec,
+        output=output,
+        resume=resume,
+        start=None if start is None else load(start),
+        fetch=_download if download else None,
+    )
     stopped = follow(iter(training), "training")
     if stopped is not None:
-        typer.echo(f"stopped; {output} is saved, go on with --resume")
+        saved = f"{output} is saved, go on with --resume"
+        end = saved if training.saved else "nothing was learnt, and nothing is saved"
+        typer.echo(f"stopped; {end}")
         raise typer.Exit(128 + stopped)
-    typer.echo(f"saved {output}")
+    typer.echo(f"saved {output}" if training.saved else f"nothing new was learnt: {output} is as it was")
 
 
-def _download(spec: TrainingSpec) -> None:
-    """Fetch the ImageNet weights of VGG16 if they are wanted and not here."""
+def _download() -> Path:
+    """Fetch the ImageNet weights of VGG16."""
     from napari_unet.storage import weights
 
-    needed = spec.net.kind == "vgg16-unet" and spec.train.encoder_weights == "imagenet"
-    if needed and weights.find_vgg16(spec.train.encoder_file) is None:
-        typer.echo(weights.VGG16_WORDS)
-        weights.download_vgg16()
+    typer.echo(weights.VGG16_WORDS)
+    return weights.download_vgg16()
 
 
 def _report(pairs: list[tuple[Any, Any]]) -> None:

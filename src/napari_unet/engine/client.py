@@ -38,6 +38,7 @@ class Engine(Connection):
         *,
         view: tuple[int, int] = (0, 0),
         resume: bool = False,
+        start: Path | None = None,
     ) -> None:
         """Train on an image and its labels.
 
@@ -53,6 +54,8 @@ class Engine(Connection):
             The plane (t, z) of ``image`` that the user looks at.
         resume
             Go on from the state beside ``autosave``.
+        start
+            Model file to start from.
 
         Raises
         ------
@@ -62,7 +65,16 @@ class Engine(Connection):
         with self._lock:
             of_image, of_labels = self._accept("train", image, labels)
             self.autosave = Path(autosave).absolute()
-            self._send(m.Train(image=of_image, labels=of_labels, spec=spec, autosave=self.autosave, resume=resume))
+            self._send(
+                m.Train(
+                    image=of_image,
+                    labels=of_labels,
+                    spec=spec,
+                    autosave=self.autosave,
+                    resume=resume,
+                    start=None if start is None else Path(start).absolute(),
+                )
+            )
             self.set_view(*view, image=image)
         self._set_state_of_job()
 

@@ -71,7 +71,12 @@ class Jobs(Protocol):
     """The functions that the worker calls."""
 
     def training(
-        self, pairs: Sequence[tuple[Image, Image]], spec: TrainingSpec, output: Path, resume: bool
+        self,
+        pairs: Sequence[tuple[Image, Image]],
+        spec: TrainingSpec,
+        output: Path,
+        resume: bool,
+        start: Path | None,
     ) -> TrainingLike:
         """Set a training up."""
 
@@ -110,10 +115,16 @@ class RealJobs:
         self._jobs = jobs
 
     def training(
-        self, pairs: Sequence[tuple[Image, Image]], spec: TrainingSpec, output: Path, resume: bool
+        self,
+        pairs: Sequence[tuple[Image, Image]],
+        spec: TrainingSpec,
+        output: Path,
+        resume: bool,
+        start: Path | None,
     ) -> TrainingLike:
         """Set a training up."""
-        return self._jobs.Training(pairs, spec, output=output, resume=resume)
+        first = None if start is None else self._jobs.load(start)
+        return self._jobs.Training(pairs, spec, output=output, resume=resume, start=first)
 
     def prediction(
         self,

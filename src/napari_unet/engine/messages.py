@@ -66,6 +66,8 @@ class Train(Message):
     spec: TrainingSpec
     autosave: Path
     resume: bool = False
+    start: Path | None = None
+    """A model to start from."""
 
 
 class Predict(Message):

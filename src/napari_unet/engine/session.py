@@ -107,7 +107,8 @@ class Session:
 
     def _train(self, order: m.Train) -> m.JobReport:
         pair = remote_image(self.channel, order.image), remote_image(self.channel, order.labels)
-        training = self.jobs.training([pair], self._with_threads(order.spec), order.autosave, order.resume)
+        spec = self._with_threads(order.spec)
+        training = self.jobs.training([pair], spec, order.autosave, order.resume, order.start)
         self.channel.interruptible = False  # from here on between events, where stopping saves
         step = 0
         way: Way = "go"

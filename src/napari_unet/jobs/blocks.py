@@ -23,7 +23,7 @@ from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.jobs.model import Model
 from napari_unet.learn.pipeline import Behind, ahead
 from napari_unet.learn.plan import Plan
-from napari_unet.learn.predictor import Batch, Predictor, Results, prepare, read
+from napari_unet.learn.predictor import Batch, Predictor, Results, read
 from napari_unet.learn.reduce import Wanted, reducer
 from napari_unet.spec import CellSpec, Output
 
@@ -111,7 +111,7 @@ def _run(
 ) -> Iterator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
     predictor = Predictor(
-        prepare(work.model.trained.network, spec.ndim, device),
+        work.model.prepared(device),
         spec,
         work.plan,
         device,

@@ -56,7 +56,9 @@ def run_on_cluster(address: str, folder: Path, numbers: Sequence[int], before: i
         began, total = perf_counter(), before + len(numbers)
         futures = client.map(run_one, [str(folder)] * len(numbers), numbers, pure=False, retries=2)
         try:
-            for done, (_, number) in enumerate(as_completed(futures, loop=client.loop, with_results=True), start=1):
+            for done, (_, number) in enumerate(
+                as_completed(futures, loop=client.loop, with_results=True), start=1
+            ):
                 seconds = perf_counter() - began
                 left = seconds / done * (len(numbers) - done)
                 yield TileDone(before + done, total, seconds, left)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from napari_unet.arrays import spacing
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.events import Note
 from napari_unet.learn import data
-from napari_unet.nets import geometry_of, spacing
+from napari_unet.nets import geometry_of
 from napari_unet.spec import NetSpec, TrainingSpec, UNet3DSpec
 
 PATCH = {2: (192, 192), 3: (24, 80, 80)}
@@ -53,17 +54,40 @@ def complete(spec: TrainingSpec, pairs: Pairs, found: data.Survey, start: NetSpe
     Raises
     ------
     UserError
-        If the images differ in their channels, or a patch does not fit the network.
+        If the images differ in their channels, the network was told other channels or classes, or a patch does not
+        fit it.
     """
     channels = {image.size("C") for image, _ in pairs}
     if len(channels) != 1:
         raise UserError(f"the images have different numbers of channels: {sorted(channels)}")
-    net = spec.net.model_copy(update={"in_channels": channels.pop(), "classes": len(found.classes)})
+    filled_in = {"in_channels": channels.pop(), "classes": len(found.classes)}
+    _check_told(spec.net, filled_in)
+    net = spec.net.model_copy(update=filled_in)
     if isinstance(net, UNet3DSpec):
         net = _with_levels(net, pairs[0][0], start)
     target = spec.target.model_copy(update={"classes": found.classes})
     train = spec.train.model_copy(update={"patch": _patch(spec.train.patch, net, pairs)})
     return spec.model_copy(update={"net": net, "target": target, "train": train})
+
+
+def _check_told(net: NetSpec, found: Mapping[str, int]) -> None:
+    """Raise `UserError` if a recipe tells of a network what the data say otherwise.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import UNetSpec
+    >>> _check_told(UNetSpec(classes=7), {"in_channels": 1, "classes": 2})
+    Traceback (most recent call last):
+    ...
+    napari_unet.errors.UserError: net.classes is 7, but there are 2 in the data: leave it out of the recipe, ...
+    """
+    for name, count in found.items():
+        told = getattr(net, name)
+        if told not in (count, type(net).model_fields[name].default):
+            raise UserError(
+                f"net.{name} is {told}, but there are {count} in the data: leave it out of the recipe, "
+                "it is filled in when a training starts"
+            )
 
 
 def _with_levels(net: UNet3DSpec, image: Image, start: NetSpec | None) -> UNet3DSpec:
@@ -74,25 +98,6 @@ def _with_levels(net: UNet3DSpec, image: Image, start: NetSpec | None) -> UNet3D
         return net.model_copy(update={"strides": start.strides, "kernels": start.kernels})
     strides, kernels = spacing.plan(image.spacing, net.depth, image.shape[2:])
     return net.model_copy(update={"strides": strides, "kernels": kernels})
-
-
-def check_start(theirs: NetSpec, ours: NetSpec) -> None:
-    """Raise `UserError` unless the weights of one network fit another; dropout has none.
-
-    Examples
-    --------
-    >>> from napari_unet.spec import UNetSpec
-    >>> check_start(UNetSpec(base=8), UNetSpec())
-    Traceback (most recent call last):
-    ...
-    napari_unet.errors.UserError: the start model does not fit: its base is 8, here it is 16
-    """
-    if theirs.kind != ours.kind:
-        raise UserError(f"the start model is of the network '{theirs.kind}', not '{ours.kind}': choose that one")
-    then, now = theirs.model_dump(exclude={"dropout"}), ours.model_dump(exclude={"dropout"})
-    differing = [f"its {name} is {then[name]}, here it is {now[name]}" for name in then if then[name] != now[name]]
-    if differing:
-        raise UserError(f"the start model does not fit: {'; '.join(differing)}")
 
 
 def _patch(wanted: tuple[int, ...] | None, net: NetSpec, pairs: Pairs) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
@@ -14,7 +15,9 @@ from napari_unet.spec import NetSpec
 from napari_unet.storage import weights
 
 
-def load_imagenet(network: nn.Module, net: NetSpec, file: Path | None) -> Note:
+def load_imagenet(
+    network: nn.Module, net: NetSpec, file: Path | None, fetch: Callable[[], Path] | None = None
+) -> Note:
     """Load ImageNet weights into ``network.encoder``.
 
     Parameters
@@ -25,6 +28,8 @@ def load_imagenet(network: nn.Module, net: NetSpec, file: Path | None) -> Note:
         ``vgg16-unet`` or ``pretrained-unet``.
     file
         The user's own file of weights; None: the published ones, where downloads are kept or in their package.
+    fetch
+        Downloads the published ones if they are not there; None: they are not to be downloaded.
 
     Returns
     -------
@@ -34,11 +39,15 @@ def load_imagenet(network: nn.Module, net: NetSpec, file: Path | None) -> Note:
     Raises
     ------
     UserError
-        If they are not on this machine (nothing is downloaded here), or do not fit.
+        If they are not on this machine and may not be fetched, or do not fit.
     """
     encoder = network.get_submodule("encoder")
     if net.kind == "vgg16-unet":
+        if file is None:
+            weights.check_width(net)
         path = weights.find_vgg16(file)
+        if path is None and fetch is not None:
+            path = fetch()
         if path is None:
             raise UserError(
                 f"the ImageNet weights are not on this machine: allow their download (--download), or "

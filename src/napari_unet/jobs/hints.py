@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
+from napari_unet.arrays import spacing
 from napari_unet.arrays.alone import count_alone
 from napari_unet.arrays.axes import Image
 from napari_unet.events import Note
 from napari_unet.learn.data import Survey, read_labels
-from napari_unet.spec import TargetSpec
+from napari_unet.spec import NetSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
 
 MANY = 5
 """Whoever paints more cells than this in a plane, and no background, has probably painted all of them."""
@@ -34,3 +35,53 @@ def missing_background(pairs: Sequence[tuple[Image, Image]], found: Survey, targ
             "else paint some background and say which value it has (--background-value)",
             warning=True,
         )
+
+
+def start_notes(theirs: TrainingSpec, ours: TrainingSpec, painted: Container[int]) -> Iterator[Note]:
+    """Say in what a training differs from that of the model it starts from, although the weights fit.
+
+    Parameters
+    ----------
+    theirs, ours
+        Of the model, and of the training.
+    painted
+        Label values that occur.
+    """
+    before, now = (", ".join(c.name for c in spec.target.classes) for spec in (theirs, ours))
+    if before != now:
+        yield Note(f"the start model's classes are {before}; from now on they mean {now}", warning=True)
+    elif ours.target.style == "classes":
+        missing = [c.name for n, c in enumerate(ours.target.classes, start=1) if n not in painted]
+        if missing:
+            yield Note(
+                f"the start model also knows {', '.join(missing)}, of which nothing is painted", warning=True
+            )
+    method = theirs.normalisation.method
+    if method != ours.normalisation.method:
+        yield Note(
+            f"the start model saw grey values on another scale: say --normalisation {method} "
+            f"(in the window: Grey values), not {ours.normalisation.method}",
+            warning=True,
+        )
+
+
+def volume_notes(net: NetSpec, image: Image) -> Iterator[Note]:
+    """Warn of a 3D network on an image that is not made for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plane = Image(np.zeros((64, 64), np.uint8), "YX")
+    >>> print(next(volume_notes(VNetSpec(), plane)).text)
+    'vnet' looks along Z, but there is one slice only: a 2D network such as 'unet' learns the same in less time
+    """
+    if net.ndim != 3:
+        return
+    finest, coarsest = min(image.spacing), max(image.spacing)
+    if image.size("Z") == 1:
+        words = "a 2D network such as 'unet' learns the same in less time"
+        yield Note(f"'{net.kind}' looks along Z, but there is one slice only: {words}", warning=True)
+    elif isinstance(net, VNetSpec | UNetSpec) and coarsest >= spacing.COARSER * finest:
+        voxel = " x ".join(f"{n:g}" for n in image.spacing)
+        words = "the levels of 'unet3d' follow the spacing"
+        yield Note(f"'{net.kind}' treats all axes alike, but voxels are {voxel}: {words}", warning=True)

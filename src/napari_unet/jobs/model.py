@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.region import Region
+from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.jobs.completion import check_output
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
-from napari_unet.learn import modelfile, predictor
+from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_device
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry_of
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
@@ -29,7 +31,8 @@ class Model:
 
     def __init__(self, trained: Trained) -> None:
         self.trained = trained
-        self._preview: tuple[Previewer, nn.Module] | None = None
+        self._preview: Previewer | None = None
+        self._for_cpu: nn.Module | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(c.name for c in self.classes)
@@ -52,6 +55,7 @@ class Model:
         *,
         out: Any = None,
         tiling: TilingSpec | None = None,
+        part: Part = WHOLE,
     ) -> Any:
         """Predict class probabilities.
 
@@ -65,6 +69,8 @@ class Model:
             Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X); a new one if None.
         tiling
             Tile, halo, device.
+        part
+            Only these ranges (start, stop) along T, Z, Y, X, None for all of an axis; all that the result holds.
 
         Returns
         -------
@@ -76,7 +82,7 @@ class Model:
         UserError
             If the image does not fit the model.
         """
-        return self._run("probabilities", image, axes, out, tiling, CellSpec())
+        return self._run("probabilities", image, axes, out, tiling, CellSpec(), part)
 
     def boundaries(
         self,
@@ -86,9 +92,10 @@ class Model:
         out: Any = None,
         tiling: TilingSpec | None = None,
         cells: CellSpec | None = None,
+        part: Part = WHOLE,
     ) -> Any:
         """Predict the boundary mask: uint8, 1 = boundary; arguments as in `predict`."""
-        return self._run("boundaries", image, axes, out, tiling, cells or CellSpec())
+        return self._run("boundaries", image, axes, out, tiling, cells or CellSpec(), part)
 
     def cells(
         self,
@@ -98,21 +105,31 @@ class Model:
         out: Any = None,
         tiling: TilingSpec | None = None,
         cells: CellSpec | None = None,
+        part: Part = WHOLE,
     ) -> Any:
         """Segment cells: int32, 0 = boundary or background; arguments as in `predict`.
 
         A 2D network numbers the cells of every slice from 1.
         """
-        return self._run("cells", image, axes, out, tiling, cells or CellSpec())
+        return self._run("cells", image, axes, out, tiling, cells or CellSpec(), part)
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
         """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
+        device, _ = choose_device("auto")
         if self._preview is None:
-            device, _ = choose_device("auto")
-            network = predictor.prepare(self.trained.network, self.spec.net.ndim, device)
-            self._preview = Previewer(self.spec, device), network
-        previewer, network = self._preview
-        return previewer.plane(network, image, t, z)
+            self._preview = Previewer(self.spec, device)
+        return self._preview.plane(self.prepared(device), image, t, z)
+
+    def prepared(self, device: torch.device) -> nn.Module:
+        """Give the network, made ready for inference on a device.
+
+        That for the CPU is kept; one on a GPU is not, since it is moved away where the memory is short.
+        """
+        if device.type != "cpu":
+            return prepare(self.trained.network, self.spec.net.ndim, device)
+        if self._for_cpu is None:
+            self._for_cpu = prepare(self.trained.network, self.spec.net.ndim, device)
+        return self._for_cpu
 
     def _run(
         self,
@@ -122,13 +139,15 @@ class Model:
         out: Any,
         tiling: TilingSpec | None,
         cells: CellSpec,
+        part: Part,
     ) -> Any:
         from napari_unet.jobs.prediction import prediction  # it imports this module
 
         known = as_image(image, axes)
+        region = Region.of(known, part)
         if out is None:
-            out = np.zeros(self.output_shape(known, output), OUTPUT_DTYPE[output])
-        for _ in prediction(self, known, {output: out}, tiling=tiling or TilingSpec(), cells=cells):
+            out = np.zeros(self.output_shape(known, output, region), OUTPUT_DTYPE[output])
+        for _ in prediction(self, known, {output: out}, tiling=tiling, cells=cells, region=region):
             pass
         return out
 

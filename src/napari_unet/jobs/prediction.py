@@ -22,7 +22,7 @@ from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
 from napari_unet.learn.memory import tile_budget
 from napari_unet.learn.plan import BATCH, Plan, make_plan
-from napari_unet.learn.predictor import Predictor, prepare
+from napari_unet.learn.predictor import Predictor
 from napari_unet.nets import geometry_of
 from napari_unet.spec import CellSpec, Output, TilingSpec
 from napari_unet.storage.budget import check_memory
@@ -181,7 +181,7 @@ def plan_work(
     """
     net = model.spec.net
     normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
-    network = prepare(model.trained.network, net.ndim, device)
+    network = model.prepared(device)
     budget = tile_budget(network, net, device)
 
     def plan(halo: Sequence[int] | None = None) -> Plan:

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from napari_unet.errors import UserError, one_line
 from napari_unet.nets import NETS
-from napari_unet.spec import RECIPES, NetSpec, TrainingSpec
+from napari_unet.spec import NEEDS, OF_ENCODER, RECIPES, NetSpec, TrainingSpec, TrainSpec
 
 Fields = Mapping[str, Any]
+SHAPE = ("base", "depth", "up", "skips", "activation", "batchnorm", "dropout")
+"""What can be set of a network by a name of its own; not every network has each."""
 
 
 def net_spec(name: str, **fields: Any) -> NetSpec:
@@ -28,7 +30,8 @@ def net_spec(name: str, **fields: Any) -> NetSpec:
     known = NETS[name].spec.model_fields
     for field in fields:
         if field not in known:
-            raise UserError(f"the network '{name}' has no setting '{field}'; it has: {', '.join(known)}")
+            has = ", ".join(f for f in SHAPE if f in known)
+            raise UserError(f"the network '{name}' has no setting '{field}'; it has: {has}")
     spec: NetSpec = NETS[name].spec(**fields)
     return spec
 
@@ -52,6 +55,10 @@ def find_recipe(name: str | Path | TrainingSpec | None) -> TrainingSpec:
         return TrainingSpec()
     if str(name) in RECIPES:
         return RECIPES[str(name)].spec
+    if not str(name).endswith(".json") and Path(name).is_file():
+        raise UserError(
+            f"'{name}' is no recipe: a file of one ends in .json, such as 'napari-unet recipes' prints"
+        )
     if not str(name).endswith(".json"):
         raise UserError(f"there is no recipe '{name}'; there are: {', '.join(RECIPES)}, or give a .json file")
     try:
@@ -78,11 +85,12 @@ def make_spec(
     recipe
         Name, JSON file, or spec; None: the default.
     net
-        Name of a network that takes the recipe's place, with its defaults.
+        Name of a network that takes the place of the recipe's, with its defaults. The recipe's patch, start of the
+        encoder, and a loss that needs another activation go with the network that they were meant for.
     shape, target, train
         Fields of the network, of `TargetSpec` and of `TrainSpec`. ``seconds`` and ``steps`` replace each other.
         One number as ``patch`` is its length along every axis of the network.
-        ``loss="binary-cross-entropy"`` brings the sigmoid that it needs, unless ``activation`` is given.
+        A ``loss`` brings the activation that it needs, unless ``activation`` is given.
     normalisation
         Method of `NormalisationSpec`.
 
@@ -101,23 +109,33 @@ def make_spec(
     if len({"seconds", "steps"} & set(of_train)) == 2:
         raise UserError(f"give seconds ({of_train['seconds']}) or steps ({of_train['steps']}), not both")
     budget = {"seconds": None, "steps": None} if {"seconds", "steps"} & set(of_train) else {}
-    if of_train.get("loss") == "binary-cross-entropy":
-        of_net.setdefault("activation", "sigmoid")
-    kept = dict(base.net) if net in (None, base.net.kind) else {}
+    if (loss := of_train.get("loss")) in NEEDS:
+        of_net.setdefault("activation", NEEDS[loss])
+    same = net in (None, base.net.kind)
+    kept = dict(base.net) if same else {}
     try:
         changed = net_spec(net or base.net.kind, **{**kept, **of_net})
+        train_before = dict(base.train) if same else _without_network(base.train, changed)
         if isinstance(patch := of_train.get("patch"), int):
             of_train["patch"] = (patch,) * changed.ndim
         return TrainingSpec.model_validate(
             {
                 "target": {**dict(base.target), **of_target},
                 "net": changed,
-                "train": {**dict(base.train), **budget, **of_train},
+                "train": {**train_before, **budget, **of_train},
                 "normalisation": {"method": normalisation or base.normalisation.method},
             }
         )
     except ValidationError as error:
         raise UserError(one_line(error)) from error
+
+
+def _without_network(train: TrainSpec, net: NetSpec) -> Fields:
+    """Leave out of a recipe's training what belongs to its network, now that another takes its place."""
+    gone = {name: TrainSpec.model_fields[name].default for name in (*OF_ENCODER, "patch")}
+    if NEEDS.get(train.loss or "", net.activation) != net.activation:
+        gone["loss"] = None
+    return {**dict(train), **gone}
 
 
 def _given(fields: Fields | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.intensity import Normalisation
-from napari_unet.arrays.region import Range, Region
+from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.arrays.tiles import Fit
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note
@@ -52,8 +52,7 @@ class Request:
     axes: str | None = None
     tiling: TilingSpec = field(default_factory=TilingSpec)
     cells: CellSpec = field(default_factory=CellSpec)
-    part: tuple[Range | None, Range | None, Range | None, Range | None] = (None, None, None, None)
-    """Ranges along T, Z, Y, X; None: everything."""
+    part: Part = WHOLE
 
 
 def predict_file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from napari_unet.arrays import regions
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
-from napari_unet.jobs.completion import check_output, check_start, complete, explain, invalid_pixels
+from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
+from napari_unet.jobs.differing import check_resume, check_start, take_classes
 from napari_unet.jobs.encoder import load_imagenet
-from napari_unet.jobs.hints import missing_background
+from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
-from napari_unet.learn import data, modelfile, predictor
+from napari_unet.learn import data, modelfile
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
+from napari_unet.learn.inference import prepare
 from napari_unet.learn.loop import Loop
 from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
@@ -53,6 +55,8 @@ class Training:
         Go on from that state.
     start
         A model whose weights are the start, if its network is the same.
+    fetch
+        Downloads ImageNet weights that are missing; called when all else has been checked. None: nothing is.
 
     Raises
     ------
@@ -68,17 +72,24 @@ class Training:
         output: Path | None = None,
         resume: bool = False,
         start: Model | None = None,
+        fetch: Callable[[], Path] | None = None,
     ) -> None:
         check_output(output)
         self.output = output
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
-        earlier = start.spec.net if start is not None else before[0].net if before is not None else None
-        self.spec = complete(spec, pairs, found, earlier)
+        earlier = start.spec if start is not None else before[0] if before is not None else None
+        if earlier is not None:
+            what = "the start model" if start is not None else "this training"
+            found = take_classes(found, spec.target, earlier.target.classes, what)
+        self.spec = complete(spec, pairs, found, None if earlier is None else earlier.net)
         if before is not None:
-            self._check_same(before[0])
+            check_resume(before[0], self.spec)
         self.counts = found.counts
         self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]
+        self.notes += volume_notes(self.spec.net, pairs[0][0])
+        if start is not None:
+            self.notes += start_notes(start.spec, self.spec, found.counts)
         units = list(data.load_units(pairs, found, self.spec))
         self.notes += invalid_pixels(units)
         set_threads(spec.train.threads)
@@ -90,7 +101,7 @@ class Training:
         self._held_out = self._hold_out(units, None if before is None else before[2])
         sampler, held_out = self._split(units)
         balanced = balance(sampler.counts) if spec.train.class_balance else None
-        network = self._network(start, goes_on=resume)
+        network = self._network(start, fetch, goes_on=resume)
         self._loop = Loop(network, sampler, held_out, self.spec, device, balanced)
         self._previewer = Previewer(self.spec, device)
         self._normalisation = units[0].normalisation
@@ -99,6 +110,8 @@ class Training:
             self._loop.judge_again()
         self._begun = self._loop.progress.step
         self._due = self._loop.progress.seconds + EARLY
+        self.saved = False
+        """The model has been written to ``output``."""
         self._replaces = self.output is not None and self.output.exists() and not resume
 
     @property
@@ -125,11 +138,13 @@ class Training:
             self.save()
 
     def save(self) -> None:
-        """Write the model and the state for going on, if an output was given and anything was learnt.
+        """Write the model and the state for going on, if an output was given and anything sound was learnt.
 
         The first time, a model of that name from another training is kept as ``<name>.previous.safetensors``.
         """
         if self.output is None or self.resume_path is None or self._loop.progress.step == self._begun:
+            return
+        if not self._loop.is_sound():
             return
         self._due = self._loop.progress.seconds + OFTEN
         if self._replaces:
@@ -139,6 +154,7 @@ class Training:
         tensors, facts = self._loop.state()
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
         modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out})
+        self.saved = True
 
     def model(self, *, best: bool = True) -> Model:
         """Give the model as it is now: the best at a check so far, or the latest."""
@@ -163,7 +179,7 @@ class Training:
         ndarray
             float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
         """
-        network = predictor.prepare(self._loop.average, self.spec.net.ndim, self._device)
+        network = prepare(self._loop.average, self.spec.net.ndim, self._device)
         return self._previewer.plane(network, image, t, z)
 
     @property
@@ -211,7 +227,7 @@ class Training:
         )
         return sampler, data.held_out_batch(units, blocks, train.patch, self._margin)
 
-    def _network(self, start: Model | None, *, goes_on: bool) -> nn.Module:
+    def _network(self, start: Model | None, fetch: Callable[[], Path] | None, *, goes_on: bool) -> nn.Module:
         """Build the network: fresh, with the encoder's ImageNet weights, or as a model left it.
 
         A training that goes on gets its weights later.
@@ -222,7 +238,7 @@ class Training:
             check_start(start.spec.net, self.spec.net)
             network.load_state_dict(start.trained.network.state_dict())
         elif train.encoder_weights == "imagenet" and not goes_on:
-            self.notes.append(load_imagenet(network, self.spec.net, train.encoder_file))
+            self.notes.append(load_imagenet(network, self.spec.net, train.encoder_file, fetch))
         elif train.freeze_encoder and not goes_on:
             self.notes.append(Note("the encoder is frozen at random weights: it will not learn", warning=True))
         if train.freeze_encoder:
@@ -236,11 +252,6 @@ class Training:
             raise UserError(f"there is nothing to go on from: {path or 'no output file'} does not exist")
         tensors, facts = modelfile.read_tensors(path)
         return TrainingSpec.model_validate(facts["spec"]), tensors, facts
-
-    def _check_same(self, before: TrainingSpec) -> None:
-        if before.net != self.spec.net or before.target != self.spec.target:
-            what = f"{self.resume_path} belongs to a training with another network or other classes"
-            raise UserError(f"{what}; train anew")
 
 
 def beside(a: Sequence[int], b: Sequence[int]) -> bool:

@@ -14,6 +14,9 @@ from napari_unet.spec import Device
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+_ARENAS = 2
+"""Pools that threads share: every pool keeps the most that was ever taken from it."""
 _ONE_GIB = 1 << 30
 
 
@@ -108,6 +111,7 @@ def keep_memory() -> None:
         return
     libc.mallopt(_M_MMAP_THRESHOLD, _ONE_GIB)
     libc.mallopt(_M_TRIM_THRESHOLD, _ONE_GIB)
+    libc.mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def memory_format(ndim: int) -> torch.memory_format:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
+from napari_unet.nets.finite import first_not_finite
 from napari_unet.nets.freeze import free_modules, is_frozen, train_mode
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainingSpec, TrainSpec
@@ -64,8 +66,12 @@ def make_optimizer(network: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer
     return kind(parameters, lr=rate, weight_decay=decay)
 
 
+class DivergedError(Exception):
+    """Weights, loss or scores are no longer finite; its text says which, and when."""
+
+
 Good = tuple[dict[str, Any], dict[str, Any], dict[str, Any], Progress]
-"""States of network, average and optimizer, and the progress, at the last check."""
+"""States of network, average and optimizer, and the progress, when they were last known to be sound."""
 
 
 class Loop:
@@ -96,10 +102,27 @@ class Loop:
         """The step that `best` is of."""
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
+        self.learnt = False
+        """``good`` is what was learnt, and not what a training began with."""
 
     def run(self) -> Iterator[Event]:
-        """Train until the budget is used up; every event is a safe place to stop."""
+        """Train until the budget is used up; every event is a safe place to stop.
+
+        Raises
+        ------
+        UserError
+            If the training diverged before anything was learnt that could be kept.
+        """
         reason = "the planned training is complete" if self.progress.part(self.spec) < 1 else ALREADY_COMPLETE
+        try:
+            yield from self._steps()
+        except DivergedError as error:
+            reason = self._roll_back(str(error))
+            yield Note(reason + "; try a lower learning rate", warning=True)
+        yield Finished(reason, self.progress.step, self.progress.seconds)
+
+    def _steps(self) -> Iterator[Event]:
+        """Make steps, and check what was learnt now and then."""
         while (part := self.progress.part(self.spec)) < 1:
             began = time.perf_counter()  # time at the yields, such as a pause, is not training
             try:
@@ -111,19 +134,11 @@ class Loop:
                 self._free_memory()
                 yield Note(f"the GPU's memory is full: going on with {self.batch} patches per step", warning=True)
                 continue
-            if not math.isfinite(loss):
-                reason = (
-                    f"the loss became {loss} at step {self.progress.step + 1}: went back to the last good state"
-                )
-                self._roll_back()
-                yield Note(reason + "; try a lower learning rate", warning=True)
-                break
             self.progress.step += 1
             self.progress.seconds += time.perf_counter() - began
             yield self._report(loss)
             if self.progress.part(self.spec) >= (self.progress.checks + 1) / self.spec.train.checks:
                 yield self.check()
-        yield Finished(reason, self.progress.step, self.progress.seconds)
 
     def _step(self, rate: float) -> float:
         """One step of gradient descent; returns the loss."""
@@ -134,7 +149,7 @@ class Loop:
         loss = self._loss(batch)
         value = loss.item()
         if not math.isfinite(value):
-            return value
+            raise DivergedError(f"the loss became {value} at step {self.progress.step + 1}")
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
@@ -172,20 +187,30 @@ class Loop:
     def settle(self) -> None:
         """Score what was learnt since the last check, so that nothing is lost when a training is stopped."""
         if self.progress.step > self.progress.checked:
-            self.check()
+            try:
+                self.check()
+            except DivergedError as error:
+                self._roll_back(str(error))
 
     def check(self) -> CheckDone:
-        """Score the averaged weights on the held-out part and keep them if they are the best so far."""
+        """Score the averaged weights on the held-out part and keep them if they are the best so far.
+
+        Raises
+        ------
+        DivergedError
+            If they, or what they give, are not finite.
+        """
         began = time.perf_counter()
         self.progress.checks += 1
         self.progress.checked = self.progress.step
         self.recalibrate()
         event = self._score()
+        self._require_sound(event.loss)
         self.progress.seconds += time.perf_counter() - began
         if event.best:
             self.best_step = event.step
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
-        self.good = self._snapshot()
+        self._keep()
         self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
         return event
 
@@ -237,12 +262,54 @@ class Loop:
         parts = self.network.state_dict(), self.average.state_dict(), self.optimizer.state_dict()
         return copy.deepcopy((*parts, self.progress))
 
-    def _roll_back(self) -> None:
-        """Go back to the last check, or to the start."""
+    def is_sound(self) -> bool:
+        """Tell whether the state may be saved; if so, it is what a divergence goes back to."""
+        if self.learnt and self.good[3] == self.progress:
+            return True
+        try:
+            self._require_sound(None)
+        except DivergedError:
+            return False
+        except torch.OutOfMemoryError:  # the weights are finite, and writing them needs no such memory
+            return True
+        self._keep()
+        return True
+
+    def _keep(self) -> None:
+        self.good, self.learnt = self._snapshot(), True
+
+    @torch.no_grad()
+    def _require_sound(self, held_out: float | None) -> None:
+        """Raise `DivergedError` unless weights, held-out loss and predictions are finite."""
+        after = f"after step {self.progress.step}"
+        if held_out is not None and not math.isfinite(held_out):
+            raise DivergedError(f"the held-out loss became {held_out} {after}")
+        if first_not_finite(self.network.state_dict()) or first_not_finite(self.average.state_dict()):
+            raise DivergedError(f"the weights became NaN or infinite {after}")
+        if held_out is None:
+            with self.sampler.undisturbed():
+                outputs = self._forward(self.average, self.sampler.draw(1).images)
+            if not outputs.isfinite().all():
+                raise DivergedError(f"the predictions became NaN or infinite {after}")
+
+    def _roll_back(self, what: str) -> str:
+        """Go back to the last state that is known to be sound, and say so; to the start if there is none.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
         network, average, optimizer, self.progress = copy.deepcopy(self.good)
         self.network.load_state_dict(network)
         self.average.load_state_dict(average)
         self.optimizer.load_state_dict(optimizer)
+        if not self.learnt:
+            raise UserError(
+                f"{what}, before anything was learnt that could be kept, so there is no model: "
+                "try a lower learning rate"
+            )
+        return f"{what}: went back to the last good state, of step {self.progress.step}"
 
     def _free_memory(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -277,11 +344,19 @@ class Loop:
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave; another optimiser, or one of other parameters, begins anew."""
+        """Go on from what `state` gave; another optimiser, or one of other parameters, begins anew.
+
+        Raises
+        ------
+        UserError
+            If the weights are not finite.
+        """
 
         def part(prefix: str) -> State:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
+        if bad := first_not_finite(part("network.")) or first_not_finite(part("average.")):
+            raise UserError(f"this training cannot go on: its weights '{bad}' are NaN or infinite; train anew")
         self.network.load_state_dict(part("network."))
         self.average.load_state_dict(part("average."))
         for name, module in self.network.named_modules():
@@ -300,4 +375,4 @@ class Loop:
         self.history = list(facts["history"])
         self.sampler.rng.bit_generator.state = facts["rng"]
         self.sampler.noise.set_state(tensors["noise"])
-        self.good = self._snapshot()
+        self._keep()

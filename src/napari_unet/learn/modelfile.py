@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
 from napari_unet.nets import build
+from napari_unet.nets.finite import first_not_finite
 from napari_unet.spec import ClassSpec, TrainingSpec
 
 FORMAT = 1
@@ -98,6 +99,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             header = (file.metadata() or {}).get(KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
+        if path.suffix != ".safetensors":
+            ours = "those that 'napari-unet train' writes end in .safetensors"
+            raise UserError(f"{path} is no model file: {ours}") from error
         raise UserError(f"{path} is damaged or no model file ({error}); use an older copy") from error
     if header is None:
         raise UserError(f"{path} was not written by napari-unet: it lacks the description of its network")
@@ -129,7 +133,13 @@ def save(trained: Trained, path: Path) -> None:
 
 
 def load(path: Path) -> Trained:
-    """Load a model and rebuild its network, in evaluation mode on the CPU; errors as in `read_tensors`."""
+    """Load a model and rebuild its network, in evaluation mode on the CPU.
+
+    Raises
+    ------
+    UserError
+        As in `read_tensors`, and if a weight is NaN or infinite.
+    """
     tensors, facts = read_tensors(path)
     try:
         spec = TrainingSpec.model_validate(facts["spec"])
@@ -140,5 +150,10 @@ def load(path: Path) -> Trained:
     expected = {name: t.shape for name, t in network.state_dict().items()}
     if expected != {name: t.shape for name, t in tensors.items()}:
         raise UserError(f"{path} is damaged: its weights do not fit the network that it describes")
+    if bad := first_not_finite(tensors):
+        raise UserError(
+            f"{path} predicts nothing: its weights '{bad}' are NaN or infinite; "
+            "train anew with a lower learning rate"
+        )
     network.load_state_dict(tensors, assign=True)
     return Trained(spec, network.eval(), tuple(facts["history"]), facts["info"])

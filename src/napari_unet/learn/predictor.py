@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_unet.arrays import tiles
 from napari_unet.arrays.axes import Image
@@ -34,24 +32,6 @@ Say = Callable[[str], None]
 def as_they_are(values: Tensor) -> Mapping[Any, Tensor]:
     """Keep the probabilities."""
     return {"float": values}
-
-
-def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
-    """Copy a network for prediction: evaluation mode, BatchNorm folded into the convolutions, channels last."""
-    ready = copy.deepcopy(network).eval()
-    for module in ready.modules():
-        if isinstance(module, nn.Sequential):
-            _fold(module)
-    return ready.to(device).to(memory_format=memory_format(ndim))  # type: ignore[no-any-return, call-overload]
-
-
-def _fold(block: nn.Sequential) -> None:
-    """Fold every BatchNorm of a block into the convolution before it."""
-    for i in range(len(block) - 1):
-        layer, norm = block[i], block[i + 1]
-        if isinstance(layer, nn.Conv2d | nn.Conv3d) and isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
-            block[i] = fuse_conv_bn_eval(layer, norm)
-            block[i + 1] = nn.Identity()
 
 
 @dataclass(frozen=True)
@@ -126,7 +106,7 @@ class Predictor:
     Parameters
     ----------
     network
-        In evaluation mode on ``device``, best from `prepare`.
+        In evaluation mode on ``device``, best from `napari_unet.learn.inference.prepare`.
     net
         What it is; tells how its outputs become probabilities.
     plan

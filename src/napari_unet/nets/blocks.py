@@ -59,6 +59,30 @@ def join(skip: Tensor, x: Tensor) -> Tensor:
     return cat([crop_to(skip, x), x], dim=1)
 
 
+class Joined(nn.Sequential):
+    """Layers on a skip and what comes from below, side by side; a convolution is the first of them.
+
+    In training this is no more than `join`; for inference nothing need be copied, see
+    `napari_unet.learn.inference`.
+
+    Parameters
+    ----------
+    skip
+        Channels of the skip.
+    layers
+        Become the layers of this one, under the same names.
+    """
+
+    def __init__(self, skip: int, layers: nn.Sequential) -> None:
+        super().__init__(*layers)
+        self.skip = skip
+
+    def forward(self, skip: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, ``skip``, ...) and (N, C, ...) to what the layers make of (N, ``skip`` + C, ...)."""
+        y: Tensor = super().forward(join(skip, x))
+        return y
+
+
 @torch.no_grad()
 def initialise_he(network: nn.Module) -> None:
     """Draw weights from a normal distribution with deviation sqrt(2 / N); biases become 0.

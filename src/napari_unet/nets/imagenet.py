@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_unet.errors import UserError
+from napari_unet.nets.finite import first_not_finite
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -47,15 +48,6 @@ def imagenet_input(x: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, 
     # made here and not kept as buffers: they would become entries of the model file
     centre, width = (torch.tensor(v, dtype=x.dtype, device=x.device).reshape(3, 1, 1) for v in (mean, std))
     return (x / 4 + 0.5 - centre) / width
-
-
-def check_channels(kind: str, channels: int) -> None:
-    """Raise `UserError` unless a network that expects colours can take this number of channels."""
-    if channels not in (1, 3):
-        raise UserError(
-            f"'{kind}' takes 1 channel (grey) or 3 (red, green, blue), not {channels}: "
-            "choose one or three of the image's channels, or the network 'unet'"
-        )
 
 
 def vgg16_mapping() -> dict[str, str]:
@@ -124,7 +116,7 @@ def load_encoder(encoder: nn.Module, path: Path, mapping: Mapping[str, str]) -> 
     Raises
     ------
     UserError
-        If the file cannot be read, or a tensor is missing or of another shape.
+        If the file cannot be read, or a tensor is missing, of another shape, or not finite.
     """
     ours = encoder.state_dict()
     unnamed = {name for name in ours if not name.endswith(COUNTED)} ^ {
@@ -146,5 +138,7 @@ def load_encoder(encoder: nn.Module, path: Path, mapping: Mapping[str, str]) -> 
                 f"'{theirs}' of the weights {path} has the shape {has}, but the network needs {needs}: "
                 "the network must be as wide as the one that they are of (leave 'base' as it is by default)"
             )
+    if bad := first_not_finite({theirs: found[theirs] for theirs in mapping}):
+        raise UserError(f"'{bad}' of the weights {path} holds NaN or infinity: get the file again")
     for theirs, name in mapping.items():
         ours[name].copy_(found[theirs])

@@ -11,11 +11,12 @@ from itertools import chain
 
 from torch import Tensor, nn
 
+from napari_unet.arrays.colours import check_channels
 from napari_unet.nets import efficientnet
-from napari_unet.nets.blocks import join
+from napari_unet.nets.blocks import Joined
 from napari_unet.nets.efficientnet import STAGES, looks
 from napari_unet.nets.geometry import Axis, Geometry, Level, conv
-from napari_unet.nets.imagenet import check_channels, imagenet_input
+from napari_unet.nets.imagenet import imagenet_input
 from napari_unet.spec import PretrainedUNetSpec
 
 ENCODER_STAGES = 5
@@ -69,7 +70,7 @@ class PretrainedUNet(nn.Module):
         below = [*widths[1:], deepest]
         ways_up = list(zip(below, skips, widths, strict=True))[::-1]
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, w, 2, stride=2) for b, _, w in ways_up)
-        self.join = nn.ModuleList(_twice(skip + w, w) for _, skip, w in ways_up)
+        self.join = nn.ModuleList(Joined(skip, _twice(skip + w, w)) for _, skip, w in ways_up)
         self.head = nn.Conv2d(spec.base, spec.outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,6 +79,6 @@ class PretrainedUNet(nn.Module):
         skips: list[Tensor] = [self.first(x), *self.encoder(colours)]
         y = skips.pop()
         for up, block in zip(self.up, self.join, strict=True):
-            y = block(join(skips.pop(), up(y)))
+            y = block(skips.pop(), up(y))
         outputs: Tensor = self.head(y)
         return outputs

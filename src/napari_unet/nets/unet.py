@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from napari_unet.nets.blocks import CONV, NORM, POOL, TRANSPOSED, join
+from napari_unet.nets.blocks import CONV, NORM, POOL, TRANSPOSED, Joined
 from napari_unet.nets.geometry import Axis, Geometry, Level, conv
 from napari_unet.spec import UNet3DSpec, UNetSpec
 
@@ -56,6 +56,12 @@ def _up(ndim: int, channels_in: int, channels: int, stride: Sizes, how: str) -> 
     return nn.Sequential(nn.Upsample(scale_factor=stride, mode="nearest"), CONV[ndim](channels_in, channels, 1))
 
 
+def _join(ndim: int, channels: int, kernel: Sizes, *, add: bool) -> nn.Sequential:
+    if add:
+        return _twice(ndim, channels, channels, kernel)
+    return Joined(channels, _twice(ndim, 2 * channels, channels, kernel))
+
+
 class UNet(nn.Module):
     """Input (N, C, [Z,] Y, X), lengths multiples of the strides; output (N, outputs, [Z,] Y, X)."""
 
@@ -68,10 +74,9 @@ class UNet(nn.Module):
         self.pool = nn.ModuleList(POOL[ndim](s) for s in steps)
         levels = range(spec.depth - 1, -1, -1)
         self.up = nn.ModuleList(_up(ndim, widths[n + 1], widths[n], steps[n], spec.up) for n in levels)
-        joined = 2 if spec.skips == "concat" else 1
-        self.join = nn.ModuleList(_twice(ndim, joined * widths[n], widths[n], sizes[n]) for n in levels)
-        self.head = CONV[ndim](spec.base, spec.outputs, 1)
         self.add = spec.skips == "sum"
+        self.join = nn.ModuleList(_join(ndim, widths[n], sizes[n], add=self.add) for n in levels)
+        self.head = CONV[ndim](spec.base, spec.outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the last layer, before its activation."""
@@ -82,6 +87,6 @@ class UNet(nn.Module):
         skips.pop()
         for up, block in zip(self.up, self.join, strict=True):
             skip, x = skips.pop(), up(x)
-            x = block(skip + x if self.add else join(skip, x))
+            x = block(skip + x) if self.add else block(skip, x)
         outputs: Tensor = self.head(x)
         return outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from napari_unet.nets.blocks import convolutions, initialise_he, join
+from napari_unet.nets.blocks import Joined, convolutions, initialise_he
 from napari_unet.nets.geometry import Geometry, u_shape
 from napari_unet.spec import UNet2015Spec
 
@@ -32,7 +32,7 @@ class UNet2015(nn.Module):
         self.dropout = nn.Dropout(spec.dropout)
         ways_up = [(w, w // 2) for w in reversed(widths[1:])]
         self.up = nn.ModuleList(nn.ConvTranspose2d(below, w, 2, stride=2) for below, w in ways_up)
-        self.join = nn.ModuleList(convolutions((below, w, w), padding=0) for below, w in ways_up)
+        self.join = nn.ModuleList(Joined(w, convolutions((below, w, w), padding=0)) for below, w in ways_up)
         self.head = nn.Conv2d(spec.base, spec.outputs, 1)
         initialise_he(self)
 
@@ -46,6 +46,6 @@ class UNet2015(nn.Module):
             skips.append(x)
         skips.pop()
         for up, block in zip(self.up, self.join, strict=True):
-            x = block(join(skips.pop(), up(x)))
+            x = block(skips.pop(), up(x))
         outputs: Tensor = self.head(x)
         return outputs

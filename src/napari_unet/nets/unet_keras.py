@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from napari_unet.nets.blocks import convolutions, initialise_he, join, resize_convolution
+from napari_unet.nets.blocks import Joined, convolutions, initialise_he, resize_convolution
 from napari_unet.nets.geometry import Geometry, conv, u_shape
 from napari_unet.spec import UNetKerasSpec
 
@@ -26,7 +26,7 @@ class UNetKeras(nn.Module):
         self.dropout = nn.Dropout(spec.dropout)
         ways_up = [(w, w // 2) for w in reversed(widths[1:])]
         self.up = nn.ModuleList(resize_convolution(below, w) for below, w in ways_up)
-        self.join = nn.ModuleList(convolutions((below, w, w)) for below, w in ways_up)
+        self.join = nn.ModuleList(Joined(w, convolutions((below, w, w))) for below, w in ways_up)
         narrow = 2 * spec.outputs
         self.head = nn.Sequential(convolutions((spec.base, narrow)), nn.Conv2d(narrow, spec.outputs, 1))
         initialise_he(self)
@@ -41,6 +41,6 @@ class UNetKeras(nn.Module):
             skips.append(x)
         skips.pop()
         for up, block in zip(self.up, self.join, strict=True):
-            x = block(join(skips.pop(), up(x)))
+            x = block(skips.pop(), up(x))
         outputs: Tensor = self.head(x)
         return outputs

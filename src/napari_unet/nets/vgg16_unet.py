@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from napari_unet.nets.blocks import convolutions, initialise_he, join, resize_convolution
+from napari_unet.arrays.colours import check_channels
+from napari_unet.nets.blocks import Joined, convolutions, initialise_he, resize_convolution
 from napari_unet.nets.geometry import Axis, Geometry, Level, conv
-from napari_unet.nets.imagenet import check_channels, imagenet_input
+from napari_unet.nets.imagenet import imagenet_input
 from napari_unet.spec import VGG16UNetSpec
 
 CONVOLUTIONS = (2, 2, 3, 3)
@@ -48,7 +49,7 @@ class VGG16UNet(nn.Module):
         )
         ways_up = [(2 * w, w, n) for w, n in zip(reversed(widths), reversed(CONVOLUTIONS), strict=True)]
         self.up = nn.ModuleList(resize_convolution(below, w) for below, w, _ in ways_up)
-        self.join = nn.ModuleList(convolutions((2 * w, *(w,) * n)) for _, w, n in ways_up)
+        self.join = nn.ModuleList(Joined(w, convolutions((2 * w, *(w,) * n))) for _, w, n in ways_up)
         self.head = nn.Sequential(
             convolutions((spec.base,) * (LAST + 1)),
             nn.Conv2d(spec.base, spec.outputs, 1),
@@ -64,6 +65,6 @@ class VGG16UNet(nn.Module):
             x = self.pool(skips[-1])
         x = self.bottom(x)
         for up, block in zip(self.up, self.join, strict=True):
-            x = block(join(skips.pop(), up(x)))
+            x = block(skips.pop(), up(x))
         outputs: Tensor = self.head(x)
         return outputs

@@ -9,14 +9,16 @@ from napari.components import ViewerModel
 from psygnal import Signal
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.colours import check_channels
 from napari_unet.arrays.targets import derive_classes
-from napari_unet.engine.client import Block, Engine, EngineState, JobResult, OutputInfo, Preview
+from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Kind, Known, Message, Shown, decide
 from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
+from napari_unet.plugin.going import GoingOn
 from napari_unet.plugin.layers import labels_of
 from napari_unet.plugin.live import Later, LivePreview, at_once
 from napari_unet.plugin.notices import Notices
@@ -60,6 +62,8 @@ class Controller:
     """The job."""
     weights_missing = Signal(Weights)
     """A training was asked for that needs a download first: ask the user, then call `fetch_weights`."""
+    opened = Signal(ModelInfo)
+    """A model was opened."""
     fetched = Signal(int, int)
     """Bytes of a download that have come, and all of them."""
     saved = Signal(float)
@@ -77,6 +81,7 @@ class Controller:
         self.fetch = fetch or Fetch()
         self.saving = Saving()
         self.checkpoints = checkpoints or Checkpoints()
+        self.going = GoingOn(self.checkpoints)
         self.selection = Selection(viewer)
         self.painter = Painter(viewer, self.selection)
         self.later: Later = at_once
@@ -88,11 +93,11 @@ class Controller:
         """Time that the last training has used."""
         self.steps_trained = 0
         """Steps that the last training has made."""
-        self._waiting: tuple[TrainingSpec, bool] | None = None
-        """The training that waits for a download, and whether it goes on."""
+        self._waiting: TrainingSpec | None = None
+        """The training that waits for a download."""
         self._model_path: Path | None = None
-        self._autosave: Path | None = None
-        """Where the training at hand is saved."""
+        self._training: tuple[Path, TrainingSpec] | None = None
+        """Where the training at hand is saved, and what it was told."""
         self._ending = self._warned = self._told = False
         self.segmenting = Segmenting(viewer, self.selection, engine, store)
         self._wanted: SegmentRequest | None = None
@@ -139,7 +144,7 @@ class Controller:
             job=self.job,
             ending=self._ending,
             model=self.has_model,
-            checkpoint=self.checkpoints.can_go_on,
+            checkpoint=self.going.possible,
             unfinished=self.job is None and self.segmenting.can_go_on(self._wanted),
             results=bool(self.pieces()),
             progress=self.segmenting.progress if self.job == "predict" else "",
@@ -162,28 +167,44 @@ class Controller:
     # What the user asks for
 
     def train(self, spec: TrainingSpec, *, go_on: bool = False) -> None:
-        """Begin a training, or go on with the last one, with the strokes as they are now."""
+        """Begin a training, or go on with the last one or with the model opened since; strokes as they are now."""
         try:
             image, labels = self._training_input(spec.target)
-            missing = missing_weights(spec)
+            missing = None if go_on else self._missing_weights(spec, image)
             if missing is not None:
-                self._waiting = spec, go_on
+                self._waiting = spec
                 self.weights_missing.emit(missing)
                 return
-            autosave = self.checkpoints.current if go_on else self.checkpoints.new()
-            if autosave is None:
-                raise UserError("there is no training to go on with: press Train")
-            self.engine.train(image, labels, spec, autosave, view=self.live.plane, resume=go_on)
+            if go_on and self.going.from_model:
+                self._check_channels(image)
+            start = self.going.start(spec, go_on=go_on)
+            self.engine.train(
+                image,
+                labels,
+                spec,
+                start.autosave,
+                view=self.live.plane,
+                resume=start.resume,
+                start=start.model,
+            )
         except UserError as error:
             self.say(str(error), "error")
             return
-        self._autosave = autosave
+        self._training = start.autosave, spec
         self.live.bring_back()
         self.segmenting.set_aside(keep=self.selection.labels_layer)
         if not self.live.on:
             self.engine.clear_view()
-        self._begin("train", go_on=go_on)
-        self.say("Learning from what is painted now. You can go on painting for the next training.")
+        self._begin("train", go_on=start.resume)
+        further = "" if start.model is None else f"Training {start.model.name} further. "
+        self.say(f"{further}Learning from what is painted now. You can go on painting for the next training.")
+
+    def _missing_weights(self, spec: TrainingSpec, image: Image) -> Weights | None:
+        """Tell what has to be downloaded, once all else that can be checked here fits."""
+        missing = missing_weights(spec)
+        if missing is not None:
+            check_channels(spec.net.kind, image.size("C"))
+        return missing
 
     def _training_input(self, target: TargetSpec) -> tuple[Image, Image]:
         image, geometry = self.selection.require()
@@ -199,9 +220,17 @@ class Controller:
     def train_with_file(self, path: Path) -> None:
         """Begin the training that waits for a download with a file of the user's own instead."""
         if self._waiting is not None:
-            (spec, go_on), self._waiting = self._waiting, None
+            spec, self._waiting = self._waiting, None
             train = spec.train.model_copy(update={"encoder_file": path})
-            self.train(spec.model_copy(update={"train": train}), go_on=go_on)
+            self.train(spec.model_copy(update={"train": train}))
+
+    def refuse_weights(self) -> None:
+        """Forget the training that waits for a download."""
+        self._waiting = None
+        self.say(
+            "No training was started: ImageNet's weights are not here. Press Train to be asked again, or let the "
+            "encoder start at random under Advanced."
+        )
 
     def fetch_weights(self, wanted: Weights) -> None:
         """Download what `weights_missing` asked for, then begin the training that waits for it."""
@@ -345,9 +374,9 @@ class Controller:
         if end.error:
             self.say(end.error, "error")
         elif waiting is not None:
-            self.train(waiting[0], go_on=waiting[1])
+            self.train(waiting)
 
-    def _end_fetch(self) -> tuple[TrainingSpec, bool] | None:
+    def _end_fetch(self) -> TrainingSpec | None:
         waiting, self._waiting, self.job = self._waiting, None, None
         self.ended.emit("fetch")
         self.update()
@@ -361,14 +390,12 @@ class Controller:
             self._keep_training()
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
+        if result.job == "load" and result.outcome == "finished":
+            self._take_opened(result)
         if result.outcome in ("finished", "stopped", "died") and result.job in ("train", "load"):
             self.segmenting.models += 1
-        self.said.emit(
-            instead
-            or end_of_job(
-                result, go_on=self.checkpoints.can_go_on, cells=self.segmenting.cells, model=self.engine.model
-            )
-        )
+        usual = end_of_job(result, go_on=self.going.possible, cells=self.segmenting.cells, model=self.engine.model)
+        self.said.emit(instead or usual)
         self.ended.emit(result.job)
         self.update()
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
@@ -376,9 +403,17 @@ class Controller:
 
     def _keep_training(self) -> None:
         """Take the model of a training over, if it has come as far as saving one."""
-        if self._autosave is not None and self._autosave == self.checkpoints.current:
-            self._model_path, self.model_name = self._autosave, "trained here, not saved yet"
+        if self._training is not None and self._training[0] == self.checkpoints.current:
+            self._model_path, self.model_name = self._training[0], "trained here, not saved yet"
+            self.going.keep(*self._training)
             self.checkpoints.tidy()
+
+    def _take_opened(self, result: JobResult) -> None:
+        """Let Go on train the opened model further."""
+        if result.path is not None and self.engine.model is not None:
+            self.going.open(result.path, self.engine.model)
+            self.seconds_trained, self.steps_trained = 0.0, 0
+            self.opened.emit(self.engine.model)
 
     def on_died(self, sentence: str) -> None:
         """Say that the engine is gone, unless `on_job_finished` has just said it of a job."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_unet.engine.client import Engine
+from napari_unet.engine.client import Engine, ModelInfo
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
@@ -19,7 +19,7 @@ from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
-from napari_unet.plugin.decide import Shown
+from napari_unet.plugin.decide import Kind, Shown
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
@@ -35,7 +35,14 @@ from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
 from napari_unet.plugin.sections.segment import SegmentSection
 from napari_unet.plugin.sections.train import TrainSection, more_of
-from napari_unet.plugin.settings import read_settings, recipe_of, recipe_spec, sentence, write_settings
+from napari_unet.plugin.settings import (
+    model_spec,
+    read_settings,
+    recipe_of,
+    recipe_spec,
+    sentence,
+    write_settings,
+)
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
 from napari_unet.storage.weights import Weights
@@ -69,6 +76,8 @@ class UNetDock(QWidget):
         # napari gives plugins a proxy, in which a layer is not the same object twice
         self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.controller = controller or Controller(viewer, Engine())
+        self._of_settings = ""
+        """The last sentence about settings."""
         self._bridge = Bridge(self.controller.engine, self.controller, self)
         self._make_sections()
         self._connect_sections()
@@ -145,6 +154,8 @@ class UNetDock(QWidget):
         self.model.open_pressed.connect(self._open_model)
         self.model.save_pressed.connect(self._save_model)
         self.advanced.edited.connect(self._show_settings)
+        for edited in (self.advanced.edited, self.advanced.target_edited, self.train.budget.edited):
+            edited.connect(self._forget_message)
         self.advanced.target_edited.connect(lambda: self._set_target(self.advanced.target.value()))
         self.advanced.recipe_chosen.connect(self._use_recipe)
         self.advanced.open_pressed.connect(self._open_settings)
@@ -159,9 +170,11 @@ class UNetDock(QWidget):
         c.began.connect(self._show_beginning)
         c.ended.connect(self._show_end)
         c.selection.changed.connect(self._show_selection)
+        c.selection.changed.connect(self._show_levels)
         c.painter.painting.connect(self._show_painting)
         c.painter.target_changed.connect(self._set_target)
         c.weights_missing.connect(self._ask_for_weights)
+        c.opened.connect(self._use_model)
         c.fetched.connect(self.train.show_download)
         c.saved.connect(self.segment.show_progress)
         c.painter.brush_changed.connect(self.annotate.show_brush)
@@ -212,7 +225,7 @@ class UNetDock(QWidget):
         try:
             spec = self.training_spec(more=go_on)
         except ValidationError as error:
-            self.controller.say(f"Change this under Advanced: {sentence(error)}.", "error")
+            self._say_of_settings(f"Change this under Advanced: {sentence(error)}.", "error")
             return
         self.controller.train(spec, go_on=go_on)
 
@@ -225,6 +238,8 @@ class UNetDock(QWidget):
             start = self.advanced.encoder.value()
             self.advanced.encoder.setValue(start.model_copy(update={"encoder_file": path}))
             self.controller.train_with_file(path)
+        else:
+            self.controller.refuse_weights()
 
     def _segment(self) -> None:
         outputs = self.segment.outputs()
@@ -300,12 +315,19 @@ class UNetDock(QWidget):
     def _use_recipe(self, name: str) -> None:
         spec = recipe_spec(name, self.controller.painter.target)
         self.use_settings(spec)
-        self.controller.say(f"Recipe '{name}': Train takes {words.budget(spec.train)}; change the time above it.")
+        time = words.budget(spec.train)
+        self._say_of_settings(f"Recipe '{name}': Train takes {time}; change the time above it.", "info")
 
     def use_settings(self, spec: TrainingSpec) -> None:
         """Fill the forms."""
         self.advanced.setValue(spec)
         self.train.budget.setValue(spec.train)
+        self._set_target(spec.target)
+
+    def _use_model(self, model: ModelInfo) -> None:
+        """Show the settings of a model that was opened; the time stays."""
+        spec = model_spec(model, self.controller.painter.target, self.advanced.machine.value())
+        self.advanced.setValue(spec)
         self._set_target(spec.target)
 
     def _open_settings(self) -> None:
@@ -317,7 +339,7 @@ class UNetDock(QWidget):
         except UserError as error:
             self.controller.say(f"{error}.", "error")
         else:
-            self.controller.say(f"The settings are those of {Path(path).name}.", "good")
+            self._say_of_settings(f"The settings are those of {Path(path).name}.", "good")
 
     def _save_settings(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save settings", "settings.json", SETTINGS)
@@ -327,11 +349,22 @@ class UNetDock(QWidget):
         try:
             write_settings(target, self.training_spec())
         except ValidationError as error:
-            self.controller.say(f"Change this under Advanced first: {sentence(error)}.", "error")
+            self._say_of_settings(f"Change this under Advanced first: {sentence(error)}.", "error")
         except UserError as error:
             self.controller.say(f"{error}.", "error")
         else:
-            self.controller.say(f"The settings are saved as {target.name}.", "good")
+            self._say_of_settings(f"The settings are saved as {target.name}.", "good")
+
+    def _say_of_settings(self, text: str, kind: Kind) -> None:
+        """Show a sentence that is true until a setting is changed."""
+        self.controller.say(text, kind)
+        self._of_settings = text
+
+    def _forget_message(self) -> None:
+        """Show what can be done, in place of a sentence about settings that are no longer these, or a refusal."""
+        stale = self.status.message.text == self._of_settings or self.status.message.kind == "error"
+        if stale and self.controller.job is None:
+            self.status.show_message(hint(self.controller.selection, model=self.controller.has_model))
 
     def _layer(self, name: str) -> Any:
         return next((layer for layer in self._viewer.layers if layer.name == name), None)
@@ -365,6 +398,15 @@ class UNetDock(QWidget):
             recipe, problem = None, f"This does not fit together: {sentence(error)}."
         self.advanced.show_recipe(recipe)
         self.advanced.show_problem(problem)
+        self._show_levels()
+
+    def _show_levels(self) -> None:
+        """Show how a 3D network would follow the voxel size of the image that is chosen."""
+        try:
+            text = words.levels(self.advanced.net.value(), self.controller.selection.image)
+        except (ValidationError, UserError):  # shown elsewhere
+            text = ""
+        self.advanced.net.show_levels(text)
 
     def _show_selection(self) -> None:
         selection = self.controller.selection

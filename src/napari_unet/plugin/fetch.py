@@ -20,9 +20,17 @@ EVERY = 0.1
 
 
 def missing_weights(spec: TrainingSpec) -> Weights | None:
-    """Tell which published weights a training needs that are not on this machine; reads no file."""
+    """Tell which published weights a training needs that are not on this machine; reads no file.
+
+    Raises
+    ------
+    UserError
+        If they would not fit its network.
+    """
     train = spec.train
     wanted = spec.net.kind == "vgg16-unet" and train.encoder_weights == "imagenet" and train.encoder_file is None
+    if wanted:
+        weights.check_width(spec.net)
     there = wanted and any(path.is_file() for path in weights.places(weights.VGG16))
     return weights.VGG16 if wanted and not there else None
 

@@ -40,7 +40,7 @@ _FINISHED = {
     "train": "Trained. Press Segment; or paint where the preview is wrong, and press Go on.",
     "predict": "Segmented: the results are new layers.",
     "save": "The model is saved.",
-    "load": "The model is open.",
+    "load": "The model is open, with its settings. Press Segment; Go on trains it further, Train begins anew.",
 }
 _STOPPED = {
     "train": "Stopped. The model so far is kept; Go on trains it further.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from napari_unet.engine.client import ModelInfo
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
 from napari_unet.spec import RECIPES, WITH_ENCODER, NetSpec, TargetSpec, TrainingSpec, TrainSpec
@@ -37,6 +38,36 @@ def recipe_spec(name: str, painted: TargetSpec) -> TrainingSpec:
     spec = RECIPES[name].spec
     kept = {field: getattr(painted, field) for field in ANNOTATION}
     return spec.model_copy(update={"target": spec.target.model_copy(update=kept)})
+
+
+def model_spec(model: ModelInfo, painted: TargetSpec, machine: TrainSpec) -> TrainingSpec:
+    """Give the settings with which a model was trained, to train it further on what the user has painted.
+
+    Parameters
+    ----------
+    model
+        Its patch is left open, as the image may be of another size.
+    painted
+        Whose annotation style stays.
+    machine
+        Whose device, threads and seed stay.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import UNetSpec
+    >>> facts = {"training": {"train": {"batch": 7}}}
+    >>> model = ModelInfo(classes=(), net=UNetSpec(base=8, classes=3), description=facts)
+    >>> spec = model_spec(model, TargetSpec(style="cells"), TrainSpec(device="cpu"))
+    >>> spec.net == UNetSpec(base=8), spec.target.style, spec.train.batch, spec.train.device
+    (True, 'cells', 7, 'cpu')
+    """
+    fields = type(model.net).model_fields
+    net = model.net.model_copy(update={name: fields[name].default for name in ("in_channels", "classes")})
+    before = TrainingSpec.model_validate({**model.description.get("training", {}), "net": net})
+    kept = {field: getattr(painted, field) for field in ANNOTATION}
+    own = {field: getattr(machine, field) for field in ("device", "threads", "seed")}
+    train = before.train.model_copy(update={"patch": None, "encoder_file": None, **own})
+    return before.model_copy(update={"target": before.target.model_copy(update=kept), "train": train})
 
 
 def recipe_of(spec: TrainingSpec) -> str | None:
@@ -77,7 +108,7 @@ def sentence(error: ValidationError) -> str:
     ...     TrainSpec(batch=0)
     ... except ValidationError as error:
     ...     print(sentence(error))
-    batch: input should be greater than or equal to 1
+    batch: input should be greater than or equal to 1 (got 0)
     >>> try:
     ...     TrainingSpec(train=TrainSpec(loss="binary-cross-entropy"))
     ... except ValidationError as error:
@@ -89,7 +120,7 @@ def sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":  # one of our own
         return words
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {words[:1].lower()}{words[1:]}" if where else words
+    return f"{where}: {words[:1].lower()}{words[1:]} (got {first['input']!r})" if where else words
 
 
 def read_settings(path: Path) -> TrainingSpec:

@@ -20,6 +20,8 @@ class StatusLine(QFrame):
 
     def __init__(self) -> None:
         super().__init__()
+        self.message = Message("")
+        """What is shown."""
         self._mark = QLabel()
         self._mark.setFixedWidth(16)
         self.text = note()
@@ -39,6 +41,7 @@ class StatusLine(QFrame):
 
     def show_message(self, message: Message) -> None:
         """Show a message."""
+        self.message = message
         sign, colour = _MARKS[message.kind]
         self._mark.setText(f"<b style='color:{colour}'>{sign}</b>")
         self._mark.setAccessibleName(message.kind)

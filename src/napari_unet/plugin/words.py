@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from napari_unet.arrays import spacing
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.engine.client import ModelInfo
 from napari_unet.events import TileDone
-from napari_unet.spec import DEFAULT_CLASSES, TargetSpec, TrainSpec
+from napari_unet.spec import DEFAULT_CLASSES, NetSpec, TargetSpec, TrainSpec, UNet3DSpec
+from napari_unet.spec.differences import Difference
+
+CAPTIONS = {
+    "kind": "Network",
+    "base": "Width",
+    "depth": "Depth",
+    "up": "Way up",
+    "skips": "Skips",
+    "dropout": "Dropout",
+    "batchnorm": "BatchNorm",
+    "activation": "Activation",
+    "rim": "Rim",
+    "weight_map": "Narrow gaps",
+    "border_weight": "Gap weight",
+    "border_sigma": "Gap width",
+    "normalisation": "Grey values",
+}
+"""What the window calls settings that have another name elsewhere."""
 
 _AXIS = {"T": ("time point", "time points"), "Z": ("slice", "slices")}
 
@@ -186,6 +205,47 @@ def learnt(description: Mapping[str, Any]) -> str:
     scored = any(entry["held_out"] is not None for entry in description["history"])
     end = "scored best on the held-out strokes and is used" if scored else "is used, as no strokes were held out"
     return f"{text}; {which} {end}"
+
+
+def differing(found: Iterable[Difference]) -> str:
+    """Say in which settings two trainings differ.
+
+    Examples
+    --------
+    >>> differing([Difference("base", 8, 16), Difference("style", "cells", "classes")])
+    'its Width is 8, now it is 16; its style is cells, now it is classes'
+    """
+    return "; ".join(
+        f"its {CAPTIONS.get(d.field, d.field)} is {_setting(d.theirs)}, now it is {_setting(d.ours)}"
+        for d in found
+    )
+
+
+def _setting(value: Any) -> str:
+    names = {None: "not told", True: "on", False: "off"}
+    return names[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def levels(net: NetSpec, image: Image | None) -> str:
+    """Say which levels a 3D network that follows the voxel spacing gets on an image; empty for others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stack = Image(np.zeros((20, 64, 64), np.uint8), "ZYX", (0.2, 0.1, 0.1))
+    >>> print(levels(UNet3DSpec(depth=1), stack))
+    level 1: voxels of 0.2 x 0.1 x 0.1, kernels 1 x 3 x 3, then pooled 1 x 2 x 2
+    level 2: voxels of 0.2 x 0.2 x 0.2, kernels 3 x 3 x 3
+    """
+    if not isinstance(net, UNet3DSpec) or image is None or image.size("Z") == 1:
+        return ""
+    strides, kernels = spacing.plan(image.spacing, net.depth, image.shape[2:])
+    if net.strides is not None or net.kernels is not None:  # told, and what is not is the same along every axis
+        strides = net.strides or ((2, 2, 2),) * net.depth
+        kernels = net.kernels or ((3, 3, 3),) * (net.depth + 1)
+    text = spacing.describe(image.spacing, strides, kernels)
+    known = image.spacing != (1.0, 1.0, 1.0)
+    return text if known else f"{text}\n(the layer's scale does not tell the voxel size: taken as cubes)"
 
 
 def extent(region: Region) -> str:

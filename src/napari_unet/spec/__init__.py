@@ -44,6 +44,8 @@ from napari_unet.spec.targets import (
     TargetSpec,
 )
 from napari_unet.spec.training import (
+    NEEDS,
+    OF_ENCODER,
     WITH_ENCODER,
     AugmentSpec,
     Loss,
@@ -59,6 +61,8 @@ __all__ = [
     "BOUNDARY",
     "CELL",
     "DEFAULT_CLASSES",
+    "NEEDS",
+    "OF_ENCODER",
     "RECIPES",
     "WITH_ENCODER",
     "Activation",

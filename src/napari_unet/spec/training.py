@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from napari_unet.spec.base import Spec
-from napari_unet.spec.networks import NetSpec, UNetSpec
+from napari_unet.spec.networks import Activation, NetSpec, UNetSpec
 from napari_unet.spec.prediction import Device
 from napari_unet.spec.targets import TargetSpec
 
@@ -112,18 +112,22 @@ class TrainingSpec(Spec):
     def _loss_fits_activation(self) -> Self:
         check_loss(self.train.loss, self.net)
         if self.net.kind not in WITH_ENCODER:
-            for name, plain in (("encoder_weights", "random"), ("freeze_encoder", False), ("encoder_file", None)):
-                if getattr(self.train, name) != plain:
+            for name in OF_ENCODER:
+                if getattr(self.train, name) != TrainSpec.model_fields[name].default:
                     raise ValueError(f"'{name}' belongs to {' and '.join(WITH_ENCODER)}, not to '{self.net.kind}'")
         if self.train.encoder_file is not None and self.train.encoder_weights == "random":
             raise ValueError(
-                "'encoder_file' is given, but the encoder starts at random: say encoder_weights imagenet"
+                "'encoder_file' is given, but the encoder starts at random: 'encoder_weights' has to be imagenet"
             )
         return self
 
 
 WITH_ENCODER = ("vgg16-unet", "pretrained-unet")
 """Networks whose encoder can start from ImageNet's weights."""
+OF_ENCODER = ("encoder_weights", "freeze_encoder", "encoder_file")
+"""Fields of `TrainSpec` that belong to those networks."""
+NEEDS: dict[str, Activation] = {"binary-cross-entropy": "sigmoid", "cross-entropy": "softmax"}
+"""Losses that need a certain activation."""
 
 
 def default_loss(net: NetSpec) -> Loss:
@@ -142,7 +146,6 @@ def default_loss(net: NetSpec) -> Loss:
 
 def check_loss(loss: Loss | None, net: NetSpec) -> None:
     """Raise `ValueError` if a loss does not fit what the network's last layer gives."""
-    if loss == "binary-cross-entropy" and net.activation == "softmax":
-        raise ValueError("the loss 'binary-cross-entropy' needs the activation 'sigmoid', not 'softmax'")
-    if loss == "cross-entropy" and net.activation == "sigmoid":
-        raise ValueError("the loss 'cross-entropy' needs the activation 'softmax', not 'sigmoid'")
+    needed = NEEDS.get(loss or "", net.activation)
+    if needed != net.activation:
+        raise ValueError(f"the loss '{loss}' needs the activation '{needed}', not '{net.activation}'")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_unet.errors import UserError
+from napari_unet.spec import NetSpec, VGG16UNetSpec
 from napari_unet.storage.isbi import VARIABLE
 
 Progress = Callable[[int, int], None]
@@ -104,7 +105,7 @@ def how_to_get(weights: Weights) -> str:
     """Say in words where a file of weights is to be got and where it belongs, for use without a network."""
     return (
         f"get {weights.url} ({weights.size / 1e6:.0f} MB) on a machine that can, and put it here as "
-        f"{places(weights)[-1]}, or give it as the encoder's file"
+        f"{places(weights)[-1]}, or give it as the encoder's file (--encoder-file)"
     )
 
 
@@ -170,3 +171,22 @@ def find_vgg16(file: Path | None = None) -> Path | None:
 def download_vgg16(progress: Progress | None = None) -> Path:
     """Fetch the weights of VGG16; see `download`."""
     return download(VGG16, progress)
+
+
+def check_width(net: NetSpec) -> None:
+    """Raise `UserError` unless the published weights of VGG16 fit a network.
+
+    Examples
+    --------
+    >>> check_width(VGG16UNetSpec(base=8))
+    Traceback (most recent call last):
+    ...
+    napari_unet.errors.UserError: ImageNet's weights fit 'vgg16-unet' with 64 channels at the top, not 8: leave ...
+    """
+    widest = VGG16UNetSpec()
+    if net.kind == widest.kind and net.base != widest.base:
+        raise UserError(
+            f"ImageNet's weights fit '{net.kind}' with {widest.base} channels at the top, not {net.base}: "
+            f"leave its width (base) at {widest.base}, give a file of weights that fit, "
+            "or let the encoder start at random"
+        )

@@ -151,7 +151,7 @@ _TRAIN_ROWS = (
         "learning_rate",
         "Learning rate",
         "Size of the steps. Lower it if the loss jumps.",
-        number(0.00000001, 10, 0, 8),
+        number(1e-12, 10, 0, 12),
     ),
     Row("patch", "Patch", "Size of the pieces that are learnt from, pixels.", one_of((None,), ("automatic",))),
     Row("batch", "Batch", "Patches per step. Fewer if the memory is short.", whole(1, 1024)),
@@ -287,10 +287,16 @@ class NetForm(QWidget):
         self.kind = QComboBox()
         self.kind.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.purpose = note()
+        self.levels = note()
+        self.levels.setToolTip(
+            "What the network looks at on its way down, chosen from the voxel size of the image."
+        )
         self.grid = Rows()
         tips = [f"{name}: {spec.purpose}" for name, spec in NETS.items()]
         self.grid.add("Network", self.kind, "\n".join(tips))
-        self.grid.addWidget(self.purpose, self.grid.rowCount(), 0, 1, 2)
+        for part in (self.purpose, self.levels):
+            self.grid.addWidget(part, self.grid.rowCount(), 0, 1, 2)
+        self.show_levels("")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
@@ -322,6 +328,11 @@ class NetForm(QWidget):
             self.kind.setCurrentText(spec.kind)
         self.forms[spec.kind].setValue(spec)
         self._show_kind()
+
+    def show_levels(self, text: str) -> None:
+        """Show which levels the network gets on the image that is chosen; empty if that says nothing."""
+        self.levels.setText(text)
+        self.levels.setVisible(bool(text))
 
     def _choose(self, name: str) -> None:
         """Show another network with its defaults."""

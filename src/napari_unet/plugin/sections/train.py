@@ -183,7 +183,9 @@ class TrainSection(Section):
             "Train", "Learn from the strokes, from the beginning (key T: train or stop).", self.train.emit
         )
         self.go_on_button = button(
-            "Go on", "Train further from the last checkpoint, with the strokes as they are now.", self.go_on.emit
+            "Go on",
+            "Train further with the strokes as they are now: the last training, or the model opened since.",
+            self.go_on.emit,
         )
         self.pause_button = button("Pause", "Hold the training, or let it go on.", self.pause.emit)
         self.stop_button = button("Stop", "End the training and keep what was learnt (key T).", self.stop.emit)

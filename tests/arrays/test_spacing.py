@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_unet.arrays.spacing import LEAST, describe, plan
 from napari_unet.errors import UserError
-from napari_unet.nets.spacing import LEAST, describe, plan
 from napari_unet.nets.unet import geometry
 from napari_unet.spec import UNet3DSpec
 

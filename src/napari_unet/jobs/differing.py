@@ -1,0 +1,114 @@
+"""Refuse to go on from what does not fit, and say which options would make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from napari_unet.errors import UserError
+from napari_unet.learn.data import Survey
+from napari_unet.spec import ClassSpec, NetSpec, TargetSpec, TrainingSpec
+from napari_unet.spec.differences import Difference, net_differences, training_differences
+
+_OPTIONS = {
+    "kind": "net",
+    **{name: name for name in ("base", "depth", "up", "skips", "activation", "style", "unpainted", "rim")},
+    "background_value": "background-value",
+    "normalisation": "normalisation",
+}
+_SWITCHES = {"batchnorm": "--no-batchnorm", "dense": "", "weight_map": ""}
+"""Options without a value, and what switches them off; empty: leaving them out does."""
+_NAMES = {"kind": "network", "in_channels": "number of channels", "classes": "number of classes"}
+
+
+def check_start(theirs: NetSpec, ours: NetSpec) -> None:
+    """Raise `UserError` unless the weights of one network fit another; dropout has none.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import UNetSpec
+    >>> check_start(UNetSpec(base=8), UNetSpec())
+    Traceback (most recent call last):
+    ...
+    napari_unet.errors.UserError: the start model does not fit: its base is 8, here it is 16: say --base 8
+    """
+    found = net_differences(theirs, ours)
+    if theirs.kind != ours.kind:
+        raise UserError(
+            f"the start model is of the network '{theirs.kind}', not '{ours.kind}': say --net {theirs.kind}"
+        )
+    if found:
+        raise UserError(f"the start model does not fit: {in_words(found)}")
+
+
+def check_resume(theirs: TrainingSpec, ours: TrainingSpec) -> None:
+    """Raise `UserError` unless a training may go on with these settings."""
+    if found := training_differences(theirs, ours):
+        raise UserError(f"this training cannot go on: {in_words(found)}; or train anew")
+
+
+def take_classes(
+    found: Survey, target: TargetSpec, before: Sequence[ClassSpec], what: str = "the start model"
+) -> Survey:
+    """Keep the classes of the model from which a training goes on, of which not all need be painted.
+
+    Parameters
+    ----------
+    found
+        What the labels hold.
+    target
+        As the user wrote it: names that were told have to be the same.
+    before
+        The model's classes.
+    what
+        The model, in words.
+
+    Raises
+    ------
+    UserError
+        If there are classes that the model does not know.
+    """
+    if target.classes or found.classes == tuple(before):
+        return found
+    if len(found.classes) > len(before):
+        theirs, ours = (", ".join(c.name for c in classes) for classes in (before, found.classes))
+        raise UserError(
+            f"{what} tells {theirs} apart, but {ours} are annotated: leave out what it does not know, "
+            "or train anew"
+        )
+    return replace(found, classes=tuple(before))
+
+
+def in_words(found: Iterable[Difference]) -> str:
+    """Say differences, and what to say instead.
+
+    Examples
+    --------
+    >>> in_words([Difference("base", 4, 8), Difference("weight_map", True, False)])
+    'its base is 4, here it is 8: say --base 4; its weight_map is True, here it is False: say --weight-map'
+    """
+    return "; ".join(f"{_what(d)}{_cure(d)}" for d in found)
+
+
+def _what(found: Difference) -> str:
+    if found.field == "classes" and not isinstance(found.theirs, int):
+        theirs, ours = (", ".join(c.name for c in classes) for classes in (found.theirs, found.ours))
+        return f"its classes are {theirs}, here they are {ours}"
+    name = _NAMES.get(found.field, found.field)
+    return f"its {name} is {_value(found.theirs)}, here it is {_value(found.ours)}"
+
+
+def _value(value: Any) -> str:
+    return "not told" if value is None else str(value)
+
+
+def _cure(found: Difference) -> str:
+    if found.field in _SWITCHES:
+        option = "--" + found.field.replace("_", "-")
+        off = _SWITCHES[found.field]
+        return f": say {option}" if found.theirs else f": say {off}" if off else f": leave {option} out"
+    if found.field not in _OPTIONS:
+        return ""
+    option = f"--{_OPTIONS[found.field]}"
+    return f": leave {option} out" if found.theirs is None else f": say {option} {found.theirs}"

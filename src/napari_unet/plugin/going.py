@@ -1,0 +1,95 @@
+"""What Go on trains further: the last training, or the model that was opened since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_unet.engine.client import ModelInfo
+from napari_unet.errors import UserError
+from napari_unet.plugin import words
+from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.spec import NetSpec, TrainingSpec
+from napari_unet.spec.differences import Difference, net_differences, training_differences
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training is saved, and what it begins with: nothing, its own checkpoint, or a model."""
+
+    autosave: Path
+    resume: bool = False
+    model: Path | None = None
+
+
+class GoingOn:
+    """Remembers what there is to go on from.
+
+    Parameters
+    ----------
+    checkpoints
+        Of the trainings in this window.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self.checkpoints = checkpoints
+        self._opened: tuple[Path, ModelInfo] | None = None
+        self._specs: dict[Path, TrainingSpec] = {}
+        """What trainings were told, by the file that they save."""
+
+    @property
+    def possible(self) -> bool:
+        """There is something to go on from."""
+        return self._opened is not None or self.checkpoints.can_go_on
+
+    @property
+    def from_model(self) -> bool:
+        """It is a model that was opened."""
+        return self._opened is not None
+
+    def open(self, path: Path, model: ModelInfo) -> None:
+        """Go on from a model from now on."""
+        self._opened = path, model
+
+    def keep(self, autosave: Path, spec: TrainingSpec) -> None:
+        """Go on from a training from now on, which has saved something."""
+        self._opened = None
+        self._specs[autosave] = spec
+
+    def start(self, spec: TrainingSpec, *, go_on: bool) -> Start:
+        """Tell what a training begins with.
+
+        Raises
+        ------
+        UserError
+            If it is to go on, and there is nothing to go on from, or its network is another one.
+        """
+        if not go_on:
+            return Start(self.checkpoints.new())
+        if self._opened is not None:
+            path, model = self._opened
+            _refuse(path.name, _from_model(model.net, spec.net))
+            return Start(self.checkpoints.new(), model=path)
+        current = self.checkpoints.current
+        if current is None:
+            raise UserError("there is no training to go on with: press Train")
+        before = self._specs.get(current)
+        _refuse("the last training", training_differences(before, spec) if before is not None else ())
+        return Start(current, resume=True)
+
+
+def _from_model(theirs: NetSpec, ours: NetSpec) -> tuple[Difference, ...]:
+    """Tell how networks differ, but for what is filled in when a training starts."""
+    found = net_differences(theirs, ours)
+    return tuple(
+        d
+        for d in found
+        if d.field not in ("in_channels", "classes") and not (d.field in ("strides", "kernels") and d.ours is None)
+    )
+
+
+def _refuse(what: str, found: tuple[Difference, ...]) -> None:
+    if found:
+        raise UserError(
+            f"Go on trains {what} further: {words.differing(found)}. Put it back, or press Train to begin anew."
+        )

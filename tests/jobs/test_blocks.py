@@ -1,0 +1,83 @@
+"""Blocks computed in any order, by any number of threads, are those of one pass."""
+
+import numpy as np
+import pytest
+import torch
+
+import napari_unet as nu
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
+from napari_unet.events import BlockDone, TileDone
+from napari_unet.jobs.blocks import ArraySink, run_blocks
+from napari_unet.jobs.prediction import plan_work
+from napari_unet.spec import CellSpec, TilingSpec
+from synthetic import classes, tissue
+
+CPU = torch.device("cpu")
+IMAGE, CELLS = tissue((3, 90, 120), 90)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return nu.train(IMAGE, classes(CELLS), steps=30, base=6, depth=2, patch=(48, 48), val_fraction=0)
+
+
+def work_of(model, output="probabilities", dtype=np.float32):
+    image = Image(IMAGE, "ZYX")
+    tiling = TilingSpec(tile=72)
+    return plan_work(model, image, {output: np.dtype(dtype)}, tiling, CellSpec(), Region.of(image), CPU)[0]
+
+
+def run(work, numbers, devices=(CPU,)):
+    (output,) = work.outputs
+    out = np.zeros(work.model.output_shape(work.image, output), work.outputs[output])
+    events = list(run_blocks(work, numbers, ArraySink(work, {output: out}, of_region=False), devices))
+    return out, events
+
+
+def test_any_order_gives_the_same_bits(model):
+    work = work_of(model)
+    numbers = list(range(len(work.plan)))
+    whole, _ = run(work, numbers)
+    shuffled, _ = run(work, np.random.default_rng(0).permutation(numbers).tolist())
+    np.testing.assert_array_equal(shuffled, whole)
+    one, _ = run(work, [5])
+    box = (slice(None), *work.plan.block_at(5).slices[1:])
+    np.testing.assert_array_equal(one[box], whole[box])
+    one[box] = 0
+    assert not one.any()
+
+
+def test_several_devices_share_the_blocks(model):
+    work = work_of(model)
+    numbers = list(range(len(work.plan)))
+    whole, _ = run(work, numbers)
+    found, events = run(work, numbers, devices=(CPU, CPU, CPU))
+    np.testing.assert_array_equal(found, whole)
+    blocks = [e for e in events if isinstance(e, BlockDone)]
+    assert sorted(e.number for e in blocks) == numbers
+    assert sorted(e.done for e in blocks) == list(range(1, len(numbers) + 1))
+    assert max(e.done for e in events if isinstance(e, TileDone)) == work.plan.total
+
+
+def test_an_error_on_one_device_ends_all_of_them(model):
+    work = work_of(model)
+
+    class Broken:
+        def write(self, number, block, arrays, source):
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(run_blocks(work, range(len(work.plan)), Broken(), (CPU, CPU)))
+
+
+def test_what_the_device_gives_is_what_numpy_makes_of_the_probabilities(model):
+    probabilities, _ = run(work_of(model), range(len(work_of(model).plan)))
+    for output, expected in (
+        ("classes", probabilities.argmax(axis=0) + 1),
+        ("boundaries", probabilities[1] >= 0.5),
+        ("probabilities", np.rint(probabilities * 255)),
+    ):
+        work = work_of(model, output, np.uint8)
+        found, _ = run(work, range(len(work.plan)))
+        np.testing.assert_array_equal(found, expected)

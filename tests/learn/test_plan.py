@@ -1,0 +1,94 @@
+"""Blocks: they cover a region once, consist of whole chunks, and any of them can be found by its number."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
+from napari_unet.learn.plan import CHUNK, make_plan
+from napari_unet.spec import TilingSpec, UNet3DSpec, UNetSpec
+
+NETS = {2: UNetSpec(depth=2), 3: UNet3DSpec(depth=2)}
+
+
+class Empty:
+    """An image of any size that nobody reads."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def __getitem__(self, key):
+        raise AssertionError
+
+
+@st.composite
+def parts(draw, largest):
+    shape = [draw(st.integers(1, n)) for n in largest]
+    starts = [draw(st.integers(0, n - 1)) for n in shape]
+    return shape, [(s, draw(st.integers(s + 1, n))) for s, n in zip(starts, shape, strict=True)]
+
+
+@settings(max_examples=60)
+@given(part=parts((3, 9, 300, 300)), ndim=st.sampled_from([2, 3]), batch=st.integers(1, 4), planes=st.booleans())
+def test_blocks_and_tiles_keep_every_pixel_of_the_region_once(part, ndim, batch, planes):
+    shape, ranges = part
+    image = Image(Empty(tuple(shape)), "TZYX")
+    region = Region.of(image, ranges)
+    plan = make_plan(
+        image,
+        NETS[ndim],
+        TilingSpec(),
+        region,
+        budget=20_000 if ndim == 2 else 200_000,
+        batch=batch,
+        planes=planes,
+    )
+    written, computed = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for number in range(len(plan)):
+        block = plan.block_at(number)
+        written[block.slices] += 1
+        for tile in plan.tiles_of(block):
+            computed[(block.t[0], *(slice(s.start, s.stop) for s in tile))] += 1
+    wanted = np.zeros(shape, np.uint8)
+    wanted[region.slices] = 1
+    np.testing.assert_array_equal(written, wanted)
+    np.testing.assert_array_equal(computed, wanted)
+    assert plan.total == sum(len(plan.tiles_of(plan.block_at(n))) for n in range(len(plan)))
+    assert sum(len(b) for n in range(len(plan)) for b in plan.batches_of(plan.block_at(n))) == plan.total
+
+
+@settings(max_examples=60)
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 6000), st.integers(1, 6000)), ndim=st.sampled_from([2, 3])
+)
+def test_a_chunk_belongs_to_one_block(shape, ndim):
+    plan = make_plan(Image(Empty(shape), "ZYX"), NETS[ndim], TilingSpec())
+    for block, chunk, size in zip(plan.block, plan.chunks, shape, strict=True):
+        assert 1 <= chunk <= CHUNK
+        assert block >= size or block % chunk == 0
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_blocks_consist_of_the_chunks_of_a_given_output(ndim):
+    plan = make_plan(Image(Empty((64, 3000, 2000)), "ZYX"), NETS[ndim], TilingSpec(), chunks=(1, 500, 300))
+    assert plan.block[1] % 500 == 0 or plan.block[1] == 3000
+    assert plan.block[2] % 300 == 0 or plan.block[2] == 2000
+
+
+def test_a_slice_that_fits_is_computed_in_one_go_and_a_larger_one_wastes_little():
+    small = make_plan(Image(Empty((7, 512, 700)), "ZYX"), UNetSpec(), TilingSpec())
+    assert (small.block, small.total) == ((1, 512, 700), 7)
+    large = make_plan(Image(Empty((4096, 4096)), "YX"), UNetSpec(), TilingSpec())
+    assert 4096**2 / large.computed > 0.8
+    on_gpu = make_plan(Image(Empty((4096, 4096)), "YX"), UNetSpec(), TilingSpec(), budget=4096**2)
+    assert on_gpu.total == 1
+
+
+def test_small_slices_are_computed_together():
+    plan = make_plan(Image(Empty((100, 256, 256)), "ZYX"), UNetSpec(), TilingSpec(), batch=32)
+    assert plan.block == (16, 256, 256)
+    assert [len(b) for b in plan.batches_of(plan.block_at(0))] == [16]
