@@ -176,7 +176,7 @@ class Controller:
                 self.weights_missing.emit(missing)
                 return
             if go_on and self.going.from_model:
-                self._check_channels(image)
+                self.segmenting.check_channels(image)
             start = self.going.start(spec, go_on=go_on)
             self.engine.train(
                 image,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 from psygnal import Signal
 
-from napari_unet import __version__
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.engine.client import Block, Engine, JobResult, OutputInfo
@@ -142,7 +142,7 @@ class Segmenting:
             If it cannot be done.
         """
         image, geometry, region = self.region(request)
-        self._check_channels(image)
+        self.check_channels(image)
         going_on = self.can_go_on(request)
         self._engine.predict(
             image,
@@ -160,7 +160,8 @@ class Segmenting:
         self.cells, self.progress, self._notes = self._cells_done, "", []
         return going_on
 
-    def _check_channels(self, image: Image) -> None:
+    def check_channels(self, image: Image) -> None:
+        """Raise `UserError` unless an image has the channels that the model needs."""
         model = self._engine.model
         if model is not None and model.net.in_channels != image.size("C"):
             raise UserError(
@@ -264,7 +265,7 @@ class Segmenting:
         model = self._engine.model
         creator: dict[str, Any] = {
             "program": "napari-unet-live",
-            "version": __version__,
+            "version": version("napari-unet-live"),
             "image": order.image.name,
             "region": {a: list(r) for a, r in zip("TZYX", order.region.ranges, strict=True)},
             "complete": self._complete,
