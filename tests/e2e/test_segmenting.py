@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -67,17 +68,18 @@ def press(widget: QWidget, qtbot: QtBot) -> None:
     qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=QPoint(12, widget.height() // 2))
 
 
-def from_python(dock: UNetDock, model_file: Path, region: Region | None = None) -> dict[str, npt.NDArray[np.integer]]:
+def from_python(dock: UNetDock, model_file: Path, region: Region | None = None) -> dict[str, npt.NDArray[Any]]:
     """What Python gives for the image in the window, whole or for a part of it."""
     image, model = dock.controller.selection.image, nu.load(model_file)
     assert image is not None
-    found = {"boundaries": np.zeros(image.result_shape, np.uint8), "cells": np.zeros(image.result_shape, np.int32)}
+    shape = image.result_shape
+    found = {"boundaries": np.zeros(shape, np.uint8), "cells": np.zeros(shape, np.int32)}
     for _ in prediction(model, image, found, tiling=TilingSpec(), cells=CellSpec(), region=region):
         pass
     return found
 
 
-def test_cancelled_by_mouse_and_gone_on_with(dock: UNetDock, model_file: Path, qtbot: QtBot, tmp_path: Path) -> None:
+def test_cancelled_by_mouse_and_gone_on_with(dock: UNetDock, model_file: Path, qtbot: QtBot) -> None:
     viewer = dock._viewer
     press(dock.segment.scope.stack_button, qtbot)
     press(dock.segment.segment_button, qtbot)
