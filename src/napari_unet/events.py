@@ -56,6 +56,8 @@ class BlockDone:
     number: int
     done: int
     total: int
+    ranges: tuple[tuple[int, int], ...] = ()
+    """Of the block along T, Z, Y, X: those of a `Region`; empty where they are not told."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,8 @@ def test_one_job_at_a_time(make_engine, image, labels, spec, tmp_path):
 
 def test_a_prediction_comes_in_blocks(make_engine, image, labels, spec, tmp_path):
     engine, seen = make_engine()
+    models = []
+    engine.outputs.connect(lambda _: models.append(engine.model))
     (tmp_path / "m").write_text("12")
     engine.predict(
         Image(da.from_array(image.data, chunks=20), "ZYX"), ["probabilities", "cells"], model=tmp_path / "m"
@@ -127,6 +129,7 @@ def test_a_prediction_comes_in_blocks(make_engine, image, labels, spec, tmp_path
     result = seen.wait("job_finished")
     assert (result.outcome, result.model.description) == ("finished", {"steps": 12})
     assert names(seen).index("outputs") < names(seen).index("block")
+    assert models[0].description == {"steps": 12}, "listeners need the classes of a model that was loaded just now"
     arrays = {i.output: np.zeros(i.shape, i.dtype) for i in seen.of("outputs")[0]}
     for block in seen.of("block"):
         arrays[block.output][block.index] = block.array

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from napari_unet.arrays.region import Region
 from napari_unet.engine import messages as m
 from napari_unet.engine.keys import decode_key, describe_key, encode_key, key_shape
-from napari_unet.events import CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
+from napari_unet.events import BlockDone, CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
 from napari_unet.spec import CELL, CellSpec, TilingSpec, TrainingSpec, UNet3DSpec
 
 ONE = Region((0, 1), (1, 2), (0, 8), (0, 8))
@@ -37,6 +37,7 @@ def test_commands_survive_the_way():
     "event",
     [
         Note("a", warning=True),
+        BlockDone(3, 1, 4, ONE.ranges),
         StepDone(3, float("inf"), 0.5, 1.0, 2.0),
         CheckDone(3, None, {"cell": None, "boundary": 0.5}, best=True),
         TileDone(1, 2, 0.1, 0.2, (0, 3)),

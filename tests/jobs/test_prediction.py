@@ -4,7 +4,7 @@ import pytest
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
-from napari_unet.events import CellsDone, Finished, TileDone
+from napari_unet.events import BlockDone, CellsDone, Finished, TileDone
 from napari_unet.jobs import prediction
 from napari_unet.spec import CellSpec, TilingSpec
 from synthetic import classes, tissue
@@ -50,6 +50,18 @@ def test_only_the_wanted_planes_are_written(model):
     assert not out["classes"][0].any()
     assert out["classes"][1].all()
     assert out["cells"][1].max() > 3
+
+
+def test_what_was_done_before_is_left_out(model):
+    image = Image(IMAGE, "ZYX")
+    out, rest = arrays_for(model, image), arrays_for(model, image)
+    done = [Region(*e.ranges) for e in prediction(model, image, out) if isinstance(e, BlockDone)]
+    assert [b.z for b in done] == [(0, 1), (1, 2)]
+    events = list(prediction(model, image, rest, done=done[:1]))
+    assert [e.ranges for e in events if isinstance(e, BlockDone)] == [done[1].ranges]
+    for name, array in rest.items():
+        assert not array[..., 0, :, :].any()
+        np.testing.assert_array_equal(array[..., 1, :, :], out[name][..., 1, :, :])
 
 
 @pytest.mark.parametrize(

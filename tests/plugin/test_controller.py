@@ -231,7 +231,7 @@ def test_sentences_about_another_choice_do_not_stay(desk: Desk) -> None:
     desk.controller.selection.set_axes("ZYX")
     assert desk.said == PAINT
     desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec(in_channels=2))
-    desk.controller.segment(SegmentRequest(True, ("cells",)))
+    desk.controller.segment(SegmentRequest("slice", ("cells",)))
     assert "needs 2 channels" in desk.said
     desk.controller.selection.choose_image(desk.viewer.add_image(np.zeros((2, 40, 50)), name="other"))
     assert desk.said.startswith("'other' is chosen")
@@ -248,7 +248,7 @@ def test_preview_of_another_image_is_dropped(desk: Desk) -> None:
 
 def segment(desk: Desk, *, slice_only: bool = True, z: int = 0, value: int = 1) -> None:
     desk.engine.model = MODEL
-    desk.controller.segment(SegmentRequest(slice_only, ("boundaries", "cells")))
+    desk.controller.segment(SegmentRequest("slice" if slice_only else "stack", ("boundaries", "cells")))
     desk.controller.on_outputs((an_output("boundaries", (4, 40, 50)), an_output("cells", (4, 40, 50), "int32")))
     planes = [z] if slice_only else range(4)
     for plane in planes:
@@ -351,7 +351,7 @@ def test_a_whole_stack_never_overwrites(desk: Desk) -> None:
 
 def test_layers_removed_while_a_job_runs_do_no_harm(desk: Desk) -> None:
     desk.engine.model = MODEL
-    desk.controller.segment(SegmentRequest(False, ("boundaries",)))
+    desk.controller.segment(SegmentRequest("stack", ("boundaries",)))
     desk.viewer.layers.remove(desk.image)
     desk.controller.on_outputs((an_output("boundaries", (4, 40, 50)),))
     desk.viewer.layers.remove("boundaries")
@@ -362,7 +362,7 @@ def test_layers_removed_while_a_job_runs_do_no_harm(desk: Desk) -> None:
 
 def test_results_come_although_the_image_is_gone_or_renamed(desk: Desk) -> None:
     desk.engine.model = MODEL
-    desk.controller.segment(SegmentRequest(False, ("boundaries",)))
+    desk.controller.segment(SegmentRequest("stack", ("boundaries",)))
     desk.image.name = "new name"
     desk.viewer.layers.remove(desk.image)
     desk.controller.on_outputs((an_output("boundaries", (4, 40, 50)),))
@@ -371,7 +371,7 @@ def test_results_come_although_the_image_is_gone_or_renamed(desk: Desk) -> None:
 
 def test_wrong_number_of_channels(desk: Desk) -> None:
     desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec(in_channels=2))
-    desk.controller.segment(SegmentRequest(True, ("cells",)))
+    desk.controller.segment(SegmentRequest("slice", ("cells",)))
     assert desk.engine.count("predict") == 0
     assert "needs 2 channels, 'stack' has 1" in desk.said
 

@@ -532,6 +532,28 @@ def test_all_buttons_fit_on_a_small_screen(dock: UNetDock, viewer: napari.Viewer
             assert made.mapTo(dock, made.rect().topRight()).x() <= dock.width()
 
 
+@pytest.mark.parametrize("through", [False, True])
+def test_ranges_of_time_and_depth_fit_beside_each_other(
+    dock: UNetDock, viewer: napari.Viewer, qtbot: QtBot, through: bool
+) -> None:
+    viewer.window._qt_window.resize(1366, 768)
+    viewer.add_image(np.zeros((1200, 1300, 8, 8), np.uint8), name="movie")
+    dock.controller.selection.choose_image(viewer.layers["movie"])
+    scope = dock.segment.scope
+    (scope.rectangle_button if through else scope.stack_button).setChecked(True)
+    scope.through_box.setChecked(through)
+    qtbot.wait(100)
+    for made in (*dock.findChildren(QAbstractButton), *dock.segment.findChildren(QSpinBox)):
+        if made.isVisible():
+            assert made.mapTo(dock, made.rect().topRight()).x() <= dock.width()
+    for span in scope.spans.values():
+        text = span.last.fontMetrics().horizontalAdvance(span.last.text())
+        assert span.last.isVisible()
+        assert text <= span.last.lineEdit().width()
+    bottom = dock.model.save_button.mapTo(dock, dock.model.save_button.rect().bottomRight())
+    assert bottom.y() < dock.status.y()
+
+
 @pytest.mark.parametrize("recipe", ["unet2015", "vgg16-frozen", "unet", "vnet"])
 def test_advanced_fits_and_is_aligned(dock: UNetDock, viewer: napari.Viewer, qtbot: QtBot, recipe: str) -> None:
     """All rows unfolded: nothing beyond the dock's edge, no text cut off, widgets below one another."""

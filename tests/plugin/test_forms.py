@@ -343,7 +343,7 @@ def test_outputs(qtbot: QtBot) -> None:
     section = SegmentSection()
     qtbot.addWidget(section)
     assert section.outputs() == ("boundaries", "cells")
-    assert section.slice_only()
+    assert section.scope.scope() == "slice"
 
 
 def test_scores_that_are_not_there_are_said_so(qtbot: QtBot) -> None:
@@ -362,3 +362,50 @@ def test_the_plot_keeps_a_bounded_number_of_points(qtbot: QtBot) -> None:
     assert len(section.plot._points) <= 2600
     section.plot.clear_curves()
     assert section.plot._points == []
+
+
+def test_what_is_segmented(qtbot: QtBot) -> None:
+    section = SegmentSection()
+    qtbot.addWidget(section)
+    section.show()
+    scope = section.scope
+    spans = scope.spans
+    changes: list[None] = []
+    section.changed.connect(lambda: changes.append(None))
+    assert not scope.stack_button.isVisible()
+    scope.show_sizes(1, 1)
+    assert scope.slice_button.text() == "Whole image"
+    scope.show_sizes(1, 30)
+    scope.stack_button.setChecked(True)
+    assert changes
+    assert (spans["T"].isVisible(), spans["Z"].isVisible(), scope.draw_button.isVisible()) == (False, True, False)
+    assert section.request(TilingSpec()).z is None
+    spans["Z"].first.setValue(4)
+    spans["Z"].last.setValue(2)
+    assert section.request(TilingSpec()).z == (4, 5)
+    scope.show_sizes(1, 30)
+    assert section.request(TilingSpec()).z == (4, 5)
+    scope.show_sizes(6, 20)
+    assert (section.request(TilingSpec()).t, section.request(TilingSpec()).z) == (None, None)
+    assert spans["T"].isVisible()
+    scope.rectangle_button.setChecked(True)
+    assert (spans["Z"].isVisible(), scope.draw_button.isVisible()) == (False, True)
+    scope.through_box.setChecked(True)
+    assert spans["Z"].isVisible()
+    assert section.request(TilingSpec()).through
+    scope.stack_button.setChecked(True)
+    scope.show_sizes(1, 1)
+    assert section.request(TilingSpec()).scope == "slice"
+
+
+def test_the_halo_may_be_exact_measured_or_a_number(qtbot: QtBot) -> None:
+    section = AdvancedSection()
+    qtbot.addWidget(section)
+    halo = section.tiling.editor("halo")
+    found = []
+    for index in range(halo.count()):
+        halo.setCurrentIndex(index)
+        found.append(section.tiling.value().halo)
+    assert found[:3] == ["exact", "auto", 0]
+    section.tiling.setValue(TilingSpec(halo=40))
+    assert section.tiling.value().halo == 40

@@ -27,11 +27,11 @@ def test_results_on_disk_that_a_killed_napari_left_are_removed(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code = (
         "import os; from napari_unet.plugin.layers import Geometry; from napari_unet.plugin.results import Store;"
-        "Store(limit=1).array(Geometry('YX', (9, 9), {}), 'u1'); os._exit(9)"
+        "Store(1, 1).array(Geometry('YX', (9, 9), {}), 'u1'); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
     (left,) = tmp_path.iterdir()
-    array = Store(limit=1).array(PLACE, np.uint8)
+    array = Store(1, 1).array(PLACE, np.uint8)
     array[...] = 1
     (mine,) = tmp_path.iterdir()
     assert mine != left
@@ -39,8 +39,10 @@ def test_results_on_disk_that_a_killed_napari_left_are_removed(
 
 def test_small_results_are_in_memory_and_large_ones_on_disk() -> None:
     assert isinstance(Store().array(PLACE, np.uint8), np.ndarray)
-    array = Store(limit=100).array(PLACE, np.int32)
+    array = Store(100, 100).array(PLACE, np.int32)
     assert type(array).__module__.startswith("zarr")
+    assert isinstance(Store().array(Geometry("YX", (2**14, 2**14), {}), np.uint8), np.ndarray)
+    assert not isinstance(Store().array(Geometry("ZYX", (65, 1024, 1024), {}), np.uint8), np.ndarray)
     assert (array.shape, array.dtype, array.chunks) == ((3, 16, 20), np.int32, (1, 16, 20))
     assert not array[:].any()
 
@@ -53,7 +55,7 @@ def test_a_result_that_does_not_fit_on_the_disk_is_refused() -> None:
 
 def test_blocks_on_disk_are_shown() -> None:
     viewer = ViewerModel()
-    results = Results(viewer, PLACE, "ZYX", (CELL, BOUNDARY), Store(limit=100))
+    results = Results(viewer, PLACE, "ZYX", (CELL, BOUNDARY), Store(100, 100))
     results.allocate([Wanted("cells", "int32")])
     results.write("cells", (1, slice(0, 16), slice(0, 20)), np.full((16, 20), 70_000, np.int32))
     results.finish()
@@ -83,7 +85,7 @@ def test_layers_are_drawn_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch
     drawn = []
     monkeypatch.setattr(results, "refresh", lambda: drawn.append(now[0]) or setattr(results, "_refreshed", now[0]))
     for _ in range(100):
-        results.write("boundaries", (0, slice(0, 16), slice(0, 20)), np.ones((16, 20), np.uint8))
+        results.write("boundaries", (1, slice(0, 16), slice(0, 20)), np.ones((16, 20), np.uint8))
         now[0] += 0.05
     assert 9 <= len(drawn) <= 11
 

@@ -148,6 +148,9 @@ class Connection(EngineSignals):
                 self._worker_state(report.state)
             case m.JobReport():
                 self._finish(report)
+            case m.OutputsReport():
+                self.model = report.model or self.model  # listeners look at it
+                self.pass_on(report, array)
             case _:
                 self.pass_on(report, array)
 

@@ -214,10 +214,11 @@ class PreviewReport(Message):
 
 
 class OutputsReport(Message):
-    """What the prediction that starts now fills."""
+    """What the prediction that starts now fills, and with which model, which it may have loaded itself."""
 
     kind: Literal["outputs"] = "outputs"
     outputs: tuple[OutputInfo, ...]
+    model: ModelInfo | None = None
 
 
 class BlockReport(Message):

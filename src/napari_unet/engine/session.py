@@ -133,7 +133,7 @@ class Session:
         outputs = {i.output: RemoteOutput(self.channel.send, i) for i in infos}
         tiling = order.tiling.model_copy(update={"threads": order.tiling.threads or self.threads})
         prediction = self.jobs.prediction(model, image, outputs, tiling, order.cells, order.region, order.done)
-        self.channel.send(m.OutputsReport(outputs=infos))
+        self.channel.send(m.OutputsReport(outputs=infos, model=describe(model)))
         way: Way = "go"
         with _closing(prediction) as events:
             for event in events:

@@ -18,7 +18,7 @@ import torch
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.intensity import Normalisation
-from napari_unet.arrays.region import Region
+from napari_unet.arrays.region import Range, Region
 from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.jobs.model import Model
 from napari_unet.learn.pipeline import Behind, ahead
@@ -152,10 +152,10 @@ class _Progress:
             left = seconds / (self._tiles - self._before) * (self._total - self._tiles)
             return TileDone(self._tiles, self._total, seconds, left, (block.t[0], block.z[0]))
 
-    def block(self, number: int) -> BlockDone:
+    def block(self, number: int, ranges: tuple[Range, ...]) -> BlockDone:
         with self._lock:
             self._blocks += 1
-            return BlockDone(number, self._blocks, self._all_blocks)
+            return BlockDone(number, self._blocks, self._all_blocks, ranges)
 
     def cells(self, found: int) -> CellsDone:
         with self._lock:
@@ -196,7 +196,7 @@ class _Writer:
             arrays["cells"] = self._cells(parts["float"])
             self._events.append(self._progress.cells(int(arrays["cells"].max())))
         self._sink.write(number, block, arrays, source)
-        self._events.append(self._progress.block(number))
+        self._events.append(self._progress.block(number, block.ranges))
 
     def _cells(self, probabilities: npt.NDArray[np.float32]) -> Array:
         """Cells (Z, Y, X) of a slice or of a volume."""

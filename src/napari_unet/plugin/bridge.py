@@ -38,6 +38,8 @@ class Bridge(QObject):
         self._link(engine.died, controller.on_died)
         self._link(controller.fetch.progressed, controller.on_fetch_progress)
         self._link(controller.fetch.ended, controller.on_fetch_end)
+        self._link(controller.saving.progressed, controller.on_save_progress)
+        self._link(controller.saving.ended, controller.on_save_end)
 
     def _link(self, signal: SignalInstance, receiver: Callable[[Any], None]) -> None:
         def forward(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from napari.components import ViewerModel
@@ -9,22 +10,23 @@ from psygnal import Signal
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.colours import check_channels
-from napari_unet.arrays.region import Region
 from napari_unet.arrays.targets import derive_classes
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
 from napari_unet.errors import UserError
-from napari_unet.events import CellsDone, Event, Note, StepDone
+from napari_unet.events import Event, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
-from napari_unet.plugin.decide import Job, Kind, Known, Message, Shown, decide
+from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Kind, Known, Message, Shown, decide
 from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
 from napari_unet.plugin.going import GoingOn
-from napari_unet.plugin.layers import Geometry, labels_of
+from napari_unet.plugin.layers import labels_of
 from napari_unet.plugin.live import Later, LivePreview, at_once
 from napari_unet.plugin.notices import Notices
 from napari_unet.plugin.painter import Painter
-from napari_unet.plugin.requests import SegmentRequest, end_of_job
-from napari_unet.plugin.results import Results, Store, Wanted
+from napari_unet.plugin.requests import SegmentRequest, end_of_job, end_of_saving
+from napari_unet.plugin.results import Piece, Store
+from napari_unet.plugin.saving import SaveEnd, SaveProgress, Saving
+from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
 from napari_unet.spec import TargetSpec, TrainingSpec
 from napari_unet.storage.weights import Weights
@@ -64,6 +66,8 @@ class Controller:
     """A model was opened."""
     fetched = Signal(int, int)
     """Bytes of a download that have come, and all of them."""
+    saved = Signal(float)
+    """Part of the results that is written, 0 to 1."""
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Controller:
     ) -> None:
         self.viewer, self.engine = viewer, engine
         self.fetch = fetch or Fetch()
+        self.saving = Saving()
         self.checkpoints = checkpoints or Checkpoints()
         self.going = GoingOn(self.checkpoints)
         self.selection = Selection(viewer)
@@ -94,13 +99,12 @@ class Controller:
         self._training: tuple[Path, TrainingSpec] | None = None
         """Where the training at hand is saved, and what it was told."""
         self._ending = self._warned = self._told = False
-        self._store = store or Store()
-        self._results: Results | None = None
-        self._cells = 0
-        self._place: tuple[Image, Geometry] | None = None
-        self._reuse = False
+        self.segmenting = Segmenting(viewer, self.selection, engine, store)
+        self._wanted: SegmentRequest | None = None
+        """What Segment would do now."""
         self._image: Image | None = None
         self.selection.changed.connect(self._selection_changed)
+        self.segmenting.changed.connect(self.update)
         self.painter.said.connect(self.said.emit)
         self.notices = Notices(
             self.selection,
@@ -113,8 +117,10 @@ class Controller:
     def close(self) -> None:
         """End the engine and let go of the viewer."""
         self.fetch.cancel()
+        self.saving.cancel()
         self.engine.close()
         self.live.close()
+        self.segmenting.close()
         self.selection.close()
 
     # What is known and shown
@@ -139,6 +145,9 @@ class Controller:
             ending=self._ending,
             model=self.has_model,
             checkpoint=self.going.possible,
+            unfinished=self.job is None and self.segmenting.can_go_on(self._wanted),
+            results=bool(self.pieces()),
+            progress=self.segmenting.progress if self.job == "predict" else "",
         )
         self.shown.emit(decide(known))
 
@@ -167,7 +176,7 @@ class Controller:
                 self.weights_missing.emit(missing)
                 return
             if go_on and self.going.from_model:
-                self._check_channels(image)
+                self.segmenting.check_channels(image)
             start = self.going.start(spec, go_on=go_on)
             self.engine.train(
                 image,
@@ -183,8 +192,7 @@ class Controller:
             return
         self._training = start.autosave, spec
         self.live.bring_back()
-        if self._results is not None:
-            self._results.set_aside(keep=self.selection.labels_layer)
+        self.segmenting.set_aside(keep=self.selection.labels_layer)
         if not self.live.on:
             self.engine.clear_view()
         self._begin("train", go_on=start.resume)
@@ -230,38 +238,33 @@ class Controller:
         self._begin("fetch")
         self.say(f"Downloading {wanted.name}; the training starts when it is here. Stop ends the download.")
 
+    def pieces(self, *, selected: bool = False) -> list[Piece]:
+        """List the results of the last segmentation, or only the one that is selected in the layer list."""
+        results, active = self.segmenting.results, self.viewer.layers.selection.active
+        if results is None or (selected and active is None):
+            return []
+        return results.pieces(active if selected else None)
+
+    def save_results(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> None:
+        """Write results to files."""
+        self.saving.start(self.segmenting.describe(pieces, paths))
+        self._begin("export")
+
+    def want(self, request: SegmentRequest) -> None:
+        """Take note of what Segment would do now: it may go on with what was cancelled."""
+        self._wanted = request
+        self.update()
+
     def segment(self, request: SegmentRequest) -> None:
-        """Predict the visible slice or everything into layers."""
+        """Predict a part of the image, or all of it, into layers."""
         try:
-            image, geometry = self.selection.require()
-            self._check_channels(image)
-            self.engine.predict(
-                image,
-                request.outputs,
-                model=None if self.engine.model is not None else self._model_path,
-                tiling=request.tiling,
-                cells=request.cells,
-                region=self._slice_in_view(image) if request.slice_only else None,
-            )
+            path = None if self.engine.model is not None else self._model_path
+            going_on = self.segmenting.begin(request, path)
         except UserError as error:
             self.say(str(error), "error")
             return
-        self._place = image, geometry
-        self._reuse = request.slice_only or image.size("T") * image.size("Z") == 1
-        self._cells = 0
-        self._begin("predict")
-
-    def _slice_in_view(self, image: Image) -> Region:
-        t, z = self.live.plane
-        return Region.of(image, ((t, t + 1), (z, z + 1), None, None))
-
-    def _check_channels(self, image: Image) -> None:
-        model = self.engine.model
-        if model is not None and model.net.in_channels != image.size("C"):
-            raise UserError(
-                f"the model needs {words.count(model.net.in_channels, 'channel', 'channels')}, "
-                f"'{image.name}' has {image.size('C')}: choose another image or correct its axes"
-            )
+        self._begin("predict", go_on=going_on)
+        self.say(f"{self.segmenting.account} You can look at other slices meanwhile.")
 
     def pause_or_resume(self) -> None:
         """Pause the training, or let it go on."""
@@ -276,6 +279,10 @@ class Controller:
             self.fetch.cancel()
             self._end_fetch()
             self.say("The download was stopped; nothing of it is kept, and everything is as it was.")
+        elif self.job == "export":
+            self._ending = True
+            self.saving.cancel()
+            self.update()
         elif self.job is not None and not self._ending:
             self._ending = True
             self.engine.stop()
@@ -315,11 +322,13 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone):
             self.seconds_trained, self.steps_trained = event.seconds, event.step
-        if isinstance(event, CellsDone):
-            self._cells += event.cells
-            self.say(words.cells_found(self._cells, event.done, event.total))
+        if self.job == "predict":
+            self.segmenting.follow(event)
+            self.update()
         if isinstance(event, Note) and event.warning:
             self.say(event.text, "warning")
+        elif isinstance(event, Note) and self.job == "predict":
+            self.say(self.segmenting.account)
         self.happened.emit(event)
 
     def on_preview(self, preview: Preview) -> None:
@@ -328,28 +337,29 @@ class Controller:
 
     def on_outputs(self, outputs: tuple[OutputInfo, ...]) -> None:
         """Make the layers of the prediction that begins."""
-        if self._place is None or self.engine.model is None:
-            return
-        image, geometry = self._place
-        names = [o.output for o in outputs]
-        if not (self._reuse and self._results is not None and self._results.reusable(names, geometry)):
-            classes = self.engine.model.classes
-            if self._results is not None:
-                self._results.set_aside(keep=self.selection.labels_layer)
-            self._results = Results(self.viewer, geometry, image.result_axes, classes, self._store)
-        try:
-            self._results.allocate([Wanted(o.output, o.dtype) for o in outputs])
-        except UserError as error:
-            self._results = None
-            self.stop()
-            self.say(str(error), "error")
-        else:
+        if self.segmenting.allocate(outputs, keep=self.selection.labels_layer):
             self.live.set_aside()
+        else:
+            self.stop()
 
     def on_block(self, block: Block) -> None:
         """Write a part of the prediction into its layer."""
-        if self._results is not None:
-            self._results.write(block.output, block.index, block.array)
+        if not self.segmenting.write(block):
+            self.stop()
+
+    def on_save_progress(self, progress: SaveProgress) -> None:
+        """Show how much is written."""
+        if self.job == "export" and progress.run == self.saving.run:
+            self.saved.emit(progress.part)
+
+    def on_save_end(self, end: SaveEnd) -> None:
+        """Tell what was saved."""
+        if self.job != "export" or end.run != self.saving.run:
+            return
+        self.job = None
+        self.said.emit(end_of_saving(end))
+        self.ended.emit("export")
+        self.update()
 
     def on_fetch_progress(self, progress: Progress) -> None:
         """Show how far a download is."""
@@ -375,15 +385,17 @@ class Controller:
     def on_job_finished(self, result: JobResult) -> None:
         """Tell how the job has ended and get ready for the next."""
         self.job, self._ending, self._told = None, False, result.outcome == "died"
-        if result.job == "predict" and self._results is not None:
-            self._results.finish()
+        instead = self.segmenting.end(result) if result.job == "predict" else None
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
             self._keep_training()
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
         if result.job == "load" and result.outcome == "finished":
             self._take_opened(result)
-        self.said.emit(end_of_job(result, go_on=self.going.possible, cells=self._cells, model=self.engine.model))
+        if result.outcome in ("finished", "stopped", "died") and result.job in ("train", "load"):
+            self.segmenting.models += 1
+        usual = end_of_job(result, go_on=self.going.possible, cells=self.segmenting.cells, model=self.engine.model)
+        self.said.emit(instead or usual)
         self.ended.emit(result.job)
         self.update()
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
@@ -412,6 +424,6 @@ class Controller:
 
     def watch(self) -> None:
         """Tell the user when the engine is silent; to be called every few seconds."""
-        if self.job not in (None, "fetch") and self.engine.seconds_silent > SILENT and not self._warned:
+        if self.job not in (None, *NOT_OF_ENGINE) and self.engine.seconds_silent > SILENT and not self._warned:
             self._warned = True
             self.say(f"The engine has been silent for {SILENT:.0f} s. Wait, or press Stop.", "warning")

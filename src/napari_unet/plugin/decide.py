@@ -8,8 +8,10 @@ from typing import Literal
 from napari_unet.engine.client import EngineState
 
 Kind = Literal["info", "good", "warning", "error"]
-Job = Literal["train", "predict", "save", "load", "fetch"]
-"""What the engine does, or a download."""
+Job = Literal["train", "predict", "save", "load", "fetch", "export"]
+"""What the engine does, or a download, or writing results to files."""
+
+NOT_OF_ENGINE = ("fetch", "export")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Known:
         There is a model: trained, opened, or on disk after the engine died.
     checkpoint
         A training can be gone on with.
+    unfinished
+        Segment would go on with what was cancelled.
+    results
+        There are results to save.
+    progress
+        How far a segmentation is, in words.
     """
 
     image: bool = False
@@ -49,6 +57,9 @@ class Known:
     ending: bool = False
     model: bool = False
     checkpoint: bool = False
+    unfinished: bool = False
+    results: bool = False
+    progress: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,9 @@ class Shown:
     stop: bool
     stop_text: str
     segment: bool
+    segment_text: str
     cancel: bool
+    save_results: bool
     open: bool
     save: bool
     settings: bool
@@ -76,6 +89,7 @@ _ACTIVITY: dict[Job, str] = {
     "save": "Saving the model",
     "load": "Opening the model",
     "fetch": "Downloading",
+    "export": "Saving the results",
 }
 
 
@@ -102,7 +116,9 @@ def decide(known: Known) -> Shown:
         stop=known.job in ("train", "fetch") and not known.ending,
         stop_text="Stopping ..." if training and known.ending else "Stop",
         segment=idle and known.image and known.model,
-        cancel=known.job == "predict" and not known.ending,
+        segment_text="Go on" if known.unfinished and known.job != "predict" else "Segment",
+        cancel=known.job in ("predict", "export") and not known.ending,
+        save_results=idle and known.results,
         open=idle,
         save=idle and known.model,
         settings=idle,
@@ -113,8 +129,10 @@ def decide(known: Known) -> Shown:
 def _activity(known: Known) -> str:
     if known.job is None:
         return "The engine is starting ..." if known.engine == "starting" else ""
-    if known.engine in ("starting", "off") and known.job != "fetch":
+    if known.engine in ("starting", "off") and known.job not in NOT_OF_ENGINE:
         return "Waiting for the engine to start ..."
     if known.engine == "paused" and known.job == "train":
         return "Paused"
-    return "Stopping ..." if known.ending else _ACTIVITY[known.job]
+    if known.ending:
+        return "Stopping ..."
+    return known.progress or _ACTIVITY[known.job]

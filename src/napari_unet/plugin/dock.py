@@ -23,8 +23,10 @@ from napari_unet.plugin.decide import Kind, Shown
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
-from napari_unet.plugin.questions import ask_for_weights
+from napari_unet.plugin.questions import ask_for_results_file, ask_for_weights, ask_to_replace, ask_which
 from napari_unet.plugin.requests import Painting, SegmentRequest
+from napari_unet.plugin.saving import paths_for
+from napari_unet.plugin.scope import draw_rectangle
 from napari_unet.plugin.sections.advanced import AdvancedSection, ask_for_weights_file
 from napari_unet.plugin.sections.annotate import AnnotateSection
 from napari_unet.plugin.sections.base import scrolled
@@ -99,6 +101,7 @@ class UNetDock(QWidget):
         self._show_theme()
         self.model.show_folder(self.controller.checkpoints.folder, KEPT)
         self._show_selection()
+        self._want()
         self.status.show_message(hint(self.controller.selection, model=False))
         self.controller.painter.count()
         self.controller.update()
@@ -143,6 +146,11 @@ class UNetDock(QWidget):
         self.preview.opacity_changed.connect(c.live.layer.set_opacity)
         self.segment.segment.connect(self._segment)
         self.segment.cancel.connect(c.stop)
+        self.segment.save.connect(self._save_results)
+        self.segment.scope.draw.connect(self._draw_rectangle)
+        self.segment.changed.connect(self._want)
+        self.advanced.tiling.edited.connect(self._want)
+        self.advanced.machine.edited.connect(self._want)
         self.model.open_pressed.connect(self._open_model)
         self.model.save_pressed.connect(self._save_model)
         self.advanced.edited.connect(self._show_settings)
@@ -168,6 +176,7 @@ class UNetDock(QWidget):
         c.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
         c.fetched.connect(self.train.show_download)
+        c.saved.connect(self.segment.show_progress)
         c.painter.brush_changed.connect(self.annotate.show_brush)
         c.live.switched.connect(self.preview.show_on)
         self._viewer.events.theme.connect(self._show_theme)
@@ -237,14 +246,47 @@ class UNetDock(QWidget):
         if not outputs:
             self.controller.say("Choose at least one layer to make: boundaries, cells or probabilities.", "error")
             return
+        self.controller.segment(self._request())
+
+    def _request(self) -> SegmentRequest:
+        """Put together what is wanted of Segment."""
         tiling = self.advanced.tiling.value().model_copy(update={"device": self.advanced.machine.value().device})
-        self.controller.segment(
-            SegmentRequest(self.segment.slice_only(), outputs, self.segment.form.value(), tiling)
-        )
+        return self.segment.request(tiling)
+
+    def _want(self) -> None:
+        self.controller.want(self._request())
+
+    def _draw_rectangle(self) -> None:
+        geometry = self.controller.selection.geometry
+        if geometry is None:
+            self.controller.say(self.controller.selection.problem, "error")
+            return
+        layer = draw_rectangle(self._viewer, geometry)
+        layer.events.data.connect(self.controller.segmenting.changed.emit)
+        self.controller.say("Drag a rectangle over the image, then press Segment.")
+
+    def _save_results(self) -> None:
+        c = self.controller
+        pieces, selected = c.pieces(), c.pieces(selected=True)
+        if selected and len(pieces) > 1:
+            answer = ask_which(self, selected[0].layers[0].name, len(pieces))
+            if answer == "no":
+                return
+            pieces = selected if answer == "one" else pieces
+        names = [piece.output for piece in pieces]
+        image = c.segmenting.order.image.name if c.segmenting.order is not None else "image"
+        suggested = image if len(names) > 1 else f"{image}-{names[0]}"
+        asked = ask_for_results_file(self, names, f"{suggested}.ome.zarr")
+        if asked is None:
+            return
+        paths = paths_for(*asked, names)
+        there = [path for path in paths if path.exists()]
+        if not there or ask_to_replace(self, there):
+            c.save_results(pieces, paths)
 
     def _segment_slice(self) -> None:
         if self.segment.segment_button.isEnabled():
-            self.segment.choose_slice()
+            self.segment.scope.choose_slice()
             self._segment()
 
     def _train_or_stop(self) -> None:
@@ -338,7 +380,9 @@ class UNetDock(QWidget):
         self.train.stop_button.setEnabled(shown.stop)
         self.train.stop_button.setText(shown.stop_text)
         self.segment.segment_button.setEnabled(shown.segment)
+        self.segment.segment_button.setText(shown.segment_text)
         self.segment.cancel_button.setEnabled(shown.cancel)
+        self.segment.save_button.setEnabled(shown.save_results)
         self.model.open_button.setEnabled(shown.open)
         self.model.save_button.setEnabled(shown.save)
         self.advanced.setEnabled(shown.settings)
@@ -367,6 +411,8 @@ class UNetDock(QWidget):
     def _show_selection(self) -> None:
         selection = self.controller.selection
         image, labels = selection.image_layer, selection.labels_layer
+        if selection.image is not None:
+            self.segment.scope.show_sizes(selection.image.size("T"), selection.image.size("Z"))
         self.image.show_images([x.name for x in selection.images], image.name if image is not None else None)
         understood = words.describe(selection.image) if selection.image is not None else selection.problem
         self.image.show_axes(selection.axes, understood)
@@ -384,8 +430,9 @@ class UNetDock(QWidget):
             self.train.show_waiting("preparing ...")
         if job == "fetch":
             self.train.show_waiting("connecting ...")
-        if job == "predict":
+        if job in ("predict", "export"):
             self.segment.clear_progress()
+            self.segment.show_busy(True)
 
     def _show_event(self, event: Event) -> None:
         if isinstance(event, StepDone):
@@ -403,8 +450,9 @@ class UNetDock(QWidget):
     def _show_end(self, job: str) -> None:
         if job == "fetch" or (job == "train" and self.train.waiting):
             self.train.clear_bar()
-        if job == "predict":
+        if job in ("predict", "export"):
             self.segment.clear_progress()
+            self.segment.show_busy(False)
 
     def _show_theme(self) -> None:
         theme = get_theme(self._viewer.theme)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_unet.storage.weights import Weights
 
@@ -23,3 +25,41 @@ def ask_for_weights(parent: QWidget, missing: Weights) -> Literal["download", "f
     box.exec()
     pressed = box.clickedButton()
     return "download" if pressed is download else "file" if pressed is file else "no"
+
+
+ENDINGS = {"OME-Zarr (*.ome.zarr)": ".ome.zarr", "OME-TIFF (*.ome.tif)": ".ome.tif"}
+"""What a dialog offers, and the ending of file names."""
+
+
+def ask_which(parent: QWidget, name: str, number: int) -> Literal["one", "all", "no"]:
+    """Ask whether only the selected result is saved, or all of them."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Save results")
+    box.setText(f"Save all {number} results, or only the selected layer '{name}'?")
+    everything = box.addButton(f"All {number}", QMessageBox.ButtonRole.AcceptRole)
+    one = box.addButton(f"Only '{name}'", QMessageBox.ButtonRole.ActionRole)
+    box.setEscapeButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
+    box.setDefaultButton(everything)
+    box.exec()
+    pressed = box.clickedButton()
+    return "all" if pressed is everything else "one" if pressed is one else "no"
+
+
+def ask_for_results_file(parent: QWidget, names: Sequence[str], suggested: str) -> tuple[Path, str] | None:
+    """Ask for a file name; returns it and the ending that goes with the chosen format."""
+    path, chosen = QFileDialog.getSaveFileName(
+        parent,
+        f"Save {' and '.join(names)}" + (" (one file each)" if len(names) > 1 else ""),
+        suggested,
+        ";;".join(ENDINGS),
+        options=QFileDialog.Option.DontConfirmOverwrite,
+    )
+    return (Path(path), ENDINGS.get(chosen, ".ome.zarr")) if path else None
+
+
+def ask_to_replace(parent: QWidget, paths: Sequence[Path]) -> bool:
+    """Ask before files are replaced."""
+    names = ", ".join(path.name for path in paths)
+    question = f"{names} {'is' if len(paths) == 1 else 'are'} there already. Replace?"
+    return bool(QMessageBox.question(parent, "Save results", question) == QMessageBox.StandardButton.Yes)

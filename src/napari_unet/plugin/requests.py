@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from napari_unet.arrays.region import Range
 from napari_unet.engine.client import JobResult, ModelInfo
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.saving import SaveEnd
+from napari_unet.plugin.scope import Scope
 from napari_unet.plugin.words import count, learnt
 from napari_unet.spec import CellSpec, Output, TilingSpec
 
@@ -20,12 +23,17 @@ class Painting:
 
 @dataclass(frozen=True)
 class SegmentRequest:
-    """What to predict: everything or the slice in view, into which layers, and how."""
+    """What to predict, into which layers, and how."""
 
-    slice_only: bool
+    scope: Scope
     outputs: tuple[Output, ...]
     cells: CellSpec = field(default_factory=CellSpec)
     tiling: TilingSpec = field(default_factory=TilingSpec)
+    through: bool = False
+    """The rectangle goes through the stack."""
+    t: Range | None = None
+    z: Range | None = None
+    """Of the stack; None: everything."""
 
 
 _FINISHED = {
@@ -36,7 +44,7 @@ _FINISHED = {
 }
 _STOPPED = {
     "train": "Stopped. The model so far is kept; Go on trains it further.",
-    "predict": "Cancelled. What was finished is in the layers.",
+    "predict": "Cancelled. What was finished is in the layers; Go on (under Segment) makes the rest.",
     "save": "Stopped.",
     "load": "Stopped.",
 }
@@ -73,7 +81,16 @@ def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0, model: ModelIn
             "train": "Press Go on to continue from the last checkpoint."
             if go_on
             else "There is no checkpoint yet: press Train to begin again.",
-            "predict": "Finished parts are kept; press Segment to try again, perhaps with a smaller tile.",
+            "predict": "What was finished is in the layers: press Go on (under Segment) to make the rest.",
         }.get(result.job, "Try again.")
         return Message(f"{result.message} Your painting is untouched. {cure}", "error")
     return Message(result.message, "error")
+
+
+def end_of_saving(end: SaveEnd) -> Message:
+    """Tell what was saved and what was not."""
+    names = " and ".join(path.name for path in end.paths)
+    if not end.error:
+        return Message(f"Saved in {end.paths[0].parent.name}: {names}.", "good")
+    kept = f" {names} {'is' if len(end.paths) == 1 else 'are'} saved." if names else ""
+    return Message(f"{end.error}.{kept}", "error")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from napari_unet.arrays import spacing
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
 from napari_unet.engine.client import ModelInfo
+from napari_unet.events import TileDone
 from napari_unet.spec import DEFAULT_CLASSES, NetSpec, TargetSpec, TrainSpec, UNet3DSpec
 from napari_unet.spec.differences import Difference
 
@@ -245,13 +248,41 @@ def levels(net: NetSpec, image: Image | None) -> str:
     return text if known else f"{text}\n(the layer's scale does not tell the voxel size: taken as cubes)"
 
 
-def cells_found(cells: int, done: int, total: int) -> str:
-    """Say how many cells were found so far.
+def extent(region: Region) -> str:
+    """Say how large a part of an image is.
 
     Examples
     --------
-    >>> cells_found(31, 1, 1), cells_found(80, 3, 20)
-    ('31 cells found.', '80 cells found in 3 of 20 slices so far.')
+    >>> extent(Region((0, 1), (0, 30), (0, 64), (8, 48)))
+    '30 slices of 64 x 40 pixels'
     """
-    so_far = "" if done == total else f" in {done} of {total} slices so far"
-    return f"{count(cells, 'cell', 'cells')} found{so_far}."
+    t, z, y, x = region.shape
+    parts = [count(n, *_AXIS[a]) for a, n in (("T", t), ("Z", z)) if n > 1]
+    return " of ".join([*parts, f"{y} x {x} pixels"])
+
+
+def segmenting(event: TileDone, image: Image, cells: int) -> str:
+    """Say where a segmentation is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = Image(np.zeros((30, 64, 48)), "ZYX")
+    >>> segmenting(TileDone(37, 120, 60.0, 90.0, (0, 9)), image, 80)
+    'Segmenting z 9: tile 37 of 120, 80 cells so far'
+    """
+    at = dict(zip("TZ", event.plane or (), strict=False))
+    places = [f" {a.lower()} {n}" for a, n in at.items() if image.size(a) > 1]
+    found = f", {count(cells, 'cell', 'cells')} so far" if cells else ""
+    return f"Segmenting{','.join(places)}: tile {event.done:,} of {event.total:,}{found}"
+
+
+def remaining(part: float, seconds: float) -> str:
+    """Say how much is done and how long the rest takes.
+
+    Examples
+    --------
+    >>> remaining(0.371, 75)
+    '37% · 1 min 15 s left'
+    """
+    return f"{math.floor(part * 100)}% · {duration(seconds)} left"

@@ -218,6 +218,7 @@ _MACHINE_ROWS = (
     ),
     Row("seed", "Seed", "The same seed draws the same patches.", whole(0, 2**31 - 1)),
 )
+_HALOS = (0, 16, 32, 48, 64, 96, 128)
 _TILING_ROWS = (
     Row(
         "tile",
@@ -228,8 +229,9 @@ _TILING_ROWS = (
     Row(
         "halo",
         "Halo",
-        "Margin computed around each tile. Exact: no seams. Faster: smaller margins.",
-        one_of(("exact", "auto"), ("exact", "faster")),
+        "Margin computed around each tile when segmenting. Exact: as if there were no tiles. Auto: the smallest\n"
+        "margin that this image and model need, which is measured first. A number of pixels: as you like.",
+        one_of(("exact", "auto", *_HALOS), ("exact", "auto (measured)", *(f"{n} pixels" for n in _HALOS))),
     ),
 )
 

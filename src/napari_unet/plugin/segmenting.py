@@ -1,0 +1,288 @@
+"""A segmentation: begun, written into layers, cancelled, gone on with; no Qt here."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+from psygnal import Signal
+
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
+from napari_unet.engine.client import Block, Engine, JobResult, OutputInfo
+from napari_unet.errors import UserError
+from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
+from napari_unet.plugin import words
+from napari_unet.plugin.decide import Message
+from napari_unet.plugin.layers import Geometry
+from napari_unet.plugin.requests import SegmentRequest
+from napari_unet.plugin.results import Piece, Results, Store, Wanted
+from napari_unet.plugin.saving import Saved, describe
+from napari_unet.plugin.scope import find_region
+from napari_unet.plugin.selection import Selection
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything that rules what the blocks of a segmentation hold."""
+
+    image: Image
+    geometry: Geometry
+    region: Region
+    request: SegmentRequest
+    model: int
+
+    def equals(self, other: Order) -> bool:
+        """Whether the blocks of one can be used for the other."""
+        return self.image.data is other.image.data and self._facts == other._facts
+
+    @property
+    def _facts(self) -> tuple[object, ...]:
+        request = self.request
+        settings = request.outputs, request.cells, request.tiling
+        return self.image.axes, self.image.spacing, self.geometry, self.region, settings, self.model
+
+
+class Segmenting:
+    """Orders segmentations of the engine and writes what comes into layers.
+
+    Parameters
+    ----------
+    viewer, selection, engine
+        Where the layers go, what is segmented, and by whom.
+    store
+        Makes the arrays of results.
+    """
+
+    changed = Signal()
+    """It may be gone on with, or not any more."""
+
+    def __init__(
+        self, viewer: ViewerModel, selection: Selection, engine: Engine, store: Store | None = None
+    ) -> None:
+        self._viewer, self._selection, self._engine = viewer, selection, engine
+        self._store = store or Store()
+        self.models = 0
+        """Counts the models that the engine has had: another number, another model."""
+        self.results: Results | None = None
+        self.order: Order | None = None
+        """Of the last segmentation."""
+        self.cells = 0
+        """Cells found so far."""
+        self.progress = ""
+        """How far the segmentation at hand is, in words."""
+        self._going_on = self._complete = self._begun = False
+        """Going on with the one before; all is done; there are layers for it."""
+        self._done: list[Region] = []
+        self._cells_done = 0
+        """Cells of the blocks that are done."""
+        self._notes: list[str] = []
+        self._problem = ""
+        """Why nothing can be written any more, in words."""
+        viewer.dims.events.point.connect(self._moved)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._viewer.dims.events.point.disconnect(self._moved)
+
+    def _moved(self) -> None:
+        if self.order is not None and not self._complete:
+            self.changed.emit()
+
+    def region(self, request: SegmentRequest) -> tuple[Image, Geometry, Region]:
+        """Tell what a request means for the layers as they are now; raise `UserError` if nothing."""
+        image, geometry = self._selection.require()
+        return image, geometry, self._region(request, image)
+
+    def _region(self, request: SegmentRequest, image: Image) -> Region:
+        layer = self._selection.image_layer
+        assert layer is not None
+        ranges = (request.t, request.z)
+        return find_region(self._viewer, layer, image, request.scope, through=request.through, ranges=ranges)
+
+    def can_go_on(self, request: SegmentRequest | None) -> bool:
+        """Whether a request would go on with what was cancelled: nothing has changed since."""
+        if request is None or self._complete or not self._begun or self.order is None or self.results is None:
+            return False
+        image, geometry = self._selection.image, self._selection.geometry
+        if image is None or geometry is None or not self.results.untouched:
+            return False
+        try:
+            region = self._region(request, image)
+        except UserError:
+            return False
+        return self.order.equals(Order(image, geometry, region, request, self.models))
+
+    def begin(self, request: SegmentRequest, model: Path | None) -> bool:
+        """Order a segmentation.
+
+        Parameters
+        ----------
+        request
+            What.
+        model
+            Model file for the engine to read first.
+
+        Returns
+        -------
+        bool
+            Whether it goes on with the last one.
+
+        Raises
+        ------
+        UserError
+            If it cannot be done.
+        """
+        image, geometry, region = self.region(request)
+        self.check_channels(image)
+        going_on = self.can_go_on(request)
+        self._engine.predict(
+            image,
+            request.outputs,
+            model=model,
+            tiling=request.tiling,
+            cells=request.cells,
+            region=region,
+            done=self._done if going_on else (),
+        )
+        if not going_on:
+            self.order = Order(image, geometry, region, request, self.models)
+            self._done, self._cells_done, self._begun = [], 0, False
+        self._going_on, self._complete, self._problem = going_on, False, ""
+        self.cells, self.progress, self._notes = self._cells_done, "", []
+        return going_on
+
+    def check_channels(self, image: Image) -> None:
+        """Raise `UserError` unless an image has the channels that the model needs."""
+        model = self._engine.model
+        if model is not None and model.net.in_channels != image.size("C"):
+            raise UserError(
+                f"the model needs {words.count(model.net.in_channels, 'channel', 'channels')}, "
+                f"'{image.name}' has {image.size('C')}: choose another image or correct its axes"
+            )
+
+    def allocate(self, outputs: tuple[OutputInfo, ...], keep: Layer | None) -> bool:
+        """Make the layers of the segmentation that begins, or take those of the one before.
+
+        Parameters
+        ----------
+        outputs
+            What will come.
+        keep
+            A layer that stays visible when earlier results are hidden.
+
+        Returns
+        -------
+        bool
+            False if there is no room for them: the reason comes with `end`.
+        """
+        order, model = self.order, self._engine.model
+        if order is None or model is None:
+            return False
+        one_slice = order.region.shape[0] * order.region.shape[1] == 1
+        names = [o.output for o in outputs]
+        before = self.results if one_slice else None
+        again = before is not None and before.reusable(names, order.geometry, order.region)
+        if not (self._going_on or again):
+            self.set_aside(keep)
+            self.results = Results(
+                self._viewer, order.geometry, order.image.result_axes, model.classes, self._store
+            )
+            self.results.touched.connect(self.changed.emit)
+        assert self.results is not None
+        try:
+            self.results.allocate([Wanted(o.output, o.dtype) for o in outputs], order.region)
+        except (UserError, OSError) as error:
+            self.results, self._problem = None, str(error)
+            return False
+        self._begun = True
+        return True
+
+    def write(self, block: Block) -> bool:
+        """Write a block into its layer; False if it cannot be written: the reason comes with `end`."""
+        if self.results is None or self._problem:
+            return True
+        try:
+            self.results.write(block.output, block.index, block.array)
+        except OSError as error:
+            reason = "its disk is full" if error.errno in FULL else str(error)
+            self._problem = (
+                f"The results cannot be written to {self._store.place} ({reason}): make room there, "
+                "then press Go on (under Segment). What is finished is kept."
+            )
+            return False
+        return True
+
+    def follow(self, event: Event) -> None:
+        """Note what the job reports."""
+        if isinstance(event, TileDone) and self.order is not None:
+            self.progress = words.segmenting(event, self.order.image, self.cells)
+        if isinstance(event, Note) and not event.warning:
+            self._notes.append(event.text)
+        if isinstance(event, CellsDone):
+            self.cells += event.cells
+        if isinstance(event, BlockDone) and event.ranges and not self._problem:
+            t, z, y, x = event.ranges
+            self._done.append(Region(t, z, y, x))
+            self._cells_done = self.cells
+        if self.results is not None:
+            self.results.refresh_if_due()
+
+    def end(self, result: JobResult) -> Message | None:
+        """Close a segmentation; returns what has to be said instead of the usual."""
+        self._complete = result.outcome == "finished" and not self._problem
+        self.progress = ""
+        if self.results is not None:
+            self.results.finish()
+        if self._problem:
+            return Message(self._problem, "error")
+        if self._complete and self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
+            found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. " if self.cells else "Segmented. "
+            return Message(f"{found}{_sentence(self._notes[-1])}", "good")
+        return None
+
+    @property
+    def account(self) -> str:
+        """What is being done, and what the job has noted about it."""
+        if self.order is None:
+            return ""
+        begun = f"{'Going on with' if self._going_on else 'Segmenting'} {words.extent(self.order.region)}"
+        return " ".join(_sentence(text) for text in (begun, *self._notes))
+
+    def describe(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> list[Saved]:
+        """Tell how results are saved, and what they were made of."""
+        order, results = self.order, self.results
+        assert order is not None
+        assert results is not None
+        model = self._engine.model
+        creator: dict[str, Any] = {
+            "program": "napari-unet-live",
+            "version": version("napari-unet-live"),
+            "image": order.image.name,
+            "region": {a: list(r) for a, r in zip("TZYX", order.region.ranges, strict=True)},
+            "complete": self._complete,
+            "edited by hand": results.edited,
+            "cells": order.request.cells.model_dump(mode="json"),
+            "tiling": order.request.tiling.model_dump(mode="json"),
+            "classes": [c.name for c in results.classes],
+            "model": None if model is None else dict(model.description),
+        }
+        axes = order.geometry.axes
+        return [describe(piece, path, axes, creator) for piece, path in zip(pieces, paths, strict=True)]
+
+    def set_aside(self, keep: Layer | None) -> None:
+        """Hide the results until they are filled again."""
+        if self.results is not None:
+            self.results.set_aside(keep=keep)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
