@@ -61,6 +61,15 @@ class BlockDone:
 
 
 @dataclass(frozen=True)
+class Preparing:
+    """A part of a prediction beside its tiles: ``what`` in words, ``done`` of ``total``."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class CellsDone:
     """One plane or volume was turned into cells."""
 
@@ -78,4 +87,4 @@ class Finished:
     seconds: float = 0.0
 
 
-Event = Note | StepDone | CheckDone | TileDone | BlockDone | CellsDone | Finished
+Event = Note | StepDone | CheckDone | TileDone | BlockDone | Preparing | CellsDone | Finished

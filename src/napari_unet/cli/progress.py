@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from napari_unet.events import BlockDone, CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
+from napari_unet.events import (
+    BlockDone,
+    CellsDone,
+    CheckDone,
+    Event,
+    Finished,
+    Note,
+    Preparing,
+    StepDone,
+    TileDone,
+)
 
 INTERVAL = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -114,6 +124,8 @@ def progress_of(event: Event) -> tuple[float | None, str]:
             return event.done / max(event.total, 1), done
         case BlockDone():
             return event.done / max(event.total, 1), f"block {event.done} of {event.total} written"
+        case Preparing():
+            return event.done / max(event.total, 1), event.what
         case CellsDone():
             return event.done / max(event.total, 1), f"{event.cells} cells in the last one"
         case CheckDone():

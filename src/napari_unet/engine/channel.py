@@ -114,6 +114,8 @@ class Channel:
         """Whether a job is in progress, so that `Shutdown` has to wait for it."""
         self.interruptible = False
         """Whether reads raise `StoppedWhileReadingError` when the user stops the job."""
+        self.stopping = False
+        """Whether the job at hand has been told to stop, so that reads of its other threads give up, too."""
 
     def start(self) -> None:
         """Start to listen and to give heartbeats."""
@@ -156,7 +158,7 @@ class Channel:
         return waiting.array
 
     def _give_up_if_stopped(self) -> None:
-        if self.interruptible and self.inbox.told_to_stop():
+        if self.interruptible and (self.stopping or self.inbox.told_to_stop()):
             raise StoppedWhileReadingError
 
     def _listen(self) -> None:

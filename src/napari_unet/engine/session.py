@@ -86,6 +86,7 @@ class Session:
     def _job(self, job: m.Job, state: m.WorkerState, work: Any) -> None:
         """Run a job; whatever it raises becomes its report, and the worker lives on."""
         self.channel.at_work = self.channel.interruptible = True
+        self.channel.stopping = False
         self._throttle, self._clock = Throttle(), PreviewClock()
         self.channel.send(m.StateReport(state=state))
         try:
@@ -97,7 +98,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the window shows it; the worker must survive
             trace = "".join(traceback.format_exception(error))
             report = self._report(job, "failed", message=_one_line(error), traceback=trace)
-        self.channel.at_work = self.channel.interruptible = False
+        self.channel.at_work = self.channel.interruptible = self.channel.stopping = False
         self.channel.send(report)
         if job in ("train", "load") and self.channel.inbox.empty:
             self._preview_idle()
@@ -171,9 +172,11 @@ class Session:
             order = self.channel.inbox.take()
             match order:
                 case m.Stop():
+                    self.channel.stopping = True
                     return "stop"
                 case m.Shutdown():
                     self.channel.inbox.put(order)  # for the main loop, once the job has been wound up
+                    self.channel.stopping = True
                     return "leave"
                 case m.Pause() if not paused:
                     paused = "training" if training else "predicting"

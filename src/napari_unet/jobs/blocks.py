@@ -6,7 +6,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -62,7 +63,7 @@ class Work:
             if output == "classes" or output == "boundaries":
                 names[output] = output
             else:
-                names[output] = "byte" if dtype == np.uint8 else "float"
+                names[output] = "byte" if output == "probabilities" and dtype == np.uint8 else "float"
         return names
 
 
@@ -108,7 +109,7 @@ def run_blocks(
 
 def _run(
     work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: _Progress
-) -> Iterator[Event]:
+) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
     predictor = Predictor(
         work.model.prepared(device),
@@ -213,6 +214,8 @@ class ArraySink:
 
     def __init__(self, work: Work, arrays: Mapping[Output, Any], *, of_region: bool) -> None:
         self._work, self._arrays, self._of_region = work, arrays, of_region
+        # Blocks need not begin where chunks do, and what writes a part of a chunk reads it first.
+        self._one_at_a_time = threading.Lock()
 
     def write(self, number: int, block: Region, arrays: Arrays, source: str) -> None:
         """Write a block into every array."""
@@ -222,7 +225,8 @@ class ArraySink:
         for output, values in arrays.items():
             lead = (slice(None),) if output == "probabilities" else ()
             flat = values if "Z" in image.axes else values[..., 0, :, :]
-            self._arrays[output][(*lead, *index)] = flat
+            with self._one_at_a_time:
+                self._arrays[output][(*lead, *index)] = flat
 
 
 class _Shared:
@@ -239,20 +243,22 @@ class _Shared:
             return next(self._numbers)
 
 
-def _merged(streams: Sequence[Iterator[Event]]) -> Iterator[Event]:
+def _merged(streams: Sequence[Generator[Event]]) -> Iterator[Event]:
     """Run several streams of events in threads of their own and give their events as they come."""
     arrived: queue.Queue[Event | BaseException | None] = queue.Queue(2 * len(streams))
     stop = threading.Event()
 
-    def follow(stream: Iterator[Event]) -> None:
+    def follow(stream: Generator[Event]) -> None:
+        failure: BaseException | None = None
         try:
-            for event in stream:
-                arrived.put(event)
-                if stop.is_set():
-                    break
-            arrived.put(None)
+            with closing(stream):
+                for event in stream:
+                    arrived.put(event)
+                    if stop.is_set():
+                        break
         except BaseException as error:  # noqa: BLE001 - raised where the events are taken
-            arrived.put(error)
+            failure = error
+        arrived.put(failure)
 
     threads = [threading.Thread(target=follow, args=(s,), daemon=True) for s in streams]
     for thread in threads:

@@ -19,7 +19,7 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.arrays.tiles import Fit
 from napari_unet.errors import UserError
-from napari_unet.events import Event, Finished, Note
+from napari_unet.events import Event, Finished, Note, Preparing
 from napari_unet.jobs.blocks import Arrays, Work, run_blocks
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import check_outputs, plan_work
@@ -34,6 +34,7 @@ from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
 from napari_unet.storage.reordered import Reordered
 from napari_unet.storage.unfinished import Unfinished, explain_full_disk, folder_of, replace_folder
+from napari_unet.storage.write import check_output
 
 MODEL = "model.safetensors"
 FORMAT = 1
@@ -85,14 +86,35 @@ def predict_file(
     UserError
         If the image does not fit the model, or the target cannot be written. Raised at once.
     """
+    check_output(request.target)
+    _check_apart(request)
     image = open_image(request.image, request.axes)
     region = Region.of(image, request.part)
     dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
     check_outputs(model, image, dtypes, request.cells, region)
     make_plan(image, model.spec.net, request.tiling, region, planes=request.output == "cells")  # raises at once
-    size = budget.nbytes(model.output_shape(image, request.output, region), dtypes[request.output])
-    budget.check_disk(request.target.parent, size * 4 // 3, str(request.target))
+    _check_room(request, budget.nbytes(model.output_shape(image, request.output, region), dtypes[request.output]))
     return _run(model, image, request, region, shard, scheduler)
+
+
+def _check_apart(request: Request) -> None:
+    """Raise `UserError` if the target is the image, or one lies in the other."""
+    source, target = request.image.resolve(), request.target.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        raise UserError(
+            f"{request.target} is or holds the image, or lies in it; choose another place for the output"
+        )
+
+
+def _check_room(request: Request, size: int) -> None:
+    """Raise `UserError` if the disk has no room for what is missing: the array, and its levels or the TIFF."""
+    needed = size * 4 // 3 if _is_zarr(request.target) else 2 * size
+    there = sum(p.stat().st_size for p in folder_of(request.target).rglob("*") if p.is_file())
+    budget.check_disk(request.target.parent, max(0, needed - there), str(request.target))
+
+
+def _is_zarr(target: Path) -> bool:
+    return SUFFIXES[suffix_of(target)] == "zarr"
 
 
 def _run(
@@ -103,27 +125,42 @@ def _run(
     try:
         yield from _prepare(model, image, request, region)
         unfinished, work = Unfinished(folder), open_work(folder)
-        done = yield from _checked(unfinished, work)
-        numbers = [n for n in range(len(work.plan)) if n not in done]
-        if shard is not None:
-            numbers = [n for n in numbers if n % shard[1] == shard[0] - 1]
-        if scheduler is None:
-            yield from run_numbers(folder, numbers, request.tiling, done)
-        else:
-            from napari_unet.jobs.cluster import run_on_cluster
-
-            yield from run_on_cluster(scheduler, folder, numbers, len(done))
-        missing = len(work.plan) - len(unfinished.done())
+        with unfinished.at_work():
+            done = yield from _checked(unfinished, work)
+            numbers = [n for n in range(len(work.plan)) if n not in done]
+            if shard is not None:
+                numbers = [n for n in numbers if n % shard[1] == shard[0] - 1]
+            yield from _compute(folder, numbers, request.tiling, done, scheduler)
+        missing = len(work.plan) - len(unfinished.done()) if folder.exists() else 0
         if missing:
             yield Note(f"this part is done; {missing} of {len(work.plan)} blocks are still missing")
             return
-        yield from _finish(unfinished, work, request)
+        with unfinished.finishing() as mine:
+            if not mine:
+                yield Note("another process is making the file of the blocks, or has made it")
+                return
+            yield from _finish(unfinished, work, request)
+        unfinished.remove()
     except OSError as error:
         full = explain_full_disk(error, folder, request.target)
         if full is None:
             raise
         raise full from error
+    finally:
+        _work.cache_clear()
     yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
+
+
+def _compute(
+    folder: Path, numbers: Sequence[int], tiling: TilingSpec, done: Collection[int], scheduler: str | None
+) -> Iterator[Event]:
+    """Compute the missing blocks, here or on a cluster."""
+    if scheduler is None:
+        yield from run_numbers(folder, numbers, tiling, done)
+        return
+    from napari_unet.jobs.cluster import run_on_cluster
+
+    yield from run_on_cluster(scheduler, folder, numbers, len(done), tiling)
 
 
 def run_numbers(
@@ -143,11 +180,18 @@ def _prepare(model: Model, image: FileImage, request: Request, region: Region) -
     wanted = _request_facts(model, image, request, region)
     folder = folder_of(request.target)
     if folder.exists():
-        changed = _changes(Unfinished(folder), wanted)
+        earlier = Unfinished(folder)
+        changed = _changes(earlier, wanted)
         if not changed:
+            _follow_image(earlier, request.image)
             return
+        if earlier.others_at_work():
+            raise UserError(
+                f"another process is writing {request.target} with another {' and '.join(changed)}; wait until it "
+                "has ended, stop it, or choose another output"
+            )
         yield Note(f"what was begun earlier cannot be used: another {' and '.join(changed)}; starting anew")
-        Unfinished(folder).remove()
+        earlier.remove()
     device = choose_devices(request.tiling.device)[0][0]
     dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
     work, halo = plan_work(model, image, dtypes, request.tiling, request.cells, region, device)
@@ -170,11 +214,19 @@ def _prepare(model: Model, image: FileImage, request: Request, region: Region) -
     Unfinished.create(request.target, facts, fill)
 
 
+def _follow_image(unfinished: Unfinished, path: Path) -> None:
+    """Note where the image lies now; its blocks are compared with those of the earlier run anyway."""
+    facts = unfinished.facts
+    if facts["image"]["path"] != str(path.absolute()):
+        facts["image"]["path"] = str(path.absolute())
+        unfinished.rewrite(facts)
+
+
 def _request_facts(model: Model, image: Image, request: Request, region: Region) -> dict[str, Any]:
     """Return what must be equal for blocks of an earlier run to be used: a fingerprint of the work, by names."""
     sample = digest(intensity.sample(image)).hex()
     facts = {
-        "model": modelfile.fingerprint(model.trained.network.state_dict()),
+        "model": [modelfile.fingerprint(model.trained.network.state_dict()), model.spec.model_dump(mode="json")],
         "image": [list(image.data.shape), str(image.data.dtype), image.axes, image.spacing, sample],
         "output": [request.output, request.cells.model_dump(mode="json")],
         "part of the image": region.ranges,
@@ -204,7 +256,7 @@ def _new_array(path: Path, work: Work, request: Request, image: FileImage, facts
 
     axes, shape, chunks = _layout(work, request.output)
     dtype = work.outputs[request.output]
-    if SUFFIXES[suffix_of(request.target)] != "zarr":
+    if not _is_zarr(request.target):
         zarr.create_array(path, shape=shape, dtype=dtype, chunks=chunks, fill_value=0)
         return
     stored = ome_zarr.ordered(axes)
@@ -237,11 +289,13 @@ def _layout(work: Work, output: Output) -> tuple[str, tuple[int, ...], tuple[int
 
 def open_work(folder: Path) -> Work:
     """Read what rules an unfinished result; the same again costs nothing."""
-    return _work(folder, json.dumps(Unfinished(folder).facts))
+    facts = Unfinished(folder).facts
+    image = Path(facts["image"]["path"])
+    return _work(folder, json.dumps(facts), image.stat().st_mtime_ns if image.exists() else 0)
 
 
-@lru_cache(maxsize=4)
-def _work(folder: Path, text: str) -> Work:
+@lru_cache(maxsize=1)
+def _work(folder: Path, text: str, _modified: int) -> Work:
     facts = json.loads(text)
     image = open_image(Path(facts["image"]["path"]), facts["image"]["axes"])
     output, cells = facts["request"]["output"]
@@ -269,6 +323,7 @@ class StoredSink:
 
     def __init__(self, unfinished: Unfinished, work: Work) -> None:
         self._unfinished, self._work = unfinished, work
+        self._identity: str = unfinished.facts["id"]
         (self._output,) = work.outputs
         self._array = open_array(unfinished, work)
 
@@ -277,6 +332,7 @@ class StoredSink:
         values = arrays[self._output]
         if "Z" not in self._work.image.axes:
             values = values[..., 0, :, :]
+        self._unfinished.check(self._identity)
         self._array[self._index(block)] = values
         self._unfinished.mark(number, {"source": source, "result": digest(values).hex()})
 
@@ -314,7 +370,8 @@ def _checked(unfinished: Unfinished, work: Work) -> Generator[Event, None, set[i
     yield Note(f"going on: {len(marks)} of {len(work.plan)} blocks were finished before; checking them")
     sink = StoredSink(unfinished, work)
     good: set[int] = set()
-    for number, mark in marks.items():
+    for looked, (number, mark) in enumerate(marks.items(), start=1):
+        yield Preparing("checking finished blocks", looked, len(marks))
         block = work.plan.block_at(number)
         if mark == {"source": digest_of_source(work.image, work.plan, number), "result": sink.digest(block)}:
             good.add(number)
@@ -327,11 +384,11 @@ def _checked(unfinished: Unfinished, work: Work) -> Generator[Event, None, set[i
 
 def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Event]:
     """Make the target of the complete array."""
-    if SUFFIXES[suffix_of(request.target)] == "zarr":
+    if _is_zarr(request.target):
         from napari_unet.storage import layout, pyramid
 
-        yield Note("adding smaller levels for viewers")
-        pyramid.add_levels(layout.image_group(unfinished.image))
+        for done, total in pyramid.adding_levels(layout.image_group(unfinished.image)):
+            yield Preparing("adding smaller levels for viewers", done, total)
         replace_folder(unfinished.image, request.target)
     else:
         from napari_unet.storage.export import export_tiff
@@ -348,4 +405,3 @@ def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Ev
             classes=[c.name for c in work.model.classes] if request.output == "probabilities" else (),
             origin=[n * s for n, s in zip(starts, image.spacing, strict=True)],
         )
-    unfinished.remove()

@@ -63,8 +63,8 @@ def find_halo(predictor: Predictor, image: Image, normalisation: Normalisation, 
         worst = 0.0
         for place, expected in zip(places, whole, strict=True):
             found = _at(predictor, image, normalisation, plan, place, fits)
-            worst = max(worst, float(np.abs(found - expected).max()))
-            if worst >= TOLERANCE:
+            worst = float(np.maximum(worst, np.abs(found - expected).max()))  # NaN stays
+            if not worst < TOLERANCE:
                 break
         else:
             z, y, x = (f.halo for f in fits)

@@ -90,7 +90,7 @@ class Plan:
         """Lengths of the chunks of an output, along Z, Y, X: a block consists of whole ones."""
         z, y, x = self.block
         thick = math.gcd(z, CHUNK_Z) if z < self.region.shape[1] else min(z, CHUNK_Z)
-        return thick if self.ndim == 3 else 1, _part(y), _part(x)
+        return thick if self.ndim == 3 else 1, -(-y // _parts(y)), -(-x // _parts(x))
 
     @property
     def computed(self) -> int:
@@ -102,18 +102,21 @@ class Plan:
         return (self.block_at(n) for n in range(len(self) // self.counts[0]))
 
 
-def _part(length: int) -> int:
-    """Largest chunk that cuts a block into parts that are nearly equal and not longer than `CHUNK`.
+def _parts(length: int) -> int:
+    """Count the chunks, not longer than `CHUNK`, that a block consists of."""
+    return -(-length // CHUNK)
+
+
+def _of_whole_chunks(core: int, extent: int, stride: int) -> int:
+    """Shorten a block, unless it is the only one along its axis, so that equal chunks make it up.
 
     Examples
     --------
-    >>> _part(928), _part(4096), _part(1500)
-    (928, 1024, 750)
+    >>> _of_whole_chunks(928, 4096, 8), _of_whole_chunks(3082, 43125, 2), _of_whole_chunks(1500, 1500, 8)
+    (928, 3080, 1500)
     """
-    for count in range(-(-length // CHUNK), length + 1):
-        if length % count == 0 or count > 2 * -(-length // CHUNK):
-            return -(-length // count)
-    return length
+    step = _parts(core) * stride
+    return core if core >= extent else max(step, core // step * step)
 
 
 def make_plan(
@@ -163,22 +166,34 @@ def make_plan(
     axes = geometry_of(net).axes
     fits = [_fit(axis, tiling, None if halo is None else halo[a - net.ndim]) for a, axis in enumerate(axes)]
     within, shape = region.ranges[-net.ndim :], size[-net.ndim :]
-    budget = budget or ENOUGH[net.ndim]
-    cores = tiles.choose_blocks(
-        within, shape, fits, budget, largest=tiling.tile, multiples=None if planes else chunks[-net.ndim :]
-    )
+    budget = ENOUGH[net.ndim] if budget is None else budget
+    cores = tiles.choose_blocks(within, shape, fits, budget, largest=tiling.tile)
+    given = chunks[-net.ndim :]
+    if not planes and max(given) > 1:
+        aligned = tiles.choose_blocks(within, shape, fits, budget, largest=tiling.tile, multiples=given)
+        if math.prod(_longest(within, shape, fits, aligned, tiling.tile)) <= budget:
+            cores = aligned
+    elif not planes:
+        cores = tuple(
+            _of_whole_chunks(core, stop - start, fit.stride)
+            for core, (start, stop), fit in zip(cores, within, fits, strict=True)
+        )
     lengths = _longest(within, shape, fits, cores, tiling.tile)
     if net.ndim == 2:
         fits, lengths, cores = [Fit(1, 0), *fits], (1, *lengths), (1, *cores)
     whole = region.shape[1:]
+    together = max(1, min(batch, budget // math.prod(lengths)))
     block: Sequence[int] = cores
     if planes:
         block = whole if net.ndim == 3 else (1, *whole[1:])
-    elif net.ndim == 2:
-        fitting = max(1, min(batch, budget // math.prod(lengths))) if cores[1:] == whole[1:] else 1
-        block = (tiles.round_up(fitting, chunks[0]), *cores[1:])
+    elif net.ndim == 2 and cores[1:] == whole[1:]:
+        block = (together, *cores[1:])
+    if not planes:  # blocks of whole chunks, if need be of several tiles
+        block = [
+            min(n, tiles.round_up(b, c)) if b < n else b for b, c, n in zip(block, chunks, whole, strict=True)
+        ]
     z, y, x = fits
-    return Plan(region, size, _three(block), _three(lengths), (z, y, x), net.ndim, batch)
+    return Plan(region, size, _three(block), _three(lengths), (z, y, x), net.ndim, together)
 
 
 def _longest(

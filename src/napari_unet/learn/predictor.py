@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,6 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
-from napari_unet.learn.data import cut_crop
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.memory import is_out_of_memory
 from napari_unet.learn.plan import Plan
@@ -92,12 +93,21 @@ def digest_of_source(image: Image, plan: Plan, number: int) -> str:
 
 
 def read_tile(image: Image, t: int, spans: Sequence[Span]) -> npt.NDArray[Any]:
-    """Read the outer box of a tile; beyond the image's end it is mirrored."""
-    sizes = image.shape[2:]
-    box = [slice(max(0, s.outer_start), min(s.outer_stop, n)) for s, n in zip(spans, sizes, strict=True)]
+    """Read the outer box of a tile; beyond the image's ends the image, not the tile, is mirrored."""
+    box, pads, kept = zip(*(_mirrored(s, n) for s, n in zip(spans, image.shape[2:], strict=True)), strict=True)
     block = image.read(t, *box)
-    start = [min(0, s.outer_start) for s in spans]
-    return cut_crop(block, start, [s.outer_length for s in spans], "reflect")
+    if any(max(pad) for pad in pads):
+        block = np.pad(block, [(0, 0), *pads], mode="reflect")
+    return block[(slice(None), *kept)]
+
+
+def _mirrored(span: Span, size: int) -> tuple[slice, tuple[int, int], slice]:
+    """Tell what to read along an axis, how much to mirror at both ends, and what to keep of the result."""
+    before, after = max(0, -span.outer_start), max(0, span.outer_stop - size)
+    first = max(0, min(span.outer_start, size - 1 - after) if after else span.outer_start)
+    last = min(size, max(span.outer_stop, before + 1) if before else span.outer_stop)
+    start = 0 if before else span.outer_start - first
+    return slice(first, last), (before, after), slice(start, start + span.outer_length)
 
 
 class Predictor:
@@ -162,10 +172,11 @@ class Predictor:
                 if not is_out_of_memory(error):
                     raise
                 self._most = pixels[:, 0].size // 2
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
-                if len(batch) > 1 or tiles.halve(batch[0], self._size, self._fits):
-                    self._say(f"not enough memory for {_lengths(pixels)}: going on with smaller tiles")
+            # only here, where the error no longer holds what was computed
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            if len(batch) > 1 or tiles.halve(batch[0], self._size, self._fits):
+                self._say(f"not enough memory for {_lengths(pixels)}: going on with smaller tiles")
         return self._smaller(batch, pixels)
 
     def _smallest(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
@@ -181,7 +192,7 @@ class Predictor:
                     "can take; close other programs, or train a network with fewer channels or levels"
                 ) from error
         self._most, self.device = None, torch.device("cpu")
-        self._network = self._network.to("cpu")
+        self._network = copy.deepcopy(self._network).to("cpu")  # the caller's stays where it is
         self._say(f"not enough memory on the GPU for a tile of {_lengths(pixels)}: going on with the CPU")
         return self.compute(batch, pixels)
 
@@ -224,7 +235,12 @@ class Predictor:
                 "learning rate"
             )
         self._sound = True
-        found = self._reduce(probabilities(outputs, self._net))
+        with torch.cuda.device(self.device) if on_gpu else nullcontext():  # whose stream the copies go to
+            return self._fetch(batch, self._reduce(probabilities(outputs, self._net)), on_gpu=on_gpu)
+
+    def _fetch(self, batch: Sequence[Tile], found: Mapping[Any, Tensor], *, on_gpu: bool) -> Results:
+        """Begin to fetch the kept parts of some tiles."""
+        flat = self._net.ndim == 2
         kept: list[tuple[Any, ...]] = [tuple(s.kept for s in tile)[-self._net.ndim :] for tile in batch]
         one_by_one = [{name: v[n][(..., *box)] for name, v in found.items()} for n, box in enumerate(kept)]
         if flat:

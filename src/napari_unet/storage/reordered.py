@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Reordered:
-    """An array to write into, with its axes in another order than those that are stored.
+    """An array to read and write, with its axes in another order than those that are stored.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Reordered:
     >>> seen.shape
     (3, 2, 4)
     >>> seen[:, 1] = np.arange(12).reshape(3, 4)
-    >>> int(stored[1, 2, 3])
-    11
+    >>> int(stored[1, 2, 3]), int(seen[2, 1, 3]), seen[:, 1].shape
+    (11, 11, (3, 4))
     """
 
     def __init__(self, stored: Any, axes: str, stored_axes: str) -> None:
@@ -34,6 +34,12 @@ class Reordered:
         self._order = [axes.index(a) for a in stored_axes]
         self.shape = tuple(int(stored.shape[stored_axes.index(a)]) for a in axes)
         self.dtype = stored.dtype
+
+    def __getitem__(self, key: Any, /) -> Any:
+        spans = _for_every_axis(key if isinstance(key, tuple) else (key,), len(self.shape))
+        found = np.asarray(self._stored[tuple(spans[a] for a in self._order)])
+        kept = [a for a in self._order if isinstance(spans[a], slice)]
+        return found.transpose([kept.index(a) for a in sorted(kept)])
 
     def __setitem__(self, key: Any, value: Any, /) -> None:
         spans = _for_every_axis(key if isinstance(key, tuple) else (key,), len(self.shape))

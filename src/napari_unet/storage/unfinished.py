@@ -13,16 +13,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
 from napari_unet.leftovers import temporary
 
-PLAN, IMAGE, DONE = "plan.json", "image.zarr", "done"
+PLAN, IMAGE, DONE, AT_WORK, FINISHING = "plan.json", "image.zarr", "done", "at-work", "finishing.lock"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors that say that no more can be written."""
 
@@ -57,9 +61,10 @@ class Unfinished:
         folder = folder_of(target)
         new = temporary(folder, "partial")
         (new / DONE).mkdir(parents=True)
+        (new / AT_WORK).mkdir()
         try:
             fill(new)
-            (new / PLAN).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            (new / PLAN).write_text(json.dumps({**facts, "id": secrets.token_hex(8)}, indent=1), encoding="utf-8")
             try:
                 new.rename(folder)
             except OSError:
@@ -84,6 +89,11 @@ class Unfinished:
             raise UserError(f"{self.folder} is damaged ({error}); remove it and start again") from error
         return found
 
+    def rewrite(self, facts: Mapping[str, Any]) -> None:
+        """Replace what rules the result."""
+        with replacing(self.folder / PLAN) as path:
+            path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
     def done(self) -> dict[int, dict[str, str]]:
         """Return the marks of the blocks that are written."""
         found = {}
@@ -103,9 +113,59 @@ class Unfinished:
         """Note that a block has to be written again."""
         (self._done / f"{number:06}.json").unlink(missing_ok=True)
 
+    def check(self, identity: str) -> None:
+        """Raise `UserError` unless this is still the result that was begun under an identity."""
+        found = self.facts["id"] if (self.folder / PLAN).is_file() else None
+        if found != identity:
+            raise UserError(
+                f"{self.folder} has been removed or begun anew by another process; give each its own output"
+            )
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let other processes know that this one is writing; the system forgets it if the process dies."""
+        lock = FileLock(self.folder / AT_WORK / f"{os.getpid()}-{secrets.token_hex(4)}.lock")
+        try:
+            with lock:
+                yield
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+    def others_at_work(self) -> bool:
+        """Whether another process, or another part of this one, is writing."""
+        return any(_is_held(path) for path in (self.folder / AT_WORK).glob("*.lock"))
+
+    @contextmanager
+    def finishing(self) -> Iterator[bool]:
+        """Claim the making of the target: True for one process only, while the result is there."""
+        lock = FileLock(self.folder / FINISHING, blocking=False)
+        if not (self.folder / PLAN).is_file():
+            yield False
+            return
+        try:
+            lock.acquire()
+        except (Timeout, OSError):  # held by another, or removed by it already
+            yield False
+            return
+        try:
+            yield (self.folder / PLAN).is_file() and self.image.exists()
+        finally:
+            lock.release()
+
     def remove(self) -> None:
         """Remove everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a living process holds a lock."""
+    try:
+        with FileLock(path, blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # gone meanwhile
+        return False
 
 
 def folder_of(target: Path) -> Path:
@@ -145,6 +205,8 @@ def explain_full_disk(error: OSError, folder: Path, target: Path) -> UserError |
     """
     if error.errno not in FULL:
         return None
+    if not folder.exists():
+        return UserError(f"the disk of {target} is full; free some space, or write elsewhere")
     return UserError(
         f"the disk of {target} is full ({os.strerror(error.errno or 0).lower()}); what was finished is kept in "
         f"{folder}: free some space and give the same command again, which goes on from there"
