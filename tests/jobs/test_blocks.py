@@ -81,3 +81,21 @@ def test_what_the_device_gives_is_what_numpy_makes_of_the_probabilities(model):
         work = work_of(model, output, np.uint8)
         found, _ = run(work, range(len(work.plan)))
         np.testing.assert_array_equal(found, expected)
+
+
+def test_several_devices_may_write_into_chunks_that_they_share(model):
+    import zarr
+
+    work = work_of(model)
+    whole, _ = run(work, range(len(work.plan)))
+    out = zarr.create_array({}, shape=whole.shape, chunks=(2, 3, 90, 120), dtype=np.float32)
+    sink = ArraySink(work, {"probabilities": out}, of_region=False)
+    list(run_blocks(work, range(len(work.plan)), sink, (CPU, CPU, CPU)))
+    np.testing.assert_array_equal(out[...], whole)
+
+
+def test_a_few_cells_fit_into_a_byte(model):
+    image = IMAGE[0, :15, :15]
+    out = np.zeros((15, 15), np.uint8)
+    list(nu.jobs.prediction(model, Image(image, "YX"), {"cells": out}))
+    np.testing.assert_array_equal(out, model.cells(image))

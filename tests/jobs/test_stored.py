@@ -243,3 +243,110 @@ def test_killed_at_random_moments_it_still_ends_with_the_same_result(model, mode
     assert kills
     assert "blocks were finished before" in printed
     np.testing.assert_array_equal(read(target), read(whole))
+
+
+def test_a_second_process_does_not_spoil_what_the_first_has_finished(model, stack, tmp_path):
+    """Both find all blocks done and want to make the file; one of them must not."""
+    target = tmp_path / "out.ome.zarr"
+    request = Request(stack, target, "classes", tiling=TILING)
+    first, second = predict_file(model, request), predict_file(model, request)
+    total = None
+    for event in first:
+        if isinstance(event, BlockDone):
+            total = event.total
+            if event.done == total:
+                break
+    notes = words(list(second))
+    assert any("were finished before" in w for w in notes)
+    assert any("another process" in w for w in words(list(first)))
+    np.testing.assert_array_equal(read(target), model.predict(stack).argmax(axis=0) + 1)
+    assert not folder_of(target).exists()
+
+
+def test_nothing_is_begun_anew_under_the_hands_of_another_process(model, stack, tmp_path):
+    target = tmp_path / "out.tif"
+    other = nu.train(IMAGE, classes(CELLS), steps=2, base=6, depth=2, patch=(48, 48), val_fraction=0)
+    first = predict_file(model, Request(stack, target, tiling=TILING))
+    next(e for e in first if isinstance(e, BlockDone))
+    with pytest.raises(UserError, match=r"another process is writing .*out\.tif with another model"):
+        list(predict_file(other, Request(stack, target, tiling=TILING)))
+    list(first)
+    np.testing.assert_allclose(read(target), model.predict(stack), atol=1e-5)
+
+
+def test_a_folder_that_was_begun_anew_gets_no_more_blocks_of_the_old_one(model, stack, tmp_path):
+    target = tmp_path / "out.tif"
+    first = predict_file(model, Request(stack, target, tiling=TILING))
+    next(e for e in first if isinstance(e, BlockDone))
+    facts = Unfinished(folder_of(target)).facts
+    Unfinished(folder_of(target)).rewrite({**facts, "id": "another"})
+    with pytest.raises(UserError, match="has been removed or begun anew by another process"):
+        list(first)
+
+
+def test_a_movie_of_probabilities_goes_on_in_zarr(model, tmp_path):
+    movie, target = tmp_path / "movie.tif", tmp_path / "out.ome.zarr"
+    tifffile.imwrite(movie, IMAGE.reshape(2, 2, 90, 120), photometric="minisblack", metadata={"axes": "TZYX"})
+    request = Request(movie, target, axes="TZYX", tiling=TILING)
+    stop_after(predict_file(model, request), 3)
+    assert any("were finished before" in w for w in words(list(predict_file(model, request))))
+    image = open_image(target)
+    assert image.axes == "TCZYX"
+    expected = model.predict(movie, "TZYX")
+    np.testing.assert_allclose(np.asarray(image.data[...]), expected.transpose(1, 0, 2, 3, 4), atol=1e-5)
+
+
+def test_an_image_that_was_moved_is_found(model, stack, tmp_path):
+    target, moved = tmp_path / "out.tif", tmp_path / "moved.tif"
+    stop_after(predict_file(model, Request(stack, target, tiling=TILING)), 2)
+    stack.rename(moved)
+    events = list(predict_file(model, Request(moved, target, tiling=TILING)))
+    assert any("were finished before" in w for w in words(events))
+    np.testing.assert_allclose(read(target), model.predict(moved), atol=1e-5)
+
+
+def test_pixels_that_changed_where_nobody_sampled_are_noticed(model, stack, tmp_path, monkeypatch):
+    """The sample that is compared first is bounded; the hashes of the blocks see every pixel."""
+    from napari_unet.arrays import intensity
+
+    monkeypatch.setattr(intensity, "MAX_PIXELS", 100)
+    target = tmp_path / "out.tif"
+    stop_after(predict_file(model, Request(stack, target, tiling=TILING)), 6)
+    changed = IMAGE.copy()
+    changed[0, 1, 1] = 255 - changed[0, 1, 1]
+    tifffile.imwrite(stack, changed, photometric="minisblack", metadata={"axes": "ZYX"})
+    events = list(predict_file(model, Request(stack, target, tiling=TILING)))
+    assert any("have changed, in the image or in the result" in w for w in words(events))
+    found, expected = read(target), model.predict(stack)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_target_that_is_something_else_is_refused(model, stack, tmp_path):
+    foreign = tmp_path / "notes.zarr"
+    foreign.mkdir()
+    (foreign / "notes.txt").write_text("mine")
+    for target, message in (
+        (foreign, "holds more than an output of this program"),
+        (stack, "is or holds the image"),
+        (tmp_path / "a.png", "cannot write this kind of file"),
+        (tmp_path / "none" / "a.tif", "the folder .* does not exist"),
+    ):
+        with pytest.raises(UserError, match=message):
+            predict_file(model, Request(stack, target))
+    assert (foreign / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_that_has_begun_needs_no_room_for_what_is_there(model, stack, tmp_path, monkeypatch):
+    target = tmp_path / "out.ome.zarr"
+    request = Request(stack, target, tiling=TILING)
+    asked = []
+    monkeypatch.setattr(stored.budget, "check_disk", lambda folder, size, what: asked.append(size))
+    stop_after(predict_file(model, request), 5)
+    list(predict_file(model, request))
+    assert asked[1] < asked[0]
+
+
+def test_a_scheduler_elsewhere_must_be_encrypted(model, stack, tmp_path):
+    pytest.importorskip("distributed")
+    with pytest.raises(UserError, match="on another machine and not encrypted"):
+        list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler="tcp://10.0.0.7:8786"))

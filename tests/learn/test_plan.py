@@ -61,15 +61,28 @@ def test_blocks_and_tiles_keep_every_pixel_of_the_region_once(part, ndim, batch,
     assert sum(len(b) for n in range(len(plan)) for b in plan.batches_of(plan.block_at(n))) == plan.total
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(
-    shape=st.tuples(st.integers(1, 40), st.integers(1, 6000), st.integers(1, 6000)), ndim=st.sampled_from([2, 3])
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 50_000), st.integers(1, 6000)),
+    ndim=st.sampled_from([2, 3]),
+    depth=st.integers(1, 3),
+    budget=st.sampled_from([None, 10**5, 10**7]),
 )
-def test_a_chunk_belongs_to_one_block(shape, ndim):
-    plan = make_plan(Image(Empty(shape), "ZYX"), NETS[ndim], TilingSpec())
+def test_a_chunk_belongs_to_one_block(shape, ndim, depth, budget):
+    net = NETS[ndim].model_copy(update={"depth": depth})
+    plan = make_plan(Image(Empty(shape), "ZYX"), net, TilingSpec(), budget=budget)
     for block, chunk, size in zip(plan.block, plan.chunks, shape, strict=True):
         assert 1 <= chunk <= CHUNK
         assert block >= size or block % chunk == 0
+
+
+def test_large_chunks_of_an_output_do_not_make_tiles_that_need_more_memory():
+    image = Image(Empty((4, 8192, 8192)), "ZYX")
+    plan = make_plan(image, UNetSpec(), TilingSpec(), chunks=(1, 8192, 8192))
+    assert np.prod(plan.tile) <= 1024 * 1024
+    assert plan.block == (1, 8192, 8192)
+    together = make_plan(image, UNetSpec(), TilingSpec(), planes=True, batch=32)
+    assert together.batch * np.prod(together.tile) <= 1024 * 1024
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

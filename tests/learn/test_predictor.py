@@ -152,3 +152,12 @@ def test_slices_and_times_are_independent_for_a_2d_network(trained_2d):
 def test_wrong_number_of_channels(trained_2d):
     with pytest.raises(UserError, match="needs 1 channel, pair has 2"):
         make_plan(Image(np.zeros((2, 8, 8)), "CYX", name="pair"), trained_2d.spec.net, TilingSpec())
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-5, 9), (20, 40), (3, 37), (-9, 44), (28, 60)])
+def test_beyond_its_ends_the_image_is_mirrored_whatever_part_of_it_is_read(start, stop):
+    values = np.arange(32 * 3).reshape(32, 3).astype(np.float32)
+    image = Image(values, "YX")
+    whole = np.pad(values, ((40, 40), (0, 0)), mode="reflect")
+    tile = (tiles.Span(0, 1, 0, 1), tiles.Span(start, stop, 0, 1), tiles.Span(0, 3, 0, 3))
+    np.testing.assert_array_equal(read_tile(image, 0, tile)[0, 0], whole[40 + start : 40 + stop])
