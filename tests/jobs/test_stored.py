@@ -16,7 +16,7 @@ import zarr
 import napari_unet as nu
 from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, Note, TileDone
-from napari_unet.jobs import Request, predict_file, stored
+from napari_unet.jobs import Request, predict_file, stored, stored_work
 from napari_unet.spec import TilingSpec
 from napari_unet.storage.read import open_image
 from napari_unet.storage.unfinished import Unfinished, folder_of
@@ -132,10 +132,10 @@ def test_blocks_that_were_changed_are_made_again(model, stack, tmp_path):
     request = Request(stack, target, "classes", tiling=TILING)
     stop_after(predict_file(model, request), 4)
     unfinished = Unfinished(folder_of(target))
-    work = stored.open_work(unfinished.folder)
+    work = stored_work.open_work(unfinished.folder)
     number = min(unfinished.done())
     box = work.plan.block_at(number).slices[1:]
-    stored.open_array(unfinished, work)[box] = 7
+    stored_work.open_array(unfinished, work)[box] = 7
     events = list(predict_file(model, request))
     assert any(w.startswith("1 of them have changed") for w in words(events))
     np.testing.assert_array_equal(read(target), model.predict(stack).argmax(axis=0) + 1)
@@ -144,14 +144,14 @@ def test_blocks_that_were_changed_are_made_again(model, stack, tmp_path):
 def test_a_full_disk_loses_nothing(model, stack, tmp_path, monkeypatch):
     target = tmp_path / "out.tif"
     request = Request(stack, target, tiling=TILING)
-    write, left = stored.StoredSink.write, itertools.count(3, -1)
+    write, left = stored_work.StoredSink.write, itertools.count(3, -1)
 
     def full(self, *args):
         if next(left) <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(self, *args)
 
-    monkeypatch.setattr(stored.StoredSink, "write", full)
+    monkeypatch.setattr(stored_work.StoredSink, "write", full)
     with pytest.raises(UserError, match=r"the disk of .* is full .* give the same command again"):
         list(predict_file(model, request))
     monkeypatch.undo()

@@ -32,6 +32,20 @@ class ArrayLike(Protocol):
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
+class Writable(Protocol):
+    """An array to write regions into: numpy and zarr arrays are."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+
+
 def guess_axes(shape: Sequence[int], *, rgb: bool = False) -> str:
     """Guess the axis string of an array from its shape.
 

@@ -14,7 +14,7 @@ from napari_unet.spec import CellMethod, CellSpec, Output, TilingSpec
 
 if TYPE_CHECKING:
     from napari_unet.jobs import Model
-    from napari_unet.jobs.stored import Request
+    from napari_unet.jobs.stored_work import Request
 
 
 def predict(
@@ -140,10 +140,7 @@ def plan(image: Path, out: Path) -> list[tuple[Path, Path]]:
 
     sources = image_paths(image)
     if kind_of(image):
-        inside, outside = image.resolve(), out.resolve()
-        if inside.is_relative_to(outside) or outside.is_relative_to(inside):
-            raise UserError(f"{out} is or holds the image, or lies in it; choose another place for the output")
-        return [(image, check_output(out))]
+        return [(image, check_output(out, image))]
     if suffix_of(out) or out.is_file():
         raise UserError(f"{image} is a folder, so the output must be a folder too, not {out}")
     if image.resolve() == out.resolve():

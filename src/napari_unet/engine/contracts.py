@@ -10,24 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_unet.arrays.axes import Image
+from napari_unet.arrays.axes import Image, Writable
 from napari_unet.arrays.region import Region
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
-
-
-class Writable(Protocol):
-    """An output of a prediction."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of every axis."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the elements."""
-
-    def __setitem__(self, key: Any, value: Any, /) -> None: ...
 
 
 class ModelLike(Protocol):

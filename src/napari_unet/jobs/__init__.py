@@ -7,7 +7,8 @@ from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.request import find_recipe, make_spec, net_spec
-from napari_unet.jobs.stored import Request, predict_file
+from napari_unet.jobs.stored import predict_file
+from napari_unet.jobs.stored_work import Request
 from napari_unet.jobs.train import train
 from napari_unet.jobs.training import Training
 

@@ -175,7 +175,7 @@ class _Writer:
     def add(self, batch: Batch, results: Results) -> None:
         """Take in some tiles of the block at hand; with the last of them it is written."""
         block = self._work.plan.block_at(batch.block)
-        self._source += batch.source.hex()
+        self._source += batch.source
         for tile, found in zip(batch.tiles, results.arrays(), strict=True):
             corner = (first for first, _ in block.ranges[1:])
             box: tuple[Any, ...] = tuple(

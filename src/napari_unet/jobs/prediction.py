@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from napari_unet.arrays import intensity
-from napari_unet.arrays.axes import Image
+from napari_unet.arrays.axes import Image, Writable
 from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
@@ -29,20 +29,6 @@ from napari_unet.storage.budget import check_memory
 
 CELL_BYTES = 60
 """Bytes per pixel that finding cells takes, beside the probabilities."""
-
-
-class Writable(Protocol):
-    """What an output must offer: numpy and zarr arrays do."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of every axis."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the elements."""
-
-    def __setitem__(self, key: Any, value: Any, /) -> None: ...
 
 
 def prediction(

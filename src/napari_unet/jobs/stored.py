@@ -6,8 +6,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +13,38 @@ import numpy as np
 
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.intensity import Normalisation
-from napari_unet.arrays.region import WHOLE, Part, Region
-from napari_unet.arrays.tiles import Fit
+from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, Preparing
-from napari_unet.jobs.blocks import Arrays, Work, run_blocks
-from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
+from napari_unet.files import replace_folder
+from napari_unet.jobs.blocks import Work, run_blocks
+from napari_unet.jobs.model import OUTPUT_DTYPE, Model
 from napari_unet.jobs.prediction import check_outputs, plan_work
+from napari_unet.jobs.stored_work import (
+    MODEL,
+    Request,
+    StoredSink,
+    forget_work,
+    layout_of,
+    new_array,
+    open_array,
+    open_work,
+    place_of,
+)
 from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
-from napari_unet.learn.plan import Plan, make_plan
+from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import digest, digest_of_source
-from napari_unet.spec import CellSpec, Output, TilingSpec
+from napari_unet.spec import TilingSpec
 from napari_unet.storage import budget
-from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
-from napari_unet.storage.reordered import Reordered
-from napari_unet.storage.unfinished import Unfinished, explain_full_disk, folder_of, replace_folder
+from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
 
-MODEL = "model.safetensors"
 FORMAT = 1
 Shard = tuple[int, int]
 """Which part of the blocks, from 1, and of how many."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to predict of which file into which."""
-
-    image: Path
-    target: Path
-    """``.tif``, ``.ome.tif``, ``.zarr`` or ``.ome.zarr``."""
-    output: Output = "probabilities"
-    axes: str | None = None
-    tiling: TilingSpec = field(default_factory=TilingSpec)
-    cells: CellSpec = field(default_factory=CellSpec)
-    part: Part = WHOLE
 
 
 def predict_file(
@@ -86,8 +77,7 @@ def predict_file(
     UserError
         If the image does not fit the model, or the target cannot be written. Raised at once.
     """
-    check_output(request.target)
-    _check_apart(request)
+    check_output(request.target, request.image)
     image = open_image(request.image, request.axes)
     region = Region.of(image, request.part)
     dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
@@ -97,24 +87,11 @@ def predict_file(
     return _run(model, image, request, region, shard, scheduler)
 
 
-def _check_apart(request: Request) -> None:
-    """Raise `UserError` if the target is the image, or one lies in the other."""
-    source, target = request.image.resolve(), request.target.resolve()
-    if source.is_relative_to(target) or target.is_relative_to(source):
-        raise UserError(
-            f"{request.target} is or holds the image, or lies in it; choose another place for the output"
-        )
-
-
 def _check_room(request: Request, size: int) -> None:
     """Raise `UserError` if the disk has no room for what is missing: the array, and its levels or the TIFF."""
-    needed = size * 4 // 3 if _is_zarr(request.target) else 2 * size
+    needed = size * 4 // 3 if request.is_zarr else 2 * size
     there = sum(p.stat().st_size for p in folder_of(request.target).rglob("*") if p.is_file())
     budget.check_disk(request.target.parent, max(0, needed - there), str(request.target))
-
-
-def _is_zarr(target: Path) -> bool:
-    return SUFFIXES[suffix_of(target)] == "zarr"
 
 
 def _run(
@@ -147,7 +124,7 @@ def _run(
             raise
         raise full from error
     finally:
-        _work.cache_clear()
+        forget_work()
     yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
 
 
@@ -209,7 +186,7 @@ def _prepare(model: Model, image: FileImage, request: Request, region: Region) -
 
     def fill(new: Path) -> None:
         model.save(new / MODEL)
-        _new_array(new / "image.zarr", work, request, image, facts)
+        new_array(new / IMAGE, work, request, facts)
 
     Unfinished.create(request.target, facts, fill)
 
@@ -224,7 +201,7 @@ def _follow_image(unfinished: Unfinished, path: Path) -> None:
 
 def _request_facts(model: Model, image: Image, request: Request, region: Region) -> dict[str, Any]:
     """Return what must be equal for blocks of an earlier run to be used: a fingerprint of the work, by names."""
-    sample = digest(intensity.sample(image)).hex()
+    sample = digest(intensity.sample(image))
     facts = {
         "model": [modelfile.fingerprint(model.trained.network.state_dict()), model.spec.model_dump(mode="json")],
         "image": [list(image.data.shape), str(image.data.dtype), image.axes, image.spacing, sample],
@@ -246,120 +223,6 @@ def _changes(unfinished: Unfinished, wanted: Mapping[str, Any]) -> list[str]:
     if facts.get("format") != FORMAT:
         return ["version of the program"]
     return [name for name, value in wanted.items() if facts["request"].get(name) != value]
-
-
-def _new_array(path: Path, work: Work, request: Request, image: FileImage, facts: Mapping[str, Any]) -> None:
-    """Make the empty array of the result: an OME-Zarr if that is the target, else one to be exported."""
-    import zarr
-
-    from napari_unet.storage import layout, ome_zarr  # half a second that others need not wait
-
-    axes, shape, chunks = _layout(work, request.output)
-    dtype = work.outputs[request.output]
-    if not _is_zarr(request.target):
-        zarr.create_array(path, shape=shape, dtype=dtype, chunks=chunks, fill_value=0)
-        return
-    stored = ome_zarr.ordered(axes)
-    starts = [start for start, _ in work.plan.region.ranges[1:]]
-    known = ome_zarr.metadata(
-        stored,
-        image.spacing,
-        image.unit,
-        stem_of(request.target),
-        cells=request.output != "probabilities",
-        classes=[c.name for c in work.model.classes] if request.output == "probabilities" else (),
-        origin=[n * s for n, s in zip(starts, image.spacing, strict=True)],
-        creator={key: facts[key] for key in ("request", "software")},
-    )
-    order = [axes.index(a) for a in stored]
-    layout.new_image(path, known, [shape[i] for i in order], [chunks[i] for i in order], dtype)
-
-
-def _layout(work: Work, output: Output) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
-    """Axes, shape and chunks of the result."""
-    axes = work.image.result_axes
-    lengths = dict(zip("TZYX", work.plan.region.shape, strict=True))
-    pieces = dict(zip("TZYX", (1, *work.plan.chunks), strict=True))
-    shape, chunks = ([of[a] for a in axes] for of in (lengths, pieces))
-    if output == "probabilities":
-        axes, count = "C" + axes, len(work.model.classes)
-        shape, chunks = [count, *shape], [1, *chunks]
-    return axes, tuple(shape), tuple(min(c, n) for c, n in zip(chunks, shape, strict=True))
-
-
-def open_work(folder: Path) -> Work:
-    """Read what rules an unfinished result; the same again costs nothing."""
-    facts = Unfinished(folder).facts
-    image = Path(facts["image"]["path"])
-    return _work(folder, json.dumps(facts), image.stat().st_mtime_ns if image.exists() else 0)
-
-
-@lru_cache(maxsize=1)
-def _work(folder: Path, text: str, _modified: int) -> Work:
-    facts = json.loads(text)
-    image = open_image(Path(facts["image"]["path"]), facts["image"]["axes"])
-    output, cells = facts["request"]["output"]
-    normalisation = Normalisation(*(tuple(facts["normalisation"][k]) for k in ("offset", "scale")))
-    return Work(
-        load(folder / MODEL),
-        image,
-        _plan_of(facts["plan"]),
-        normalisation,
-        {output: np.dtype(OUTPUT_DTYPE[output])},
-        CellSpec.model_validate(cells),
-    )
-
-
-def _plan_of(facts: Mapping[str, Any]) -> Plan:
-    """Rebuild a plan from what `dataclasses.asdict` made of it."""
-    region = Region(*(tuple(facts["region"][a]) for a in "tzyx"))
-    lengths = {name: tuple(facts[name]) for name in ("size", "block", "tile")}
-    z, y, x = (Fit(**fit) for fit in facts["fits"])
-    return Plan(region=region, fits=(z, y, x), ndim=facts["ndim"], batch=facts["batch"], **lengths)
-
-
-class StoredSink:
-    """Writes blocks into the array of an unfinished result, and marks them."""
-
-    def __init__(self, unfinished: Unfinished, work: Work) -> None:
-        self._unfinished, self._work = unfinished, work
-        self._identity: str = unfinished.facts["id"]
-        (self._output,) = work.outputs
-        self._array = open_array(unfinished, work)
-
-    def write(self, number: int, block: Region, arrays: Arrays, source: str) -> None:
-        """Write a block, then its mark."""
-        values = arrays[self._output]
-        if "Z" not in self._work.image.axes:
-            values = values[..., 0, :, :]
-        self._unfinished.check(self._identity)
-        self._array[self._index(block)] = values
-        self._unfinished.mark(number, {"source": source, "result": digest(values).hex()})
-
-    def digest(self, block: Region) -> str:
-        """Hash what is stored of a block."""
-        return digest(np.asarray(self._array[self._index(block)])).hex()
-
-    def _index(self, block: Region) -> tuple[int | slice, ...]:
-        box = block.within(self._work.plan.region)
-        index = self._work.image.result_index(box.t[0], *box.slices[1:])
-        return (slice(None), *index) if self._output == "probabilities" else index
-
-
-def open_array(unfinished: Unfinished, work: Work) -> Any:
-    """Open the array of an unfinished result, with the axes in the order of `prediction`'s outputs."""
-    import zarr
-
-    from napari_unet.storage import layout, ome_zarr
-
-    (output,) = work.outputs
-    axes = _layout(work, output)[0]
-    found = zarr.open(unfinished.image, mode="r+")
-    if isinstance(found, zarr.Array):
-        return found
-    stored = layout.image_group(unfinished.image)["0"]
-    order = ome_zarr.ordered(axes)
-    return stored if order == axes else Reordered(stored, axes, order)
 
 
 def _checked(unfinished: Unfinished, work: Work) -> Generator[Event, None, set[int]]:
@@ -384,7 +247,7 @@ def _checked(unfinished: Unfinished, work: Work) -> Generator[Event, None, set[i
 
 def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Event]:
     """Make the target of the complete array."""
-    if _is_zarr(request.target):
+    if request.is_zarr:
         from napari_unet.storage import layout, pyramid
 
         for done, total in pyramid.adding_levels(layout.image_group(unfinished.image)):
@@ -394,14 +257,13 @@ def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Ev
         from napari_unet.storage.export import export_tiff
 
         yield Note(f"writing {request.target.name}")
-        image = work.image
-        starts = [start for start, _ in work.plan.region.ranges[1:]]
+        place = place_of(work)
         export_tiff(
             open_array(unfinished, work),
             request.target,
-            _layout(work, request.output)[0],
-            image.spacing,
-            unit=image.unit if isinstance(image, FileImage) else "pixel",
-            classes=[c.name for c in work.model.classes] if request.output == "probabilities" else (),
-            origin=[n * s for n, s in zip(starts, image.spacing, strict=True)],
+            layout_of(work)[0],
+            place.spacing,
+            unit=place.unit,
+            classes=place.classes,
+            origin=place.origin,
         )

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from napari_unet.arrays import tiles
 from napari_unet.arrays.axes import Image
@@ -226,14 +225,3 @@ def _fit(axis: Axis, tiling: TilingSpec, halo: int | None) -> Fit:
 
 def _channels(count: int) -> str:
     return f"{count} channel" + ("s" if count != 1 else "")
-
-
-def facts(plan: Plan) -> dict[str, Any]:
-    """Return what rules the plan, ready for JSON."""
-    return {
-        "region": [list(r) for r in plan.region.ranges],
-        "block": list(plan.block),
-        "tile": list(plan.tile),
-        "halo": [f.margin or f.halo for f in plan.fits],
-        "batch": plan.batch,
-    }

@@ -44,7 +44,7 @@ class Batch:
     tiles: tuple[Tile, ...]
     pixels: npt.NDArray[np.float32]
     """(N, C, Z, Y, X), normalised."""
-    source: bytes
+    source: str
     """Hash of the pixels as they were read."""
     last: bool
     """Whether the block is complete with this."""
@@ -78,16 +78,16 @@ def read(
             yield Batch(number, tuple(alike), pixels, digest(raw), last=n == len(batches))
 
 
-def digest(pixels: npt.NDArray[Any]) -> bytes:
+def digest(pixels: npt.NDArray[Any]) -> str:
     """Hash the values of an array."""
-    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()
 
 
 def digest_of_source(image: Image, plan: Plan, number: int) -> str:
     """Hash all that a block is computed from, as `read` does batch by batch."""
     block = plan.block_at(number)
     return "".join(
-        digest(np.stack([read_tile(image, block.t[0], tile) for tile in alike])).hex()
+        digest(np.stack([read_tile(image, block.t[0], tile) for tile in alike]))
         for alike in plan.batches_of(block)
     )
 

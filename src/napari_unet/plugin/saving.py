@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import threading
 import time
@@ -19,7 +18,7 @@ from psygnal import Signal
 from napari_unet.errors import UserError
 from napari_unet.plugin.layers import full_data
 from napari_unet.plugin.results import Piece
-from napari_unet.storage.budget import check_disk, human, nbytes
+from napari_unet.storage.budget import check_disk, human, is_full, nbytes
 from napari_unet.storage.export import export_tiff
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
 from napari_unet.storage.units import to_micrometres
@@ -29,7 +28,6 @@ EVERY = 0.1
 """Seconds between two reports of progress."""
 AT_ONCE = 2**26
 """Bytes that are copied at once."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -290,7 +288,7 @@ def _attempt(item: Saved, read: Callable[[int], None]) -> str:
     except UserError as failure:
         return str(failure)
     except OSError as failure:
-        if failure.errno in FULL:
+        if is_full(failure):
             size = human(sum(nbytes(array.shape, array.dtype) for array in item.data))
             return f"the disk is full: {item.path.name} may need {size}; make room or save elsewhere"
         return f"{item.path.name} could not be written ({failure.strerror or failure})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,8 +25,7 @@ from napari_unet.plugin.results import Piece, Results, Store, Wanted
 from napari_unet.plugin.saving import Saved, describe
 from napari_unet.plugin.scope import find_region
 from napari_unet.plugin.selection import Selection
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
+from napari_unet.storage.budget import is_full
 
 
 @dataclass(frozen=True)
@@ -213,7 +211,7 @@ class Segmenting:
         try:
             self.results.write(block.output, block.index, block.array)
         except OSError as error:
-            reason = "its disk is full" if error.errno in FULL else str(error)
+            reason = "its disk is full" if is_full(error) else str(error)
             self._problem = (
                 f"The results cannot be written to {self._store.place} ({reason}): make room there, "
                 "then press Go on (under Segment). What is finished is kept."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
 from collections.abc import Sequence
@@ -66,3 +67,14 @@ def check_disk(folder: Path, size: int, what: str) -> None:
             f"{what} may need {human(size)}, the disk of {folder} has {human(free)} free; "
             "free some space or write elsewhere"
         )
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether an error says that no more can be written: the disk, or the user's share of it, is full.
+
+    Examples
+    --------
+    >>> is_full(OSError(errno.ENOSPC, "no space")), is_full(OSError(errno.ENOENT, "no file"))
+    (True, False)
+    """
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

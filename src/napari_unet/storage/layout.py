@@ -25,7 +25,8 @@ import numpy as np
 import zarr
 
 from napari_unet.errors import UserError
-from napari_unet.storage.ome_zarr import OWN_KEY
+from napari_unet.storage.ome_zarr import OWN_KEY, metadata, ordered
+from napari_unet.storage.reordered import Reordered
 
 SERIES = "bioformats2raw.layout"
 
@@ -85,6 +86,62 @@ def new_image(
         fill_value=0,
     )
     return group
+
+
+def new_ordered(
+    folder: Path,
+    axes: str,
+    shape: Sequence[int],
+    chunks: Sequence[int],
+    dtype: np.dtype[Any],
+    *,
+    spacing: Sequence[float],
+    unit: str,
+    name: str,
+    cells: bool,
+    classes: Sequence[str],
+    origin: Sequence[float],
+    creator: Mapping[str, Any],
+) -> tuple[zarr.Group, Any]:
+    """Make an OME-Zarr for an array whose axes are in another order than those that are stored.
+
+    Parameters
+    ----------
+    folder
+        Is emptied.
+    axes, shape, chunks
+        Letter, length and chunk of every axis, as the array is seen.
+    dtype
+        Of the array.
+    spacing, unit, name, cells, classes, origin, creator
+        See `napari_unet.storage.ome_zarr.metadata`.
+
+    Returns
+    -------
+    group, array
+        The group of the image, and its empty level "0", see `level_0`.
+    """
+    stored = ordered(axes)
+    order = [axes.index(a) for a in stored]
+    known = metadata(
+        stored,
+        spacing,
+        unit,
+        name,
+        cells=cells,
+        classes=classes,
+        origin=origin,
+        white=255.0 if dtype == np.uint8 else 1.0,
+        creator=creator,
+    )
+    group = new_image(folder, known, [shape[i] for i in order], [chunks[i] for i in order], dtype)
+    return group, level_0(group, axes)
+
+
+def level_0(group: zarr.Group, axes: str) -> Any:
+    """Give the full resolution of an image, seen with its axes in the order of ``axes``."""
+    stored, order = group["0"], ordered(axes)
+    return stored if order == axes else Reordered(stored, axes, order)
 
 
 def image_group(path: Path, mode: Any = "r+") -> zarr.Group:

@@ -10,7 +10,6 @@ It lies beside its target until it is whole::
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import secrets
@@ -25,10 +24,9 @@ from filelock import FileLock, Timeout
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
 from napari_unet.leftovers import temporary
+from napari_unet.storage.budget import is_full
 
 PLAN, IMAGE, DONE, AT_WORK, FINISHING = "plan.json", "image.zarr", "done", "at-work", "finishing.lock"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors that say that no more can be written."""
 
 
 class Unfinished:
@@ -179,22 +177,6 @@ def folder_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.unfinished")
 
 
-def replace_folder(new: Path, target: Path) -> None:
-    """Let a folder take the place of another, which comes back if that fails."""
-    old = temporary(target, "old")
-    try:
-        if target.exists():
-            target.rename(old)
-        try:
-            new.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def explain_full_disk(error: OSError, folder: Path, target: Path) -> UserError | None:
     """Turn an error that says that the disk is full into words; None for other errors.
 
@@ -203,7 +185,7 @@ def explain_full_disk(error: OSError, folder: Path, target: Path) -> UserError |
     >>> explain_full_disk(OSError(errno.ENOENT, "none"), Path("a"), Path("b")) is None
     True
     """
-    if error.errno not in FULL:
+    if not is_full(error):
         return None
     if not folder.exists():
         return UserError(f"the disk of {target} is full; free some space, or write elsewhere")

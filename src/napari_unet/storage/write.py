@@ -9,18 +9,18 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_unet.arrays.axes import check_axes
+from napari_unet.arrays.axes import Writable, check_axes
 from napari_unet.errors import UserError
+from napari_unet.files import replace_folder
 from napari_unet.leftovers import temporary as name_temporary
 from napari_unet.storage import budget
 from napari_unet.storage.export import export_tiff
 from napari_unet.storage.formats import SUFFIXES, WRITABLE, stem_of, suffix_of
-from napari_unet.storage.reordered import Reordered
 
 CHUNK = 512
 """Default length of a chunk along Y and X; along all other axes it is 1."""
@@ -28,29 +28,27 @@ CHUNK = 512
 _ALLOCATED = getattr(os, "posix_fallocate", None)
 
 
-class Writable(Protocol):
-    """What `create_output` gives: an array to write regions into."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of every axis."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the elements."""
-
-    def __setitem__(self, key: Any, value: Any, /) -> None: ...
-
-
-def check_output(path: str | os.PathLike[str]) -> Path:
+def check_output(path: str | os.PathLike[str], source: Path | None = None) -> Path:
     """Check that an image can be written at ``path``, before any work is done.
+
+    Parameters
+    ----------
+    path
+        Of the output.
+    source
+        The image that it is made of, which must not be overwritten.
 
     Raises
     ------
     UserError
-        For an unknown suffix, a missing or read-only folder, or a folder in the way.
+        For an unknown suffix, a missing or read-only folder, a folder in the way, or a path that is, holds or lies
+        in the source.
     """
     path = Path(path)
+    if source is not None:
+        inside, outside = source.resolve(), path.resolve()
+        if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+            raise UserError(f"{path} is or holds the image, or lies in it; choose another place for the output")
     kind = SUFFIXES.get(suffix_of(path))
     if kind not in ("tiff", "zarr"):
         raise UserError(f"{path}: cannot write this kind of file; end the name in {WRITABLE}")
@@ -142,27 +140,25 @@ def create_output(
     shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
     size = budget.nbytes(shape, dtype)
     if SUFFIXES[suffix_of(path)] == "zarr":
-        from napari_unet.storage import layout, ome_zarr, pyramid  # half a second that TIFFs need not wait
+        from napari_unet.storage import layout, pyramid  # half a second that TIFFs need not wait
 
-        stored = ome_zarr.ordered(axes)
-        lengths = dict(zip(axes, zip(shape, chunks or _chunks(axes), strict=True), strict=True))
-        counts, pieces = zip(*(lengths[a] for a in stored), strict=True)
         budget.check_disk(path.parent, size * 4 // 3, str(path))
-        known = ome_zarr.metadata(
-            stored,
-            spacing,
-            unit,
-            stem_of(path),
-            cells=cells,
-            classes=classes,
-            origin=origin,
-            white=255.0 if dtype == np.uint8 else 1.0,
-            creator=creator or {},
-        )
         with _replacing_folder(path) as folder:
-            group = layout.new_image(folder, known, counts, pieces, dtype)
-            made: Any = group["0"]
-            yield made if stored == axes else Reordered(made, axes, stored)
+            group, array = layout.new_ordered(
+                folder,
+                axes,
+                shape,
+                chunks or _chunks(axes),
+                dtype,
+                spacing=spacing,
+                unit=unit,
+                name=stem_of(path),
+                cells=cells,
+                classes=classes,
+                origin=origin,
+                creator=creator or {},
+            )
+            yield array
             pyramid.add_levels(group)
     else:
         budget.check_disk(path.parent, 2 * size, str(path))
@@ -178,21 +174,13 @@ def _chunks(axes: str) -> list[int]:
 @contextmanager
 def _replacing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that takes its place when the block ends well."""
-    temporary, old = name_temporary(path, "partial"), name_temporary(path, "old")
+    temporary = name_temporary(path, "partial")
     temporary.mkdir()
     try:
         yield temporary
-        if path.exists():
-            path.rename(old)
-        try:
-            temporary.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
+        replace_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
