@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import zarr
 
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.events import BlockDone, CellsDone, Finished, TileDone
 from napari_unet.jobs import prediction
+from napari_unet.nets import geometry_of
 from napari_unet.spec import CellSpec, TilingSpec
 from synthetic import classes, tissue
 
@@ -87,6 +89,29 @@ def test_wrong_shape_channels_and_cells_are_refused_before_work(model):
         model.predict(np.zeros((3, 40, 40)), "CYX")
     with pytest.raises(nu.UserError, match="no room beside its halo"):
         model.predict(np.random.default_rng(0).random((400, 400)), tiling=TilingSpec(tile=40))
+
+
+def test_an_array_that_cannot_be_filled_is_refused_before_work(model, tmp_path):
+    with pytest.raises(nu.UserError, match=r"has to be an array that can be written to, .* not str"):
+        model.predict(IMAGE, out="x.zarr")
+    zarr.create_array(tmp_path / "a.zarr", shape=model.predict(IMAGE).shape, dtype="f4")
+    with pytest.raises(nu.UserError, match="can only be read"):
+        model.predict(IMAGE, out=zarr.open_array(tmp_path / "a.zarr", mode="r"))
+    fixed = np.zeros(model.predict(IMAGE).shape, np.float32)
+    fixed.flags.writeable = False
+    with pytest.raises(nu.UserError, match="can only be read"):
+        model.predict(IMAGE, out=fixed)
+
+
+def test_a_tile_that_is_too_small_for_the_exact_halo_may_do_for_the_one_that_is_found(model_3d, monkeypatch):
+    image, exact = tissue((12, 40, 44), 20)[0], max(geometry_of(model_3d.spec.net).halo)
+    small = TilingSpec(tile=2 * exact)
+    with pytest.raises(nu.UserError, match="no room beside its halo"):
+        model_3d.predict(image, tiling=small)
+    monkeypatch.setattr("napari_unet.learn.halo.TOLERANCE", 10.0)  # so that the least halo is found
+    found = model_3d.predict(image, tiling=small.model_copy(update={"halo": "auto"}))
+    least = model_3d.predict(image, tiling=small.model_copy(update={"halo": 2}))
+    np.testing.assert_allclose(found, least, atol=1e-5)
 
 
 def test_a_blank_plane_is_predicted_too(model):

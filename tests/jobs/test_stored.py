@@ -195,6 +195,31 @@ def test_shards_give_the_same_bits_as_one_process(model, stack, tmp_path):
     np.testing.assert_array_equal(read(target), read(whole))
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+def test_a_shard_that_comes_when_all_is_done_does_nothing(model, stack, tmp_path, suffix):
+    target = tmp_path / f"out{suffix}"
+    request = Request(stack, target, tiling=TILING)
+    for number in (1, 2):
+        list(predict_file(model, request, shard=(number, 2)))
+    before = read(target)
+    events = list(predict_file(model, request, shard=(2, 2)))
+    assert words(events) == [f"{target} is complete already: there is nothing left for this part to do"]
+    assert not folder_of(target).exists()
+    np.testing.assert_array_equal(read(target), before)
+    other = Request(stack, target, output="boundaries", tiling=TILING)
+    assert any(isinstance(e, TileDone) for e in predict_file(model, other, shard=(1, 2)))
+
+
+def test_labels_need_little_room(model, stack, tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(stored.budget, "check_disk", lambda folder, size, what: asked.update({what: size}))
+    for output in ("cells", "probabilities"):
+        predict_file(model, Request(stack, tmp_path / f"{output}.tif", output=output, tiling=TILING))
+    whole = 4 * IMAGE.size
+    assert asked[str(tmp_path / "cells.tif")] < whole / 5
+    assert asked[str(tmp_path / "probabilities.tif")] >= 2 * whole
+
+
 def test_a_cluster_gives_the_same_bits_as_one_process(model, stack, tmp_path):
     distributed = pytest.importorskip("distributed")
     whole, target = tmp_path / "whole.tif", tmp_path / "out.tif"

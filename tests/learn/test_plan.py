@@ -105,3 +105,12 @@ def test_small_slices_are_computed_together():
     plan = make_plan(Image(Empty((100, 256, 256)), "ZYX"), UNetSpec(), TilingSpec(), batch=32)
     assert plan.block == (16, 256, 256)
     assert [len(b) for b in plan.batches_of(plan.block_at(0))] == [16]
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile", "most"), [((199, 206), None, 1), ((1024, 1024), 256, 16), ((14, 64), 64, 1)]
+)
+def test_without_a_halo_tiles_are_as_large_as_they_may_be(shape, tile, most):
+    image = Image(Empty(shape), "YX")
+    plan = make_plan(image, NETS[2], TilingSpec(halo=0, tile=tile), Region.of(image))
+    assert plan.total <= most

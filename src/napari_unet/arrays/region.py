@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from operator import index
+from typing import Any, Self
 
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 
 Range = tuple[int, int]
 """First position, and the one after the last."""
-Part = tuple[Range | None, Range | None, Range | None, Range | None]
-"""Ranges along T, Z, Y and X; None: everything."""
+Wanted = tuple[int, int | None] | None
+"""A range as users write it: negative numbers count from the end, None is the end; None alone: everything."""
+Part = tuple[Wanted, Wanted, Wanted, Wanted]
+"""Ranges along T, Z, Y and X."""
 WHOLE: Part = (None, None, None, None)
 
 
@@ -33,7 +36,7 @@ class Region:
     x: Range
 
     @classmethod
-    def of(cls, image: Image, wanted: Sequence[Range | None] = WHOLE) -> Self:
+    def of(cls, image: Image, wanted: Sequence[Wanted] = WHOLE) -> Self:
         """Take a part of an image.
 
         Parameters
@@ -41,12 +44,13 @@ class Region:
         image
             The whole.
         wanted
-            Along T, Z, Y and X; None: everything.
+            Along T, Z, Y and X: (start, stop), of which negative ones count from the end, and a stop of None is
+            the end; None: everything.
 
         Raises
         ------
         UserError
-            If a range is empty or reaches beyond the image.
+            If a range is empty or reaches beyond the image, or ``wanted`` is something else.
 
         Examples
         --------
@@ -54,16 +58,16 @@ class Region:
         >>> Region.of(Image(np.zeros((5, 8, 8)), "ZYX"), (None, (2, 4), None, None))
         Region(t=(0, 1), z=(2, 4), y=(0, 8), x=(0, 8))
         """
-        ranges = []
-        for axis, given in zip("TZYX", wanted, strict=True):
-            size = image.size(axis)
-            start, stop = given or (0, size)
+        sizes = [image.size(axis) for axis in "TZYX"]
+        ranges = [_counted(given, size) for given, size in zip(_checked(wanted), sizes, strict=True)]
+        for axis, size, (start, stop) in zip("TZYX", sizes, ranges, strict=True):
             if not 0 <= start < stop <= size:
-                raise UserError(
-                    f"the range {start}:{stop} along {axis} does not fit {image.name}, which has {size} there; "
-                    f"give one from 0:1 to 0:{size}"
+                why = (
+                    "is empty: its end has to lie after its start"
+                    if stop <= start
+                    else f"does not fit {image.name}, which has {size} there; give one from 0:1 to 0:{size}"
                 )
-            ranges.append((start, stop))
+                raise UserError(f"the range {start}:{stop} along {axis} {why}")
         return cls(*ranges)
 
     @property
@@ -93,3 +97,23 @@ class Region:
         """
         pairs = zip(self.ranges, other.ranges, strict=True)
         return Region(*((start - first, stop - first) for (start, stop), (first, _) in pairs))
+
+
+def _checked(wanted: Any) -> tuple[Wanted, Wanted, Wanted, Wanted]:
+    """Raise `UserError` unless it is a range or None for each of T, Z, Y and X."""
+    try:
+        t, z, y, x = (None if g is None else (index(g[0]), None if g[1] is None else index(g[1])) for g in wanted)
+        if any(g is not None and len(g) != 2 for g in wanted):
+            raise ValueError
+    except (TypeError, ValueError, LookupError):
+        raise UserError(
+            f"a part is (start, stop) or None for each of T, Z, Y and X, such as (None, (2, 5), None, None); "
+            f"got {wanted!r}"
+        ) from None
+    return t, z, y, x
+
+
+def _counted(wanted: Wanted, size: int) -> Range:
+    """Count from the start, as all of the program does."""
+    start, stop = wanted or (0, None)
+    return start + size * (start < 0), size if stop is None else stop + size * (stop < 0)

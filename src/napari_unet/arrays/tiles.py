@@ -179,6 +179,10 @@ def halve(tile: Tile, shape: Sequence[int], fits: Sequence[Fit]) -> list[Tile]:
     return pieces if len(pieces) > 1 else []
 
 
+PER_TILE = 4096
+"""What a tile costs beside its pixels, in pixels: calls, reading, writing."""
+
+
 @dataclass(frozen=True)
 class _Way:
     """A way to cut one axis: length of a block, longest tile, and pixels computed in all."""
@@ -186,6 +190,7 @@ class _Way:
     block: int
     tile: int
     computed: int
+    count: int
 
 
 def choose_blocks(
@@ -236,8 +241,13 @@ def choose_blocks(
     found = [w for w in product(*ways) if math.prod(along.tile for along in w) <= budget]
     if not found:
         return tuple(min(along, key=lambda w: w.tile).block for along in ways)
-    best = min(found, key=lambda w: (math.prod(along.computed for along in w), max(along.tile for along in w)))
-    return tuple(along.block for along in best)
+    return tuple(along.block for along in min(found, key=_cost))
+
+
+def _cost(ways: Sequence[_Way]) -> tuple[int, int]:
+    """Pixels that are computed, and what tiles cost beside them; of equals, the one with the squarest tiles."""
+    count = math.prod(along.count for along in ways)
+    return math.prod(along.computed for along in ways) + PER_TILE * count, max(along.tile for along in ways)
 
 
 def _ways(part: tuple[int, int], size: int, fit: Fit, largest: int | None, multiple: int) -> list[_Way]:
@@ -249,14 +259,15 @@ def _ways(part: tuple[int, int], size: int, fit: Fit, largest: int | None, multi
         spans = [_whole(at, min(part[1], at + block), size, fit) for at in range(part[0], part[1], block)]
         longest = max(s.outer_length for s in spans)
         if largest is None or longest <= largest:
-            ways.append(_Way(block, longest, sum(s.outer_length for s in spans)))
+            ways.append(_Way(block, longest, sum(s.outer_length for s in spans), len(spans)))
         if block <= step:
             break
         count = max(count + 1, int(1.08 * count))  # neighbours among many small ones hardly differ
         block = min(block - 1, round_up(-(-extent // count), step)) // step * step
     if not ways and largest is not None:  # chunks are longer than a tile may be: several tiles for each
         spans = cut_axis(size, largest, fit, part)
-        ways = [_Way(block, max(s.outer_length for s in spans), sum(s.outer_length for s in spans))]
+        computed = sum(s.outer_length for s in spans)
+        ways = [_Way(block, max(s.outer_length for s in spans), computed, len(spans))]
     return ways
 
 

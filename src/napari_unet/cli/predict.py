@@ -80,20 +80,28 @@ def predict(
         raise UserError(f"{failed} of {len(jobs)} failed{rest}")
 
 
-def parse_range(option: str, text: str | None) -> tuple[int, int] | None:
-    """Read a range: ``2:5`` holds 2, 3 and 4, ``2`` itself.
+def parse_range(option: str, text: str | None) -> tuple[int, int | None] | None:
+    """Read a range: ``2:5`` holds 2, 3 and 4, ``2`` itself; ``:5``, ``2:`` and ``-2:`` as in Python.
 
     Examples
     --------
     >>> parse_range("--z", "2:5"), parse_range("--z", "7"), parse_range("--z", None)
     ((2, 5), (7, 8), None)
+    >>> parse_range("--z", ":5"), parse_range("--z", "-2:"), parse_range("--z", "-1")
+    ((0, 5), (-2, None), (-1, None))
     """
     if text is None:
         return None
     first, colon, last = text.partition(":")
-    if not first.isdigit() or (colon and not last.isdigit()):
-        raise UserError(f"{option} '{text}' must be a number, or two such as 0:5, of which the second is left out")
-    return int(first), int(last) if colon else int(first) + 1
+    try:
+        start = int(first) if first or not colon else 0
+        if not colon:
+            return start, start + 1 if start != -1 else None
+        return start, int(last) if last else None
+    except ValueError:
+        raise UserError(
+            f"{option} '{text}' must be a number, or two such as 0:5, of which the second is left out"
+        ) from None
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:

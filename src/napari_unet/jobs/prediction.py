@@ -21,7 +21,7 @@ from napari_unet.jobs.model import Model
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
 from napari_unet.learn.memory import tile_budget
-from napari_unet.learn.plan import BATCH, Plan, make_plan
+from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
 from napari_unet.learn.predictor import Predictor
 from napari_unet.nets import geometry_of
 from napari_unet.spec import CellSpec, Output, TilingSpec
@@ -80,12 +80,20 @@ def prediction(
     dtypes = {name: np.dtype(array.dtype) for name, array in outputs.items()}
     check_outputs(model, image, dtypes, cells, region)
     chunks = _chunks(image, outputs)
-    make_plan(image, model.spec.net, tiling, region, planes="cells" in outputs, chunks=chunks)  # raises at once
+    check_tile(image, model.spec.net, tiling, region)
     return _run(model, image, outputs, tiling, cells, region, set(done), chunks, of_region)
 
 
 def check_arrays(model: Model, image: Image, outputs: Mapping[Output, Writable], region: Region) -> bool:
     """Return whether the arrays have the shape of the region alone; raise `UserError` unless they fit."""
+    for name, array in outputs.items():
+        if not hasattr(array, "shape") or not hasattr(array, "__setitem__"):
+            raise UserError(
+                f"'out' for {name} has to be an array that can be written to, such as a numpy or zarr array, "
+                f"not {type(array).__name__}"
+            )
+        if getattr(array, "read_only", False) or not getattr(getattr(array, "flags", None), "writeable", True):
+            raise UserError(f"the array for {name} can only be read: open it for writing, such as with mode 'r+'")
     whole = {name: model.output_shape(image, name) for name in outputs}
     part = {name: model.output_shape(image, name, region) for name in outputs}
     if all(tuple(array.shape) == whole[name] for name, array in outputs.items()):
@@ -170,7 +178,7 @@ def plan_work(
     network = model.prepared(device)
     budget = tile_budget(network, net, device)
 
-    def plan(halo: Sequence[int] | None = None) -> Plan:
+    def plan(halo: Sequence[int] | None = None, tiling: TilingSpec = tiling) -> Plan:
         return make_plan(
             image,
             net,
@@ -183,10 +191,11 @@ def plan_work(
             chunks=chunks,
         )
 
-    made, halo = plan(), None
+    halo = None
     if tiling.halo == "auto" and not any(geometry_of(net).margin):
-        halo = find_halo(Predictor(network, net, made, device), image, normalisation, made)
-        made = plan(halo.lengths)
+        exact = plan(tiling=tiling.model_copy(update={"tile": None}))  # the tile told may be too small for it
+        halo = find_halo(Predictor(network, net, exact, device), image, normalisation, exact)
+    made = plan(None if halo is None else halo.lengths)
     return Work(model, image, made, normalisation, dict(outputs), cells), halo
 
 

@@ -33,12 +33,13 @@ from napari_unet.jobs.stored_work import (
 )
 from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
-from napari_unet.learn.plan import make_plan
+from napari_unet.learn.plan import check_tile
 from napari_unet.learn.predictor import digest, digest_of_source
 from napari_unet.spec import TilingSpec
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
+from napari_unet.storage.stamp import read_stamp, stamp_of
 from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
 
@@ -82,8 +83,9 @@ def predict_file(
     region = Region.of(image, request.part)
     dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
     check_outputs(model, image, dtypes, request.cells, region)
-    make_plan(image, model.spec.net, request.tiling, region, planes=request.output == "cells")  # raises at once
-    _check_room(request, budget.nbytes(model.output_shape(image, request.output, region), dtypes[request.output]))
+    check_tile(image, model.spec.net, request.tiling, region)
+    size = budget.nbytes(model.output_shape(image, request.output, region), dtypes[request.output])
+    _check_room(request, budget.stored_size(size, dtypes[request.output]))
     return _run(model, image, request, region, shard, scheduler)
 
 
@@ -99,8 +101,12 @@ def _run(
 ) -> Iterator[Event]:
     began = time.perf_counter()
     folder = folder_of(request.target)
+    wanted = _request_facts(model, image, request, region)
+    if shard is not None and not folder.exists() and read_stamp(request.target) == stamp_of(wanted):
+        yield Note(f"{request.target} is complete already: there is nothing left for this part to do")
+        return
     try:
-        yield from _prepare(model, image, request, region)
+        yield from _prepare(model, image, request, wanted, region)
         unfinished, work = Unfinished(folder), open_work(folder)
         with unfinished.at_work():
             done = yield from _checked(unfinished, work)
@@ -152,9 +158,10 @@ def run_numbers(
     yield from run_blocks(work, numbers, StoredSink(Unfinished(folder), work), devices, before=before)
 
 
-def _prepare(model: Model, image: FileImage, request: Request, region: Region) -> Iterator[Event]:
+def _prepare(
+    model: Model, image: FileImage, request: Request, wanted: Mapping[str, Any], region: Region
+) -> Iterator[Event]:
     """Find what is there already, or begin."""
-    wanted = _request_facts(model, image, request, region)
     folder = folder_of(request.target)
     if folder.exists():
         earlier = Unfinished(folder)
@@ -266,4 +273,5 @@ def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Ev
             unit=place.unit,
             classes=place.classes,
             origin=place.origin,
+            stamp=stamp_of(unfinished.facts["request"]),
         )

@@ -22,6 +22,7 @@ from napari_unet.spec import CellSpec, Output, TilingSpec
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
+from napari_unet.storage.stamp import KEY, stamp_of
 from napari_unet.storage.unfinished import Unfinished
 
 MODEL = "model.safetensors"
@@ -69,7 +70,7 @@ def new_array(path: Path, work: Work, request: Request, facts: Mapping[str, Any]
         cells=request.output != "probabilities",
         classes=place.classes,
         origin=place.origin,
-        creator={key: facts[key] for key in ("request", "software")},
+        creator={**{key: facts[key] for key in ("request", "software")}, KEY: stamp_of(facts["request"])},
     )
 
 

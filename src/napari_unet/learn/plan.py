@@ -118,6 +118,11 @@ def _of_whole_chunks(core: int, extent: int, stride: int) -> int:
     return core if core >= extent else max(step, core // step * step)
 
 
+def check_tile(image: Image, net: NetSpec, tiling: TilingSpec, region: Region) -> None:
+    """Raise `UserError` if the image or the tile does not fit the network; of ``auto`` with the least halo."""
+    make_plan(image, net, tiling, region, halo=(0, 0, 0) if tiling.halo == "auto" else None)
+
+
 def make_plan(
     image: Image,
     net: NetSpec,

@@ -26,7 +26,7 @@ from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, zeros
 from napari_unet.plugin.preview import insert_quietly
 from napari_unet.spec import BOUNDARY, ClassSpec, Output
-from napari_unet.storage.budget import check_disk
+from napari_unet.storage.budget import check_disk, stored_size
 
 IN_MEMORY = 2**26
 """Bytes; larger stacks are written into a temporary zarr on disk. Below, painting is quicker in memory."""
@@ -82,7 +82,7 @@ class Store:
             self._folder.mkdir(mode=0o700)
             # Not when this store goes: its layers may outlive the dock.
             atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
-        check_disk(self._folder, size, "the result")
+        check_disk(self._folder, stored_size(size, dtype), "the result")
         self._made += 1
         chunks = tuple(
             chunk_length(n) if a in "YX" else n if a == "C" else 1

@@ -59,6 +59,23 @@ def check_memory(size: int, what: str, cure: str) -> None:
         raise UserError(f"{what} needs {human(size)} of memory, {human(free)} are free; {cure}")
 
 
+LABELS_SHRINK = 20
+"""Label images, which are constant over large areas, become at least this many times smaller by compression."""
+
+
+def stored_size(size: int, dtype: Any) -> int:
+    """Return the bytes that ``size`` bytes of an array take at least on a disk, where they are compressed.
+
+    A disk that is full none the less loses nothing, so this need not be an upper limit.
+
+    Examples
+    --------
+    >>> stored_size(4000, "int32"), stored_size(4000, "float32")
+    (200, 4000)
+    """
+    return size // LABELS_SHRINK if np.dtype(dtype).kind in "bui" else size
+
+
 def check_disk(folder: Path, size: int, what: str) -> None:
     """Raise a UserError if ``size`` bytes do not fit onto the disk that holds ``folder``."""
     free = shutil.disk_usage(folder).free

@@ -32,6 +32,7 @@ def export_tiff(
     unit: str = "pixel",
     classes: Sequence[str] = (),
     origin: Sequence[float] = (0.0, 0.0, 0.0),
+    stamp: str | None = None,
 ) -> None:
     """Write a compressed OME-TIFF, which takes its name when it is whole.
 
@@ -51,6 +52,8 @@ def export_tiff(
         Names of the channels.
     origin
         Place of the first voxel along Z, Y, X in ``unit``: the position of every plane.
+    stamp
+        See `napari_unet.storage.stamp`.
 
     Raises
     ------
@@ -87,6 +90,7 @@ def export_tiff(
             photometric="minisblack",
             planarconfig="contig" if "S" in axes else None,
             compression="zlib",
+            software=stamp,
             metadata=_metadata(shape, axes, spacing, unit, classes, origin),
             bigtiff=budget.nbytes(shape, dtype) > 2**31,
             buffersize=LARGE,

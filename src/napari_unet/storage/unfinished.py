@@ -182,6 +182,7 @@ def explain_full_disk(error: OSError, folder: Path, target: Path) -> UserError |
 
     Examples
     --------
+    >>> import errno
     >>> explain_full_disk(OSError(errno.ENOENT, "none"), Path("a"), Path("b")) is None
     True
     """

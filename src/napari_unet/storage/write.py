@@ -142,7 +142,7 @@ def create_output(
     if SUFFIXES[suffix_of(path)] == "zarr":
         from napari_unet.storage import layout, pyramid  # half a second that TIFFs need not wait
 
-        budget.check_disk(path.parent, size * 4 // 3, str(path))
+        budget.check_disk(path.parent, budget.stored_size(size, dtype) * 4 // 3, str(path))
         with _replacing_folder(path) as folder:
             group, array = layout.new_ordered(
                 folder,

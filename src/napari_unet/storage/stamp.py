@@ -1,0 +1,56 @@
+"""A mark in a result that tells what it was made of: whether a file is the answer to a request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from napari_unet.storage.formats import SUFFIXES, suffix_of
+
+PREFIX = "napari-unet-live request "
+"""What the mark begins with, in the tag ``Software`` of a TIFF."""
+KEY = "stamp"
+"""Its name among the facts about the creator of an OME-Zarr."""
+
+
+def stamp_of(request: Mapping[str, Any]) -> str:
+    """Hash what was asked for; equal requests have equal marks.
+
+    Examples
+    --------
+    >>> stamp_of({"a": 1, "b": [2]}) == stamp_of({"b": [2], "a": 1})
+    True
+    """
+    text = json.dumps(request, sort_keys=True)
+    return PREFIX + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def read_stamp(path: Path) -> str | None:
+    """Read the mark of a file; None if it has none, or is not there."""
+    if not path.exists():
+        return None
+    if SUFFIXES[suffix_of(path)] == "zarr":
+        return _of_zarr(path)
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            found = file.pages.first.tags.get("Software")
+            return None if found is None else str(found.value)
+    except (tifffile.TiffFileError, OSError):  # somebody else's; it is replaced, or not, as always
+        return None
+
+
+def _of_zarr(path: Path) -> str | None:
+    import zarr
+
+    from napari_unet.storage.ome_zarr import OWN_KEY
+
+    try:
+        facts: Any = zarr.open_group(path, mode="r").attrs.get(OWN_KEY, {})
+    except (OSError, ValueError, KeyError):
+        return None
+    return facts.get(KEY) if isinstance(facts, dict) else None
