@@ -13,7 +13,7 @@ from engine_tools import Recorder, alive
 from napari_unet import jobs
 from napari_unet.arrays.axes import Image
 from napari_unet.engine.client import Engine
-from napari_unet.events import CellsDone, CheckDone, Finished, StepDone
+from napari_unet.events import CellsDone, CheckDone, Finished, Note, StepDone
 from napari_unet.spec import TrainingSpec, TrainSpec, UNetSpec
 from synthetic import classes, tissue
 
@@ -160,3 +160,17 @@ def test_a_model_is_trained_further(engine, seen, cells, tmp_path):
     engine.train(image, labels, wider, second, start=first)
     refused = seen.wait("job_finished", lambda r: r.outcome == "failed")
     assert "its base is 4, here it is 8: say --base 4" in refused.message
+
+
+def test_strokes_reach_the_training_that_runs(engine, seen, cells, tmp_path):
+    image, labels = cells
+    engine.train(image, labels, LONG, tmp_path / "live.safetensors", view=(0, 1))
+    seen.wait("event", kind=StepDone)
+    engine.paint(0, 2, 5, 7, np.full((20, 30), 3, labels.data.dtype))
+    seen.wait("event", lambda e: e.text.startswith("new in the annotation: background"), kind=Note)
+    seen.wait("preview", lambda p: len(p.classes) == 3)
+    engine.stop()
+    assert seen.wait("job_finished").outcome == "stopped"
+    assert [c.name for c in engine.model.classes] == ["cell", "boundary", "background"]
+    engine.paint(0, 2, 5, 7, np.zeros((2, 2), labels.data.dtype))  # no training: nothing happens
+    assert engine.state == "ready"

@@ -7,6 +7,7 @@ import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.events import Note
 from napari_unet.jobs import Training, make_spec
+from napari_unet.jobs.hints import spacing_notes
 from napari_unet.spec import TrainingSpec, UNetSpec
 from napari_unet.storage.samples import load_sample
 from synthetic import classes, tissue
@@ -86,3 +87,21 @@ def test_a_network_told_otherwise_than_the_data_is_refused(told):
     ((name, value),) = told.items()
     with pytest.raises(nu.UserError, match=rf"net\.{name} is {value}, but there are "):
         Training([(Image(image, "YX"), Image(classes(cells), "YX"))], TrainingSpec(net=UNetSpec(**told)))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "warned"), [(8, 1.2, True), (1.1, 9, True), (8, 7, False), (8, None, False)]
+)
+def test_voxels_of_another_shape_than_the_networks_are_warned_of(theirs, ours, warned):
+    image, cells = tissue((8, 40, 44), 20)
+    pair = Image(image, "ZYX", (theirs, 0.5, 0.5)), Image(classes(cells), "ZYX", (theirs, 0.5, 0.5))
+    spec = make_spec(
+        None, "unet3d", shape={"base": 2, "depth": 1}, target={}, train={"steps": 1, "patch": (4, 16, 16)}
+    )
+    training = Training([pair], spec)
+    list(training)
+    other = Image(image, "ZYX") if ours is None else Image(image, "ZYX", (ours, 0.5, 0.5), "deep")
+    found = [n.text for n in spacing_notes(training.model(), other)]
+    assert len(found) == warned
+    if warned:
+        assert f"{2 * theirs:.3g} times as high as wide, those of deep are {2 * ours:.3g} times" in found[0]

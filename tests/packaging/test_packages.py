@@ -87,7 +87,7 @@ def test_the_manifest_at_the_top_is_the_one_of_the_package(root: Path) -> None:
 
 def test_the_wheel_holds_what_a_user_needs(wheel: Path, root: Path) -> None:
     names = members(wheel)
-    assert {MANIFEST, "napari_unet/py.typed"} <= names
+    assert {MANIFEST, "napari_unet/py.typed", "napari_unet/learn/start.safetensors"} <= names
     assert any(n.endswith("licenses/LICENSE") for n in names)
     data = root / "src/napari_unet/storage/data"
     bundled = {

@@ -12,6 +12,8 @@ from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError
 from napari_unet.spec import Activation, Device, Loss, Skips, Style, Up
 
+DRAWN = (Path("shipped"), Path("random"))
+"""Words of --start that are no files."""
 _NETWORK, _TARGET, _OPTIMISER, _ENCODER = "Network", "Annotation", "Learning", "ImageNet encoder"
 
 
@@ -126,7 +128,12 @@ def train(
         bool | None, typer.Option(help="Leave the encoder as it is.", rich_help_panel=_ENCODER)
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Model of the same network to start from, such as one trained frozen.")
+        Path | None,
+        typer.Option(
+            metavar="MODEL|shipped|random",
+            help="Model of the same network to start from; else the network that the package brings (shipped), if "
+            "it fits, or weights at random.",
+        ),
     ] = None,
     device: Annotated[
         Device | None, typer.Option(help="Where to compute; auto takes a GPU if there is one.")
@@ -173,6 +180,7 @@ def train(
                 "patch": lengths[0] if lengths is not None and len(lengths) == 1 else lengths,
                 "batch": batch,
                 "val_fraction": val_fraction,
+                "start": str(start) if start in DRAWN else None,
                 "encoder_weights": encoder_weights,
                 "encoder_file": encoder_file,
                 "freeze_encoder": freeze_encoder,
@@ -193,7 +201,7 @@ def train(
         spec,
         output=output,
         resume=resume,
-        start=None if start is None else load(start),
+        start=None if start is None or start in DRAWN else load(start),
         fetch=_download if download else None,
     )
     stopped = follow(iter(training), "training")

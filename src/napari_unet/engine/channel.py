@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_unet.engine.messages import (
     Command,
     Heartbeat,
     LoadModel,
+    Paint,
     Pause,
     Predict,
     ReadAnswer,
@@ -34,7 +36,16 @@ from napari_unet.engine.messages import (
 from napari_unet.engine.remote import ReadError
 from napari_unet.engine.wire import receive_frame, send_frame
 
-Order = Train | Predict | SetView | ClearView | Pause | Resume | Stop | SaveModel | LoadModel | Shutdown
+
+@dataclass(frozen=True)
+class Strokes:
+    """A `Paint` with its values."""
+
+    at: Paint
+    values: npt.NDArray[Any]
+
+
+Order = Train | Predict | Strokes | SetView | ClearView | Pause | Resume | Stop | SaveModel | LoadModel | Shutdown
 """A command that the main thread handles; answers to reads are the others."""
 
 HEARTBEAT_SECONDS = 1.0
@@ -167,6 +178,9 @@ class Channel:
             command = COMMAND.validate_json(frame[0])
             if isinstance(command, ReadAnswer | ReadFailure):
                 self._answer(command, frame[1])
+            elif isinstance(command, Paint):
+                if frame[1] is not None:
+                    self.inbox.put(Strokes(command, frame[1]))
             elif isinstance(command, Shutdown) and not self.at_work and self.inbox.empty:
                 break
             else:

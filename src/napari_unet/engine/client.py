@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
@@ -77,6 +80,22 @@ class Engine(Connection):
             )
             self.set_view(*view, image=image)
         self._set_state_of_job()
+
+    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
+        """Tell the training at hand, if there is one, that its labels have changed.
+
+        Parameters
+        ----------
+        t, z
+            The plane.
+        y, x
+            Place of the first value.
+        values
+            (Y, X); 0 where annotation was taken away.
+        """
+        with self._lock:
+            if self._job == "train":
+                self._send(m.Paint(t=t, z=z, y=y, x=x), values)
 
     def predict(
         self,

@@ -122,9 +122,9 @@ class Connection(EngineSignals):
         if self._job is not None and self._state != "starting":
             self._set_state(_STATES[self._job])
 
-    def _send(self, command: m.Command) -> None:
+    def _send(self, command: m.Command, array: npt.NDArray[Any] | None = None) -> None:
         if self._process is not None:
-            self._process.send(command)
+            self._process.send(command, array)
 
     def _send_to_job(self, command: m.Command) -> None:
         with self._lock:

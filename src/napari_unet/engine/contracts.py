@@ -49,6 +49,12 @@ class TrainingLike(Protocol):
     def preview(self, image: Image, t: int, z: int, /) -> npt.NDArray[np.float32]:
         """Predict one plane: (K, Y, X)."""
 
+    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], /) -> None:
+        """Change the labels."""
+
+    def take_up(self) -> Sequence[Event]:
+        """Learn from now on from what was painted."""
+
     def model(self) -> ModelLike:
         """Give the model as it is now."""
 

@@ -83,6 +83,16 @@ class Predict(Message):
     done: tuple[Region, ...] = ()
 
 
+class Paint(Message):
+    """The labels of the training at hand have changed: in plane (t, z), from (y, x) on, to the array (Y, X)."""
+
+    kind: Literal["paint"] = "paint"
+    t: int
+    z: int
+    y: int
+    x: int
+
+
 class SetView(Message):
     """The user looks at plane ``(t, z)``, of ``image`` if one is given, else of the one before."""
 
@@ -154,6 +164,7 @@ class Shutdown(Message):
 Command = Annotated[
     Train
     | Predict
+    | Paint
     | SetView
     | ClearView
     | Pause

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
-from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, leave
+from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, Strokes, leave
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
 from napari_unet.engine.preview import to_uint8
 from napari_unet.engine.remote import RemoteOutput, remote_image
@@ -55,6 +55,7 @@ class Session:
         self.view: View | None = None
         self._clock = PreviewClock()
         self._throttle = Throttle()
+        self._painted = False
 
     def run(self) -> None:
         """Handle orders for ever."""
@@ -184,13 +185,26 @@ class Session:
                 case m.Resume() if paused:
                     self.channel.send(m.StateReport(state=paused))
                     paused = None
+                case Strokes() if training is not None:
+                    self._paint(training, order)
                 case m.SetView() | m.ClearView():
                     self._look(order)
                     if paused and training:
                         self._preview_training(training, step)
                 case _:  # the window runs one job at a time
                     pass
+        if training is not None and self._painted:
+            self._painted = False
+            for note in training.take_up():
+                self._forward(note)
+            self._clock.ask()
         return "go"
+
+    def _paint(self, training: TrainingLike, strokes: Strokes) -> None:
+        """Note strokes; the training takes them up before its next step."""
+        at = strokes.at
+        training.paint(at.t, at.z, at.y, at.x, strokes.values)
+        self._painted = True
 
     # Previews
 

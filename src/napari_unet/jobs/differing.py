@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_unet.errors import UserError
 from napari_unet.learn.data import Survey
+from napari_unet.learn.start import REMADE
 from napari_unet.spec import ClassSpec, NetSpec, TargetSpec, TrainingSpec
 from napari_unet.spec.differences import Difference, net_differences, training_differences
 
@@ -23,7 +24,7 @@ _NAMES = {"kind": "network", "in_channels": "number of channels", "classes": "nu
 
 
 def check_start(theirs: NetSpec, ours: NetSpec) -> None:
-    """Raise `UserError` unless the weights of one network fit another; dropout has none.
+    """Raise `UserError` unless the weights of one network fit another, but for its first and last layers.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def check_start(theirs: NetSpec, ours: NetSpec) -> None:
     ...
     napari_unet.errors.UserError: the start model does not fit: its base is 8, here it is 16: say --base 8
     """
-    found = net_differences(theirs, ours)
+    found = [d for d in net_differences(theirs, ours) if d.field not in REMADE]
     if theirs.kind != ours.kind:
         raise UserError(
             f"the start model is of the network '{theirs.kind}', not '{ours.kind}': say --net {theirs.kind}"
@@ -48,9 +49,7 @@ def check_resume(theirs: TrainingSpec, ours: TrainingSpec) -> None:
         raise UserError(f"this training cannot go on: {in_words(found)}; or train anew")
 
 
-def take_classes(
-    found: Survey, target: TargetSpec, before: Sequence[ClassSpec], what: str = "the start model"
-) -> Survey:
+def take_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec], *, may_differ: bool) -> Survey:
     """Keep the classes of the model from which a training goes on, of which not all need be painted.
 
     Parameters
@@ -61,21 +60,23 @@ def take_classes(
         As the user wrote it: names that were told have to be the same.
     before
         The model's classes.
-    what
-        The model, in words.
+    may_differ
+        The last layer can be made anew for classes that the model does not know.
 
     Raises
     ------
     UserError
-        If there are classes that the model does not know.
+        If there are classes that the model does not know, and it has to know them.
     """
     if target.classes or found.classes == tuple(before):
         return found
     if len(found.classes) > len(before):
+        if may_differ:
+            return found
         theirs, ours = (", ".join(c.name for c in classes) for classes in (before, found.classes))
         raise UserError(
-            f"{what} tells {theirs} apart, but {ours} are annotated: leave out what it does not know, "
-            "or train anew"
+            f"this training tells {theirs} apart, but {ours} are annotated: leave out what it does not know, "
+            "or train anew, with its model as the start"
         )
     return replace(found, classes=tuple(before))
 

@@ -8,11 +8,16 @@ from napari_unet.arrays import spacing
 from napari_unet.arrays.alone import count_alone
 from napari_unet.arrays.axes import Image
 from napari_unet.events import Note
+from napari_unet.jobs.model import Model
 from napari_unet.learn.data import Survey, read_labels
 from napari_unet.spec import NetSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
 
 MANY = 5
 """Whoever paints more cells than this in a plane, and no background, has probably painted all of them."""
+OTHER_SHAPE = 1.5
+"""Voxels whose height over width differs by more than this factor look different to a 3D network."""
+UNKNOWN = (1.0, 1.0, 1.0)
+"""Voxel size of images that do not tell any."""
 PLANES = 8
 """Annotated planes that are looked at."""
 
@@ -85,3 +90,17 @@ def volume_notes(net: NetSpec, image: Image) -> Iterator[Note]:
         voxel = " x ".join(f"{n:g}" for n in image.spacing)
         words = "the levels of 'unet3d' follow the spacing"
         yield Note(f"'{net.kind}' treats all axes alike, but voxels are {voxel}: {words}", warning=True)
+
+
+def spacing_notes(model: Model, image: Image) -> Iterator[Note]:
+    """Warn if a 3D network has learnt from voxels of another shape: its kernels and levels were made for those."""
+    learnt = tuple(model.trained.info.get("spacing_of_first_image", UNKNOWN))
+    if model.spec.net.ndim != 3 or UNKNOWN in (learnt, tuple(image.spacing)):
+        return
+    theirs, ours = learnt[0] / learnt[2], image.spacing[0] / image.spacing[2]
+    if max(theirs, ours) > OTHER_SHAPE * min(theirs, ours):
+        yield Note(
+            f"the model has learnt from voxels that are {theirs:.3g} times as high as wide, those of {image.name} "
+            f"are {ours:.3g} times: expect less, resample the image, or train a model on images like this one",
+            warning=True,
+        )

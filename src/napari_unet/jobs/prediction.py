@@ -17,6 +17,7 @@ from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note
 from napari_unet.jobs.blocks import ArraySink, Sink, Work, run_blocks
+from napari_unet.jobs.hints import spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
@@ -212,6 +213,7 @@ def _run(
 ) -> Iterator[Event]:
     devices, words = choose_devices(tiling.device)
     yield Note(words)
+    yield from spacing_notes(model, image)
     set_threads(tiling.threads)
     keep_memory()
     began = time.perf_counter()

@@ -18,6 +18,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, Preparing
 from napari_unet.files import replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
+from napari_unet.jobs.hints import spacing_notes
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model
 from napari_unet.jobs.prediction import check_outputs, plan_work
 from napari_unet.jobs.stored_work import (
@@ -105,6 +106,7 @@ def _run(
     if shard is not None and not folder.exists() and read_stamp(request.target) == stamp_of(wanted):
         yield Note(f"{request.target} is complete already: there is nothing left for this part to do")
         return
+    yield from spacing_notes(model, image)
     try:
         yield from _prepare(model, image, request, wanted, region)
         unfinished, work = Unfinished(folder), open_work(folder)

@@ -88,7 +88,8 @@ def train(
     resume
         A model file trained before with ``output``: go on with it.
     start
-        A model to start from, or its file.
+        A model to start from, or its file; ``"random"`` for weights drawn at random. None: the network that the
+        package brings, if it has the same shape.
     on_event
         Called with every event.
     **options
@@ -102,6 +103,8 @@ def train(
         allowed.
     """
     _check_names(options)
+    if start in ("random", "shipped"):
+        options["start"], start = start, None
     pairs = as_pairs(image, labels, axes)
     spec = make_spec(
         recipe,

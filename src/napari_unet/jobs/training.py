@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from napari_unet.arrays import regions
 from napari_unet.arrays.axes import Image
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
+from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
-from napari_unet.jobs.differing import check_resume, check_start, take_classes
-from napari_unet.jobs.encoder import load_imagenet
+from napari_unet.jobs.differing import check_resume, take_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
@@ -27,12 +27,15 @@ from napari_unet.learn.inference import prepare
 from napari_unet.learn.loop import Loop
 from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
+from napari_unet.learn.painted import PaintedLabels
+from napari_unet.learn.start import rows_of
 from napari_unet.nets import build, geometry_of
-from napari_unet.nets.freeze import freeze
 from napari_unet.spec import ClassSpec, TrainingSpec
 
 Held = tuple[tuple[int, ...], tuple[slice, ...]]
 """A held-out box: its plane (pair, t, z) and slices."""
+MUCH = 0.2
+"""Change of what is painted, as a part of it, after which the worth of classes and start is measured anew."""
 EARLY = 10.0
 """Seconds of training after which it is saved for the first time, checked or not."""
 OFTEN = 300.0
@@ -76,33 +79,42 @@ class Training:
     ) -> None:
         check_output(output)
         self.output = output
+        self._labels = [PaintedLabels.of(labels) for _, labels in pairs]
+        pairs = [(image, labels) for (image, _), labels in zip(pairs, self._labels, strict=True)]
+        self._pairs, self._asked = pairs, spec
+        self._painted: set[tuple[int, int, int]] = set()
+        """Planes that were painted on since `take_up`."""
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
         if earlier is not None:
-            what = "the start model" if start is not None else "this training"
-            found = take_classes(found, spec.target, earlier.target.classes, what)
+            found = take_classes(found, spec.target, earlier.target.classes, may_differ=start is not None)
         self.spec = complete(spec, pairs, found, None if earlier is None else earlier.net)
         if before is not None:
             check_resume(before[0], self.spec)
-        self.counts = found.counts
         self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]
         self.notes += volume_notes(self.spec.net, pairs[0][0])
         if start is not None:
             self.notes += start_notes(start.spec, self.spec, found.counts)
-        units = list(data.load_units(pairs, found, self.spec))
+        self._found = found
+        self._units = units = list(data.load_units(pairs, found, self.spec))
         self.notes += invalid_pixels(units)
         set_threads(spec.train.threads)
         keep_memory()
         torch.manual_seed(spec.train.seed)
-        device, words = choose_device(spec.train.device)
-        self.notes.append(Note(words))
+        device, found_device = choose_device(spec.train.device)
+        self.notes.append(Note(found_device))
         self._device = device
         self._held_out = self._hold_out(units, None if before is None else before[2])
-        sampler, held_out = self._split(units)
-        balanced = balance(sampler.counts) if spec.train.class_balance else None
-        network = self._network(start, fetch, goes_on=resume)
-        self._loop = Loop(network, sampler, held_out, self.spec, device, balanced)
+        sampler, held_out = self._split(units, self._held_out)
+        begun = begin(self.spec, start, fetch, goes_on=resume)
+        anchor, words = hold(begun, self.spec, sampler, None if before is None else before[1])
+        self._measured = sum(sampler.counts)
+        self.notes += [*begun.notes, *words]
+        weights = None if anchor is None else anchor.weights
+        if spec.train.class_balance:
+            weights = balance(sampler.counts)
+        self._loop = Loop(begun.network, sampler, held_out, self.spec, device, weights, anchor)
         self._previewer = Previewer(self.spec, device)
         self._normalisation = units[0].normalisation
         if before is not None:
@@ -127,10 +139,15 @@ class Training:
     def __iter__(self) -> Iterator[Event]:
         yield from self.notes
         try:
-            for event in self._loop.run():
-                if isinstance(event, CheckDone) or self._loop.progress.seconds >= self._due:
-                    self.save()
-                yield event
+            loop = None
+            while loop is not self._loop:  # a new class is learnt by another network
+                loop = self._loop
+                for event in loop.run():
+                    if isinstance(event, CheckDone) or loop.progress.seconds >= self._due:
+                        self.save()
+                    yield event
+                    if loop is not self._loop:
+                        break
         except GeneratorExit:  # stopped: what was learnt since the last check counts as well
             self._loop.settle()
             raise
@@ -168,6 +185,7 @@ class Training:
             "used_step": self._loop.best_step if best else progress.step,
             "seconds": round(progress.seconds, 1),
             "normalisation_of_first_image": norm,
+            "spacing_of_first_image": list(self._pairs[0][0].spacing),
         }
         return Model(Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info))
 
@@ -181,6 +199,89 @@ class Training:
         """
         network = prepare(self._loop.average, self.spec.net.ndim, self._device)
         return self._previewer.plane(network, image, t, z)
+
+    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
+        """Change the labels of the first image; `take_up` brings it into the training.
+
+        Parameters
+        ----------
+        t, z
+            The plane.
+        y, x
+            Place of the first value.
+        values
+            (Y, X), of the labels' type; 0 takes annotation away.
+        """
+        self._labels[0].paint(t, z, y, x, values)
+        self._painted.add((0, t, z))
+
+    def take_up(self) -> list[Note]:
+        """Learn from now on from what was painted since; notes say what it changes.
+
+        What was held out for scores and is painted on is learnt from: whoever paints there wants to see it learnt.
+        """
+        if not self._painted:
+            return []
+        places, self._painted = self._painted, set()
+        try:
+            found = data.survey_again(self._found, self._pairs, self._asked.target, places)
+            if set(found.classes) <= set(self.classes):
+                found = replace(found, classes=self.classes)
+            known = {u.place[0]: u.normalisation for u in self._units}
+            new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
+            units = sorted([u for u in self._units if not self._replaced(u, places)] + new, key=lambda u: u.place)
+            held_out = still_held_out(self._held_out, self._units, units)
+            sampler, batch = self._split(units, held_out)
+        except UserError as error:
+            return [Note(f"what was painted last is not learnt: {error}", warning=True)]
+        released = len(self._held_out) - len(held_out)
+        self._found, self._units, self._held_out = found, units, held_out
+        sampler.follow(self._loop.sampler)
+        notes = [Note(f"{released} held-out places were painted on, and are learnt from now")] if released else []
+        if found.classes != self.classes:
+            return [*notes, *self._learn_classes(found.classes, sampler, batch)]
+        self._loop.sampler, self._loop.held_out = sampler, batch
+        if self._weigh(sampler) or released:
+            self._loop.judge_again()
+        return notes
+
+    def _replaced(self, unit: data.Unit, places: Collection[tuple[int, int, int]]) -> bool:
+        """Tell whether a unit is read anew when planes were painted on."""
+        depth = 2 if self.spec.net.ndim == 3 else 3  # a volume holds all planes of its image and time
+        return unit.place[:depth] in {place[:depth] for place in places}
+
+    def _weigh(self, sampler: data.PatchSampler) -> bool:
+        """Look anew at what classes and start are worth, if much was painted since; tells whether it did."""
+        painted, loop = sum(sampler.counts), self._loop
+        if abs(painted - self._measured) < MUCH * self._measured:
+            return False
+        self._measured = painted
+        if loop.anchor is not None:
+            assert self.spec.train.patch is not None
+            loop.anchor.measure(sampler.units, sampler.targets, self.spec.train.patch)
+            loop.class_weights = loop.anchor.weights
+        if self.spec.train.class_balance:
+            loop.class_weights = balance(sampler.counts)
+        return loop.class_weights is not None
+
+    def _learn_classes(
+        self, classes: tuple[ClassSpec, ...], sampler: data.PatchSampler, held_out: data.Batch | None
+    ) -> list[Note]:
+        """Go on with a network that tells more classes apart."""
+        before, old = self.classes, self._loop
+        net = self.spec.net.model_copy(update={"classes": len(classes)})
+        target = self.spec.target.model_copy(update={"classes": classes})
+        self.spec = self.spec.model_copy(update={"net": net, "target": target})
+        begun = begin(self.spec, None, None, goes_on=False)
+        anchor, words = hold(begun, self.spec, sampler, None)
+        self._loop = old.with_classes(
+            self.spec, begun.network, rows_of(before, classes), sampler, held_out, anchor
+        )
+        if self.spec.train.class_balance:
+            self._loop.class_weights = balance(sampler.counts)
+        self._previewer = Previewer(self.spec, self._device)
+        new = ", ".join(c.name for c in classes if c not in before)
+        return [Note(f"new in the annotation: {new}; the network learns it from now on"), *words]
 
     @property
     def _margin(self) -> tuple[int, ...]:
@@ -204,15 +305,13 @@ class Training:
             self.notes.append(Note("too little is painted to hold a part out for testing", warning=True))
         return [(units[b.unit].place, b.box) for b in blocks]
 
-    def _split(self, units: list[data.Unit]) -> tuple[data.PatchSampler, data.Batch | None]:
+    def _split(self, units: list[data.Unit], held_out: list[Held]) -> tuple[data.PatchSampler, data.Batch | None]:
         """Make the sampler of what is not held out, and the batch of what is."""
         train = self.spec.train
         assert train.patch is not None
         number = {u.place: n for n, u in enumerate(units)}
-        blocks = [regions.Block(number[p], box) for p, box in self._held_out if p in number]
-        targets = [
-            regions.without(u.target, [box for p, box in self._held_out if beside(p, u.place)]) for u in units
-        ]
+        blocks = [regions.Block(number[p], box) for p, box in held_out if p in number]
+        targets = [regions.without(u.target, [box for p, box in held_out if beside(p, u.place)]) for u in units]
         kept = [n for n, t in enumerate(targets) if (t >= 0).any()]
         if not kept:
             raise UserError("all that is painted is held out for testing: paint more, or hold nothing out (0)")
@@ -227,24 +326,6 @@ class Training:
         )
         return sampler, data.held_out_batch(units, blocks, train.patch, self._margin)
 
-    def _network(self, start: Model | None, fetch: Callable[[], Path] | None, *, goes_on: bool) -> nn.Module:
-        """Build the network: fresh, with the encoder's ImageNet weights, or as a model left it.
-
-        A training that goes on gets its weights later.
-        """
-        network = build(self.spec.net)
-        train = self.spec.train
-        if start is not None:
-            check_start(start.spec.net, self.spec.net)
-            network.load_state_dict(start.trained.network.state_dict())
-        elif train.encoder_weights == "imagenet" and not goes_on:
-            self.notes.append(load_imagenet(network, self.spec.net, train.encoder_file, fetch))
-        elif train.freeze_encoder and not goes_on:
-            self.notes.append(Note("the encoder is frozen at random weights: it will not learn", warning=True))
-        if train.freeze_encoder:
-            freeze(network.get_submodule("encoder"))
-        return network
-
     def _read_state(self) -> tuple[TrainingSpec, dict[str, torch.Tensor], dict[str, Any]]:
         """Read what a training left behind: its spec, tensors, and facts."""
         path = self.resume_path
@@ -252,6 +333,23 @@ class Training:
             raise UserError(f"there is nothing to go on from: {path or 'no output file'} does not exist")
         tensors, facts = modelfile.read_tensors(path)
         return TrainingSpec.model_validate(facts["spec"]), tensors, facts
+
+
+def still_held_out(held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit]) -> list[Held]:
+    """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now."""
+    old = {u.place: u for u in before}
+    kept: list[Held] = []
+    for place, box in held_out:
+        for unit in now:
+            if place not in old or unit.place[:2] != place[:2]:
+                continue
+            shift = place[2] - unit.place[2]
+            if unit.target.ndim == 2 and shift:
+                continue
+            moved = box if unit.target.ndim == 2 else (slice(box[0].start + shift, box[0].stop + shift), *box[1:])
+            if np.array_equal(unit.target[moved], old[place].target[box]):
+                kept.append((unit.place, moved))
+    return kept
 
 
 def beside(a: Sequence[int], b: Sequence[int]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,10 +56,18 @@ class Survey:
 
     classes: tuple[ClassSpec, ...]
     unpainted: Unpainted
-    planes: tuple[tuple[int, int, int], ...]
-    """Annotated planes as (pair, t, z)."""
-    counts: dict[int, int] = field(default_factory=dict)
-    """Pixels per label value."""
+    by_plane: Mapping[tuple[int, int, int], Mapping[int, int]] = field(default_factory=dict)
+    """Pixels per label value of every annotated plane."""
+
+    @property
+    def planes(self) -> tuple[tuple[int, int, int], ...]:
+        """Annotated planes as (pair, t, z)."""
+        return tuple(sorted(self.by_plane))
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Pixels per label value."""
+        return _total(self.by_plane)
 
 
 def check_pair(image: Image, labels: Image) -> None:
@@ -90,22 +98,46 @@ def survey(pairs: Sequence[Pair], spec: TargetSpec) -> Survey:
     UserError
         If the labels do not fit, hold a value without a class, or annotate too little; see `derive_classes`.
     """
-    counts: dict[int, int] = {}
-    planes = []
+    by_plane: dict[tuple[int, int, int], dict[int, int]] = {}
     for number, (image, labels) in enumerate(pairs):
         check_pair(image, labels)
         for t, z in np.ndindex(labels.size("T"), labels.size("Z")):
-            found = count_values(read_labels(labels, t, z))
-            if found:
-                planes.append((number, int(t), int(z)))
-            for value, n in found.items():
-                counts[value] = counts.get(value, 0) + n
-    sizes = (pairs[p][1].size("Y") * pairs[p][1].size("X") for p, _, _ in planes)
+            if found := count_values(read_labels(labels, t, z)):
+                by_plane[number, int(t), int(z)] = found
+    counts = _total(by_plane)
+    sizes = (pairs[p][1].size("Y") * pairs[p][1].size("X") for p, _, _ in by_plane)
     if sum(counts.values()) == sum(sizes):
         unpainted: Unpainted = "ignore"  # nothing is: no class for it
     else:
-        unpainted = what_unpainted_means(spec, (read_labels(pairs[p][1], t, z) for p, t, z in planes[:32]))
-    return Survey(derive_classes(spec, counts, unpainted), unpainted, tuple(planes), counts)
+        planes = list(by_plane)[:32]
+        unpainted = what_unpainted_means(spec, (read_labels(pairs[p][1], t, z) for p, t, z in planes))
+    return Survey(derive_classes(spec, counts, unpainted), unpainted, by_plane)
+
+
+def survey_again(
+    before: Survey, pairs: Sequence[Pair], spec: TargetSpec, places: Iterable[tuple[int, int, int]]
+) -> Survey:
+    """Count some planes anew that were painted on; what is unpainted means what it meant.
+
+    Raises
+    ------
+    UserError
+        If too little is annotated now; see `derive_classes`.
+    """
+    by_plane = dict(before.by_plane)
+    for pair, t, z in places:
+        by_plane[pair, t, z] = count_values(read_labels(pairs[pair][1], t, z))
+    by_plane = {place: found for place, found in by_plane.items() if found}
+    return Survey(derive_classes(spec, _total(by_plane), before.unpainted), before.unpainted, by_plane)
+
+
+def _total(by_plane: Mapping[Any, Mapping[int, int]]) -> dict[int, int]:
+    """Add up the counts of planes."""
+    counts: dict[int, int] = {}
+    for found in by_plane.values():
+        for value, n in found.items():
+            counts[value] = counts.get(value, 0) + n
+    return counts
 
 
 def read_labels(labels: Image, t: int, z: int) -> npt.NDArray[Any]:
@@ -116,14 +148,35 @@ def read_labels(labels: Image, t: int, z: int) -> npt.NDArray[Any]:
     return plane
 
 
-def load_units(pairs: Sequence[Pair], found: Survey, spec: TrainingSpec) -> Iterator[Unit]:
-    """Read the annotated planes (2D) or, for 3D networks, the annotated volumes."""
-    norms = {p: intensity.fit(pairs[p][0], spec.normalisation) for p, _, _ in found.planes}
+def load_units(
+    pairs: Sequence[Pair],
+    found: Survey,
+    spec: TrainingSpec,
+    *,
+    known: Mapping[int, intensity.Normalisation] | None = None,
+    only: Collection[tuple[int, int, int]] | None = None,
+) -> Iterator[Unit]:
+    """Read the annotated planes (2D) or, for 3D networks, the annotated volumes.
+
+    Parameters
+    ----------
+    pairs, found, spec
+        What is learnt from.
+    known
+        Grey values of images, by the numbers of their pairs, that were fitted before.
+    only
+        The planes (pair, t, z) to read, or volumes that hold one of them; None: all.
+    """
+    norms = dict(known or {})
+    for pair in {p for p, _, _ in found.planes} - set(norms):
+        norms[pair] = intensity.fit(pairs[pair][0], spec.normalisation)
     if spec.net.ndim == 2:
         places = [(p, t, z, z + 1) for p, t, z in found.planes]
     else:
         places = list(_volumes(found, pairs, spec.train.patch))
     for pair, t, first, last in places:
+        if only is not None and not any((p, at) == (pair, t) and first <= z < last for p, at, z in only):
+            continue
         image, labels = pairs[pair]
         block, painted = (i.read(t, slice(first, last)) for i in (image, labels))
         painted = painted[0].astype(np.uint8) if painted.dtype == bool else painted[0]
@@ -255,6 +308,10 @@ class PatchSampler:
     def _jitter(self, centre: int, length: int, patch: int) -> int:
         moved = centre + int(self.rng.integers(-(patch // 4), patch // 4 + 1))
         return min(max(moved, patch // 2), length - patch // 2) if length > patch else length // 2
+
+    def follow(self, before: PatchSampler) -> None:
+        """Go on drawing where another sampler was; this one takes its place."""
+        self.rng, self.noise = before.rng, before.noise
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

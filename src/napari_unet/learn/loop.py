@@ -5,23 +5,30 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_unet.arrays.targets import IGNORE
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
+from napari_unet.learn.anchor import Anchor
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
+from napari_unet.nets.adopt import adopt
 from napari_unet.nets.finite import first_not_finite
-from napari_unet.nets.freeze import free_modules, is_frozen, train_mode
+from napari_unet.nets.freeze import free_modules, is_frozen, keep_statistics, train_mode
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainingSpec, TrainSpec
 
+FINE = 1 / 3
+"""Part of the learning rate with which a training goes on from what its start knows."""
+RIM = 0.05
+"""Part of a batch that is unpainted merely because patches reach beyond the image."""
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
@@ -85,6 +92,7 @@ class Loop:
         spec: TrainingSpec,
         device: torch.device,
         class_weights: Tensor | None = None,
+        anchor: Anchor | None = None,
     ) -> None:
         self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
         self.format = memory_format(spec.net.ndim)
@@ -93,6 +101,7 @@ class Loop:
         self.optimizer = make_optimizer(self.network, spec.train)
         self.loss = make_loss(spec.train, spec.net)
         self.class_weights = class_weights
+        self.anchor = None if anchor is None else anchor.to(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
         self.progress = Progress()
         self.batch = spec.train.batch
@@ -126,7 +135,7 @@ class Loop:
         while (part := self.progress.part(self.spec)) < 1:
             began = time.perf_counter()  # time at the yields, such as a pause, is not training
             try:
-                loss = self._step(learning_rate(part, self.spec))
+                loss = self._step(learning_rate(part, self.spec) * (1.0 if self.anchor is None else FINE))
             except torch.OutOfMemoryError:
                 if self.batch == 1:
                     raise
@@ -146,6 +155,8 @@ class Loop:
             group["lr"] = rate
         batch = self.sampler.draw(self.batch)
         train_mode(self.network)
+        if self.anchor is not None:  # the statistics of a few strokes are no better than what it knows
+            keep_statistics(self.network)
         loss = self._loss(batch)
         value = loss.item()
         if not math.isfinite(value):
@@ -161,7 +172,12 @@ class Loop:
         target = batch.target.to(self.device)
         border = None if batch.weights is None else batch.weights.to(self.device)
         weights = pixel_weights(target, border, self.class_weights)
-        return self.loss(self._forward(self.network, batch.images), target, weights)
+        outputs = self._forward(self.network, batch.images)
+        loss = self.loss(outputs, target, weights)
+        if self.anchor is not None and float((target == IGNORE).float().mean()) > RIM:
+            images = batch.images.to(self.device).contiguous(memory_format=self.format)
+            loss = loss + self.spec.train.anchor * self.anchor.loss(outputs, images, target)
+        return loss
 
     def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
         images = images.to(self.device).contiguous(memory_format=self.format)
@@ -220,6 +236,8 @@ class Loop:
 
         The running statistics lag behind the weights, and after a short training they are far off.
         """
+        if self.anchor is not None:
+            return
         norms = [m for m in free_modules(self.average) if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
         if not norms:
             return
@@ -247,6 +265,36 @@ class Loop:
         best = loss <= self.best_loss  # False for NaN
         self.best_loss = loss if best else self.best_loss
         return CheckDone(step, loss, dict(zip(names, scores, strict=True)), best)
+
+    def with_classes(
+        self,
+        spec: TrainingSpec,
+        network: nn.Module,
+        rows: Sequence[int | None],
+        sampler: PatchSampler,
+        held_out: Batch | None,
+        anchor: Anchor | None,
+    ) -> Loop:
+        """Go on with a network that tells other classes apart; what is the same keeps its weights.
+
+        Parameters
+        ----------
+        spec, sampler, held_out, anchor
+            As they are from now on.
+        network
+            With weights for the classes that are new.
+        rows
+            For every output the one here that it goes on with, or None.
+        """
+        average = copy.deepcopy(network)
+        adopt(network, self.network.state_dict(), rows)
+        adopt(average, self.average.state_dict(), rows)
+        weights = None if anchor is None else anchor.weights
+        loop = Loop(network, sampler, held_out, spec, self.device, weights, anchor)
+        loop.average.load_state_dict(average.state_dict())
+        loop.progress, loop.batch, loop.history = self.progress, self.batch, self.history
+        loop._keep()
+        return loop
 
     def judge_again(self) -> None:
         """Score the best weights on the held-out part as it is now: it may have changed since they were kept."""
@@ -321,6 +369,8 @@ class Loop:
         tensors: State = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        if self.anchor is not None:
+            tensors |= {f"anchor.{k}": v for k, v in self.anchor.network.state_dict().items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items()}
         tensors["noise"] = self.sampler.noise.get_state()

@@ -54,6 +54,16 @@ def train_mode(network: nn.Module) -> None:
             part.eval()
 
 
+def keep_statistics(network: nn.Module) -> None:
+    """Let BatchNorm normalise by what it knows, and leave that as it is; its scale and shift go on learning.
+
+    Until `train_mode` is called again.
+    """
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d):
+            part.eval()
+
+
 def free_modules(network: nn.Module) -> Iterator[nn.Module]:
     """Give the modules of a network that are in no frozen part: only their statistics may be estimated anew.
 

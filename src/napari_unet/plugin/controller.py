@@ -17,6 +17,7 @@ from napari_unet.events import Event, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Kind, Known, Message, Shown, decide
+from napari_unet.plugin.feed import StrokeFeed
 from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
 from napari_unet.plugin.going import GoingOn
 from napari_unet.plugin.layers import labels_of
@@ -99,6 +100,7 @@ class Controller:
         self._training: tuple[Path, TrainingSpec] | None = None
         """Where the training at hand is saved, and what it was told."""
         self._ending = self._warned = self._told = False
+        self.feed = StrokeFeed(engine, self.selection)
         self.segmenting = Segmenting(viewer, self.selection, engine, store)
         self._wanted: SegmentRequest | None = None
         """What Segment would do now."""
@@ -167,7 +169,7 @@ class Controller:
     # What the user asks for
 
     def train(self, spec: TrainingSpec, *, go_on: bool = False) -> None:
-        """Begin a training, or go on with the last one or with the model opened since; strokes as they are now."""
+        """Begin a training, or go on with the last one or with the model opened since."""
         try:
             image, labels = self._training_input(spec.target)
             missing = None if go_on else self._missing_weights(spec, image)
@@ -191,13 +193,14 @@ class Controller:
             self.say(str(error), "error")
             return
         self._training = start.autosave, spec
+        self.feed.begin(labels)
         self.live.bring_back()
         self.segmenting.set_aside(keep=self.selection.labels_layer)
         if not self.live.on:
             self.engine.clear_view()
         self._begin("train", go_on=start.resume)
         further = "" if start.model is None else f"Training {start.model.name} further. "
-        self.say(f"{further}Learning from what is painted now. You can go on painting for the next training.")
+        self.say(f"{further}Learning from your strokes. Go on painting: they are taken up at once.")
 
     def _missing_weights(self, spec: TrainingSpec, image: Image) -> Weights | None:
         """Tell what has to be downloaded, once all else that can be checked here fits."""
@@ -265,6 +268,11 @@ class Controller:
             return
         self._begin("predict", go_on=going_on)
         self.say(f"{self.segmenting.account} You can look at other slices meanwhile.")
+
+    def feed_strokes(self) -> None:
+        """Bring what was painted since the last time to the training that runs."""
+        if self.job == "train" and not self._ending:
+            self.feed.send(self.viewer.dims.point)
 
     def pause_or_resume(self) -> None:
         """Pause the training, or let it go on."""
@@ -385,6 +393,7 @@ class Controller:
     def on_job_finished(self, result: JobResult) -> None:
         """Tell how the job has ended and get ready for the next."""
         self.job, self._ending, self._told = None, False, result.outcome == "died"
+        self.feed.end()
         instead = self.segmenting.end(result) if result.job == "predict" else None
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
             self._keep_training()

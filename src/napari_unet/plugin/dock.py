@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 START_AFTER = 300
 """Milliseconds after which the engine is started, so that the dock is drawn first."""
+FEED_AFTER = 200
+"""Milliseconds of rest after which strokes are sent to the training that runs."""
 COUNT_AFTER = 250
 """Milliseconds after a stroke at which the painted pixels are counted."""
 WATCH_EVERY = 5000
@@ -187,6 +189,11 @@ class UNetDock(QWidget):
         self._counting.setInterval(COUNT_AFTER)
         self._counting.timeout.connect(lambda: self.controller.painter.count())
         self.controller.painter.edited.connect(lambda: self._counting.start())
+        self._feeding = QTimer(self)
+        self._feeding.setSingleShot(True)
+        self._feeding.setInterval(FEED_AFTER)
+        self._feeding.timeout.connect(self.controller.feed_strokes)
+        self.controller.painter.edited.connect(lambda: self._feeding.start())
         self._watching = QTimer(self)
         self._watching.setInterval(WATCH_EVERY)
         self._watching.timeout.connect(self.controller.watch)
@@ -466,6 +473,7 @@ class UNetDock(QWidget):
             return
         self._watching.stop()
         self._counting.stop()
+        self._feeding.stop()
         self._lifetime.close()
         self._viewer.events.theme.disconnect(self._show_theme)
         self._outer.end()

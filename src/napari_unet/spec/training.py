@@ -57,7 +57,7 @@ class TrainSpec(Spec):
     """Weight pixels by how rare their class is: w_c of equation 2 in the 2015 paper."""
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=3e-3, gt=0)
-    """The highest."""
+    """The highest; a third of it where a training is kept to its start, see ``anchor``."""
     momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of ``sgd``."""
     weight_decay: float = Field(default=1e-4, ge=0)
@@ -67,6 +67,11 @@ class TrainSpec(Spec):
     """Part of the budget in which the learning rate rises."""
     averaging: float = Field(default=0.99, ge=0, lt=1)
     """Decay of the running average of the weights, which is what is kept; 0: the weights themselves."""
+    start: Literal["shipped", "random"] = "shipped"
+    """Where the weights start, if no model is given: ``shipped``, as the network that the package brings, if this
+    one has its shape (``unet`` as it is), or at random."""
+    anchor: float = Field(default=1.0, ge=0)
+    """How much a training keeps to what its start predicts where nothing is painted; 0: not at all."""
     encoder_weights: Literal["random", "imagenet"] = "random"
     """Where the encoder of ``vgg16-unet`` and ``pretrained-unet`` starts."""
     encoder_file: Path | None = None

@@ -141,6 +141,19 @@ _TRAIN_ROWS = (
         one_of(("adamw", "adam", "sgd"), ("AdamW", "Adam", "SGD with momentum")),
     ),
     Row(
+        "start",
+        "Start",
+        "What the network knows before the first stroke, if it is the default one: cells and lines in many kinds\n"
+        "of images, which it learnt beforehand; or nothing.",
+        one_of(("shipped", "random"), ("what it learnt beforehand", "nothing")),
+    ),
+    Row(
+        "anchor",
+        "Keep to it",
+        "How much it keeps to what it knew where nothing is painted. Lower it if it does not follow your strokes.",
+        number(0, 100, 0.25, 2),
+    ),
+    Row(
         "momentum",
         "Momentum",
         "How much of the last step is taken again (SGD only).",

@@ -1,0 +1,162 @@
+"""What a training keeps to where nothing is painted: the network that it began with.
+
+A few strokes say little about the rest of the image, and a network that learns from them alone forgets what it
+knew. So where nothing is painted, its predictions are held to those of the start (Li and Hoiem 2016, "Learning
+without forgetting", arXiv:1606.09282), if these are worth anything where something is painted. And strokes are no
+fair sample of the classes: users paint thin lines as often as wide areas. What the start sees of every class in
+the image corrects that (importance weights, Shimodaira 2000).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_unet.arrays.targets import IGNORE, Target
+from napari_unet.learn.data import Unit, cut_crop
+
+LOOKS = 12
+"""Patches of the image that are looked at, at most."""
+SMALLEST = 1e-3
+"""Share that a class has at least."""
+
+
+class Anchor:
+    """The start network, and what it is worth.
+
+    Parameters
+    ----------
+    network
+        With the start's weights, softmax outputs, one per class; copied.
+    units, targets
+        What is learnt from.
+    patch
+        Size of the network's input.
+
+    Attributes
+    ----------
+    trust
+        0 to 1: how well the start predicts what is painted; 0 if no better than chance.
+    weights
+        Of every class in the loss: how often it occurs, by what the start sees, over how often it is painted.
+    """
+
+    def __init__(
+        self, network: nn.Module, units: Sequence[Unit], targets: Sequence[Target], patch: Sequence[int]
+    ) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.measure(units, targets, patch)
+
+    def measure(self, units: Sequence[Unit], targets: Sequence[Target], patch: Sequence[int]) -> None:
+        """Compare the start with what is painted now, and set ``trust`` and ``weights``."""
+        places = [(n, start) for n, target in enumerate(targets) for start in _annotated(target, patch)]
+        chosen = [places[int(n)] for n in np.linspace(0, len(places) - 1, min(LOOKS, len(places)))]
+        chances = torch.cat([self._look(units[n], start, patch) for n, start in chosen])
+        cuts = [cut_crop(targets[n], start, patch, "ignore") for n, start in chosen]
+        target = torch.from_numpy(np.stack(cuts).astype(np.int64))
+        self.trust = trust(chances, target)
+        counts = torch.tensor([sum(int((t == k).sum()) for t in targets) for k in range(chances.shape[1])])
+        whole = sum(t.size for t in targets)
+        self.weights = class_weights(chances, target, counts, whole)
+
+    def to(self, device: torch.device) -> Anchor:
+        """Move to a device."""
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def _look(self, unit: Unit, start: Sequence[int], patch: Sequence[int]) -> Tensor:
+        image = unit.normalisation.apply(cut_crop(unit.image, start, patch, "reflect"))
+        on = next(self.network.parameters()).device
+        found: Tensor = self.network(torch.from_numpy(image)[None].to(on)).float().softmax(dim=1).cpu()
+        return found
+
+    def loss(self, outputs: Tensor, images: Tensor, target: Tensor) -> Tensor:
+        """Mean Kullback-Leibler divergence from the start's predictions, over what is not annotated.
+
+        Parameters
+        ----------
+        outputs
+            (N, classes, ...) of the network that learns, before the softmax.
+        images
+            (N, C, ...), what it saw.
+        target
+            (N, ...) class indices, `IGNORE` where nothing is annotated.
+        """
+        with torch.no_grad():
+            wanted = self.network(images).float().log_softmax(dim=1)
+        divergence = (wanted.exp() * (wanted - outputs.float().log_softmax(dim=1))).sum(dim=1)
+        free = (target == IGNORE).float()
+        mean: Tensor = (divergence * free).sum() / free.sum().clamp(min=1)
+        return mean
+
+
+def _annotated(target: Target, patch: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Give the starts of patches, side by side, that hold annotation."""
+    for index in np.ndindex(*(-(-n // p) for n, p in zip(target.shape, patch, strict=True))):
+        start = tuple(i * p for i, p in zip(index, patch, strict=True))
+        if (target[tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))] != IGNORE).any():
+            yield start
+
+
+def trust(chances: Tensor, target: Tensor) -> float:
+    """Tell how well probabilities predict what is annotated: the balanced accuracy, less what chance gives.
+
+    Parameters
+    ----------
+    chances
+        (N, classes, ...).
+    target
+        (N, ...), `IGNORE` where nothing is annotated.
+
+    Examples
+    --------
+    >>> perfect = torch.eye(2)[None, :, :]
+    >>> trust(perfect, torch.tensor([[0, 1]])), trust(perfect, torch.tensor([[0, 0]]))
+    (1.0, 0.0)
+    """
+    classes, guess = chances.shape[1], chances.argmax(dim=1)
+    right = [float((guess[target == k] == k).float().mean()) for k in range(classes) if (target == k).any()]
+    chance = 1 / classes
+    return max(0.0, (sum(right) / len(right) - chance) / (1 - chance)) if right else 0.0
+
+
+def class_weights(chances: Tensor, target: Tensor, counts: Tensor, whole: int) -> Tensor:
+    """Weigh the classes by how often they occur over how often they are painted.
+
+    Where something is annotated its class is known; elsewhere it is as the start sees it.
+
+    Parameters
+    ----------
+    chances, target
+        As in `trust`.
+    counts
+        Annotated pixels of every class.
+    whole
+        Pixels of the image in all.
+
+    Returns
+    -------
+    Tensor
+        A weight per class; their mean over the annotated pixels is 1.
+
+    Examples
+    --------
+    >>> seen = torch.tensor([[[0.9, 0.9], [0.1, 0.1]]])
+    >>> class_weights(seen, torch.tensor([[-1, -1]]), torch.tensor([5, 5]), 10**6)
+    tensor([1.8000, 0.2000])
+    >>> class_weights(seen, torch.tensor([[-1, -1]]), torch.tensor([5, 5]), 10)
+    tensor([1., 1.])
+    """
+    painted = counts.float()
+    shares = painted / painted.sum()
+    free = target == IGNORE
+    seen = torch.stack([chances[:, k][free].mean() if free.any() else shares[k] for k in range(len(counts))])
+    expected = (painted + (whole - painted.sum()) * seen) / whole
+    weights = expected.clamp(min=SMALLEST) / shares.clamp(min=SMALLEST)
+    weights = torch.where(counts > 0, weights, torch.ones_like(weights))
+    return weights / (weights * shares).sum()

@@ -1,0 +1,86 @@
+"""Brings strokes to the training while it runs: what has changed since the last time, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.regions import bounding_box
+from napari_unet.engine.client import Engine
+from napari_unet.plugin.layers import Geometry, labels_of, plane_at
+from napari_unet.plugin.selection import Selection
+
+EVERYWHERE = 2**24
+"""Labels of at most this many elements are compared everywhere: an undo may change them where nobody looks."""
+
+
+@dataclass
+class _Feeding:
+    layer: Labels
+    image: Image
+    geometry: Geometry
+    known: Image
+    """The labels as the training knows them; a copy."""
+
+
+class StrokeFeed:
+    """Follows the annotation of the training at hand.
+
+    Parameters
+    ----------
+    engine
+        Trains.
+    selection
+        Tells the layers.
+    """
+
+    def __init__(self, engine: Engine, selection: Selection) -> None:
+        self._engine, self._selection = engine, selection
+        self._now: _Feeding | None = None
+
+    def begin(self, known: Image) -> None:
+        """Follow the annotation that is chosen now, which the training has got as ``known``.
+
+        Labels that are not in memory are read by the training as they were when it began; their strokes come with
+        the next one.
+        """
+        layer, image, geometry = (getattr(self._selection, n) for n in ("labels_layer", "image", "geometry"))
+        arrays = isinstance(known.data, np.ndarray) and layer is not None and isinstance(layer.data, np.ndarray)
+        copied = arrays and not np.shares_memory(known.data, layer.data)
+        self._now = _Feeding(layer, image, geometry, known) if copied else None
+
+    def end(self) -> None:
+        """Follow nothing any more."""
+        self._now = None
+
+    def send(self, point: tuple[float, ...]) -> int:
+        """Send what has changed to the engine; returns how many pixels that are.
+
+        Parameters
+        ----------
+        point
+            ``viewer.dims.point``: the plane in view comes first, and is the only one of large labels.
+        """
+        now = self._now
+        if now is None or tuple(now.layer.data.shape) != now.geometry.shape:
+            return 0
+        painted = labels_of(now.layer, now.image, now.geometry, copy_below=0)
+        seen = plane_at(self._selection.image_layer or now.layer, now.image, point)
+        planes = [seen]
+        if np.prod(painted.data.shape) <= EVERYWHERE:
+            planes += [p for p in np.ndindex(now.image.size("T"), now.image.size("Z")) if p != seen]
+        return sum(self._send_plane(now, painted, t, z) for t, z in planes)
+
+    def _send_plane(self, now: _Feeding, painted: Image, t: int, z: int) -> int:
+        index = painted.result_index(t, z)
+        ours, theirs = np.asarray(painted.data[index]), np.asarray(now.known.data[index])
+        changed = ours != theirs
+        box = bounding_box(changed)
+        if box is None:
+            return 0
+        theirs[box] = ours[box]
+        self._engine.paint(t, z, box[0].start, box[1].start, ours[box].copy())
+        return int(changed.sum())

@@ -1,0 +1,143 @@
+"""Strokes that come while a training runs are learnt from, undone ones no more, and scores stay honest."""
+
+import numpy as np
+import pytest
+
+import napari_unet as nu
+from napari_unet.arrays.axes import Image
+from napari_unet.events import CheckDone, Finished, StepDone
+from napari_unet.jobs import Training, make_spec
+from synthetic import classes, tissue
+
+IMAGE, CELLS = tissue((3, 96, 96), 30)
+TRUE = classes(CELLS)
+
+
+def strokes(box):
+    labels = np.zeros_like(TRUE)
+    labels[box] = TRUE[box]
+    return labels
+
+
+def begin(labels=None, net="unet", image=IMAGE, **options):
+    labels = strokes((0, slice(0, 40))) if labels is None else labels
+    train = {"steps": 30, "patch": (48, 48), "batch": 2, "val_fraction": 0, "seed": 1, **options}
+    spec = make_spec(None, net, shape={"base": 6, "depth": 2}, target={"style": "classes"}, train=train)
+    return Training([(Image(image, "ZYX"), Image(labels, "ZYX"))], spec)
+
+
+def fractions(training):
+    return {place[1:]: sum(found.values()) for place, found in training._found.by_plane.items()}
+
+
+def test_what_is_painted_is_learnt_as_if_it_had_been_there_from_the_start():
+    early, late = begin(strokes((slice(0, 2), slice(0, 40)))), begin()
+    late.paint(0, 1, 0, 0, TRUE[1, :40])
+    assert late.take_up() == []
+    assert late.take_up() == []
+    for a, b in zip(early._loop.sampler.targets, late._loop.sampler.targets, strict=True):
+        np.testing.assert_array_equal(a, b)
+    batches = [t._loop.sampler.draw(3) for t in (early, late)]
+    np.testing.assert_array_equal(batches[0].target, batches[1].target)
+
+
+def test_an_undo_takes_annotation_away_again():
+    training = begin()
+    training.paint(0, 2, 10, 20, TRUE[2, 10:50, 20:60])
+    training.take_up()
+    assert fractions(training) == {(0, 0): 40 * 96, (0, 2): 1600}
+    training.paint(0, 2, 10, 20, np.zeros((40, 40), TRUE.dtype))
+    training.take_up()
+    assert fractions(training) == {(0, 0): 40 * 96}
+    assert len(training._units) == 1
+
+
+def test_the_users_array_is_left_alone():
+    labels = strokes((0, slice(0, 40)))
+    training = begin(labels)
+    training.paint(0, 0, 0, 0, np.zeros((40, 96), TRUE.dtype))
+    np.testing.assert_array_equal(labels, strokes((0, slice(0, 40))))
+    (note,) = training.take_up()
+    assert note.warning
+    assert "what was painted last is not learnt" in note.text
+
+
+def test_strokes_in_the_middle_change_what_is_predicted():
+    """Cells and boundaries change places in the second half of the training."""
+    training, swapped = begin(steps=80, learning_rate=1e-2), np.where(TRUE > 0, 3 - TRUE, 0).astype(TRUE.dtype)
+    for event in training:
+        if isinstance(event, StepDone) and event.step == 40:
+            right = (training.preview(Image(IMAGE, "ZYX"), 0, 0).argmax(axis=0) + 1 == TRUE[0])[TRUE[0] > 0].mean()
+            training.paint(0, 0, 0, 0, swapped[0])
+            training.take_up()
+    end = (training.preview(Image(IMAGE, "ZYX"), 0, 0).argmax(axis=0) + 1 == TRUE[0])[TRUE[0] > 0].mean()
+    assert right > 0.7
+    assert end < 0.5
+
+
+@pytest.mark.parametrize("start", ["shipped", "random"])
+def test_a_new_class_is_learnt_by_the_network_that_goes_on(start):
+    image = IMAGE.copy()
+    image[1, :30, :30] = 0
+    labels = strokes((0, slice(0, 40)))
+    spec = make_spec(
+        None, None, shape={}, target={"style": "classes"}, train={"steps": 12, "patch": (64, 64), "start": start}
+    )
+    training = Training([(Image(image, "ZYX"), Image(labels, "ZYX"))], spec)
+    steps = []
+    for event in training:
+        if isinstance(event, StepDone):
+            steps.append(event.step)
+            if event.step == 6:
+                before = training._loop.network.state_dict()["head.weight"].clone()
+                training.paint(0, 1, 0, 0, np.full((30, 30), 3, TRUE.dtype))
+                notes = [n.text for n in training.take_up()]
+                after = training._loop.network.state_dict()["head.weight"]
+                np.testing.assert_array_equal(after[:2], before)
+    assert steps == list(range(1, 13))
+    assert notes[0] == "new in the annotation: background; the network learns it from now on"
+    model = training.model()
+    assert [c.name for c in model.classes] == ["cell", "boundary", "background"]
+    assert model.predict(image).shape == (3, *IMAGE.shape)
+
+
+def test_held_out_places_that_are_painted_on_are_learnt_from():
+    training = begin(strokes((slice(0, 3), slice(0, 90))), val_fraction=0.2)
+    held = list(training._held_out)
+    assert len(held) > 1
+    (_, t, z), box = held[0]
+    values = TRUE[z][box].copy()
+    values[:5, :5] = 3 - values[:5, :5].clip(1, 2)
+    training.paint(t, z, box[0].start, box[1].start, values)
+    (note,) = training.take_up()
+    assert note.text == "1 held-out places were painted on, and are learnt from now"
+    assert training._held_out == held[1:]
+    events = list(training)
+    assert isinstance(events[-1], Finished)
+    assert all(np.isfinite(e.loss) for e in events if isinstance(e, CheckDone))
+
+
+def test_a_volume_grows_when_a_slice_beyond_it_is_painted():
+    image, cells = tissue((20, 48, 48), 30)
+    true = classes(cells)
+    labels = np.zeros_like(true)
+    labels[10] = true[10]
+    training = begin(labels, "unet3d", image, patch=(4, 32, 32))
+    (first,) = training._units
+    training.paint(0, 2, 0, 0, true[2])
+    training.take_up()
+    (second,) = training._units
+    assert second.place[2] < first.place[2]
+    shift = first.place[2] - second.place[2]
+    np.testing.assert_array_equal(second.target[shift : shift + len(first.target)], first.target)
+    assert (second.target[2 - second.place[2]] >= 0).all()
+    list(training)
+
+
+def test_a_training_that_was_painted_on_goes_on_from_its_file(tmp_path):
+    path = tmp_path / "a.safetensors"
+    options = {"patch": (48, 48), "batch": 2, "val_fraction": 0, "base": 6, "depth": 2, "style": "classes"}
+    labels = strokes((0, slice(0, 40)))
+    nu.train(IMAGE, labels, steps=3, output=path, **options)
+    labels[1, :40] = TRUE[1, :40]
+    assert nu.train(IMAGE, labels, steps=5, resume=path, **options).describe()["steps"] == 5

@@ -1,0 +1,80 @@
+"""What is painted while a training runs is sent to it, and nothing else."""
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_unet.plugin.annotation import new_annotation
+from napari_unet.plugin.feed import StrokeFeed
+from napari_unet.plugin.layers import labels_of
+from napari_unet.plugin.selection import Selection
+
+
+class Engine:
+    """Applies what it is sent to its own labels."""
+
+    def __init__(self):
+        self.labels, self.calls = None, []
+
+    def paint(self, t, z, y, x, values):
+        self.calls.append((t, z, y, x, values.shape))
+        self.labels[t, z, y : y + values.shape[0], x : x + values.shape[1]] = values
+
+
+@pytest.fixture(params=["ZYX", "TCYX", "YX"])
+def made(request):
+    shape = {"T": 3, "C": 2, "Z": 4, "Y": 30, "X": 40}
+    viewer, engine = ViewerModel(), Engine()
+    axes = request.param
+    viewer.add_image(np.zeros([shape[a] for a in axes], np.uint8), scale=[2.0] * len(axes))
+    selection = Selection(viewer)
+    selection.set_axes(axes)
+    layer = viewer.add_layer(new_annotation(selection.geometry, "classes"))
+    selection.choose_labels(layer)
+    known = labels_of(layer, selection.image, selection.geometry)
+    engine.labels = np.zeros([known.size(a) for a in "TZYX"], np.uint8)
+    feed = StrokeFeed(engine, selection)
+    feed.begin(known)
+    return viewer, layer, selection, engine, feed
+
+
+def same(layer, selection, engine):
+    now = labels_of(layer, selection.image, selection.geometry)
+    planes = [now.read(t)[0] for t in range(now.size("T"))]
+    np.testing.assert_array_equal(np.stack(planes), engine.labels)
+
+
+def test_strokes_and_undo_arrive_wherever_they_are(made):
+    viewer, layer, selection, engine, feed = made
+    point = viewer.dims.point
+    assert feed.send(point) == 0
+    layer.brush_size, layer.selected_label = 4, 2
+    layer.paint((0,) * (layer.ndim - 2) + (10, 12), 2)
+    assert feed.send(point) == (engine.labels == 2).sum() > 0
+    ((_, _, y, x, size),) = engine.calls
+    assert 6 <= y <= 10 <= x <= 12
+    assert max(size) <= 6  # the changed region, and no more
+    same(layer, selection, engine)
+    layer.paint((*(n - 1 for n in layer.data.shape[:-2]), 20, 22), 1)  # not in the slice in view
+    assert feed.send(point) > 0
+    same(layer, selection, engine)
+    layer.undo()
+    layer.undo()
+    feed.send(point)
+    assert not engine.labels.any()
+    assert feed.send(point) == 0
+
+
+def test_after_the_end_nothing_is_sent(made):
+    viewer, layer, _, engine, feed = made
+    feed.end()
+    layer.data[...] = 1
+    assert feed.send(viewer.dims.point) == 0
+    assert engine.calls == []
+
+
+def test_labels_of_another_shape_are_not_sent(made):
+    viewer, layer, _, engine, feed = made
+    layer.data = np.ones([n + 1 for n in layer.data.shape], np.uint8)
+    assert feed.send(viewer.dims.point) == 0
+    assert engine.calls == []
