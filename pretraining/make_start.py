@@ -15,6 +15,7 @@ import numpy as np
 import tifffile
 
 import napari_unet as nu
+from napari_unet.events import Event, StepDone
 from pictures import picture, things_target
 
 
@@ -66,9 +67,9 @@ def main() -> None:
     )
 
 
-def show(event: object) -> None:
+def show(event: Event) -> None:
     """Print what happens, but single steps only now and then."""
-    if type(event).__name__ != "StepDone" or event.step % 200 == 0:  # type: ignore[attr-defined]
+    if not isinstance(event, StepDone) or event.step % 200 == 0:
         print(event, flush=True)
 
 

@@ -141,3 +141,41 @@ def test_a_training_that_was_painted_on_goes_on_from_its_file(tmp_path):
     nu.train(IMAGE, labels, steps=3, output=path, **options)
     labels[1, :40] = TRUE[1, :40]
     assert nu.train(IMAGE, labels, steps=5, resume=path, **options).describe()["steps"] == 5
+
+
+def test_what_could_not_be_learnt_is_looked_at_again():
+    training = begin()
+    training.paint(0, 0, 0, 0, np.zeros((40, 96), TRUE.dtype))
+    assert training.take_up()[0].warning  # nothing is left
+    training.paint(0, 2, 0, 0, TRUE[2, :30])
+    assert training.take_up() == []
+    assert fractions(training) == {(0, 2): 30 * 96}
+
+
+def test_a_volume_shrinks_when_an_outer_slice_is_erased():
+    image, cells = tissue((30, 48, 48), 30)
+    true, labels = classes(cells), np.zeros((30, 48, 48), np.uint8)
+    labels[[4, 25]] = true[[4, 25]]
+    training = begin(labels, "unet3d", image, patch=(4, 32, 32))
+    training.paint(0, 4, 0, 0, np.zeros((48, 48), labels.dtype))
+    assert training.take_up() == []
+    (unit,) = training._units
+    assert unit.place[2] > 15
+    assert (unit.target[25 - unit.place[2]] >= 0).all()
+
+
+def test_a_third_class_comes_to_a_network_that_told_two_apart_with_one_output():
+    labels = strokes((0, slice(0, 40)))
+    spec = make_spec(
+        None,
+        "unet-dice",
+        shape={"base": 4, "depth": 2},
+        target={"style": "classes"},
+        train={"steps": 4, "patch": (48, 48), "val_fraction": 0},
+    )
+    training = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec)
+    for event in training:
+        if isinstance(event, StepDone) and event.step == 2:
+            training.paint(0, 1, 0, 0, np.full((30, 30), 3, TRUE.dtype))
+            training.take_up()
+    assert training.model().predict(IMAGE).shape == (3, *IMAGE.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from napari_unet.learn.loop import Loop
 from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.painted import PaintedLabels
-from napari_unet.learn.start import rows_of
+from napari_unet.learn.start import fitting_rows
 from napari_unet.nets import build, geometry_of
 from napari_unet.spec import ClassSpec, TrainingSpec
 
@@ -222,18 +222,20 @@ class Training:
         """
         if not self._painted:
             return []
-        places, self._painted = self._painted, set()
+        places = self._painted  # if they cannot be learnt now, they are looked at again with the next ones
         try:
             found = data.survey_again(self._found, self._pairs, self._asked.target, places)
             if set(found.classes) <= set(self.classes):
                 found = replace(found, classes=self.classes)
             known = {u.place[0]: u.normalisation for u in self._units}
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
-            units = sorted([u for u in self._units if not self._replaced(u, places)] + new, key=lambda u: u.place)
+            kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
+            units = sorted(kept + new, key=lambda u: u.place)
             held_out = still_held_out(self._held_out, self._units, units)
             sampler, batch = self._split(units, held_out)
         except UserError as error:
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
+        self._painted = set()
         released = len(self._held_out) - len(held_out)
         self._found, self._units, self._held_out = found, units, held_out
         sampler.follow(self._loop.sampler)
@@ -244,11 +246,6 @@ class Training:
         if self._weigh(sampler) or released:
             self._loop.judge_again()
         return notes
-
-    def _replaced(self, unit: data.Unit, places: Collection[tuple[int, int, int]]) -> bool:
-        """Tell whether a unit is read anew when planes were painted on."""
-        depth = 2 if self.spec.net.ndim == 3 else 3  # a volume holds all planes of its image and time
-        return unit.place[:depth] in {place[:depth] for place in places}
 
     def _weigh(self, sampler: data.PatchSampler) -> bool:
         """Look anew at what classes and start are worth, if much was painted since; tells whether it did."""
@@ -268,15 +265,14 @@ class Training:
         self, classes: tuple[ClassSpec, ...], sampler: data.PatchSampler, held_out: data.Batch | None
     ) -> list[Note]:
         """Go on with a network that tells more classes apart."""
-        before, old = self.classes, self._loop
+        before, old, outputs = self.classes, self._loop, self.spec.net.outputs
         net = self.spec.net.model_copy(update={"classes": len(classes)})
         target = self.spec.target.model_copy(update={"classes": classes})
         self.spec = self.spec.model_copy(update={"net": net, "target": target})
         begun = begin(self.spec, None, None, goes_on=False)
         anchor, words = hold(begun, self.spec, sampler, None)
-        self._loop = old.with_classes(
-            self.spec, begun.network, rows_of(before, classes), sampler, held_out, anchor
-        )
+        rows = fitting_rows(before, outputs, classes, self.spec.net.outputs)
+        self._loop = old.with_classes(self.spec, begun.network, rows, sampler, held_out, anchor)
         if self.spec.train.class_balance:
             self._loop.class_weights = balance(sampler.counts)
         self._previewer = Previewer(self.spec, self._device)
@@ -344,7 +340,7 @@ def still_held_out(held_out: Sequence[Held], before: Sequence[data.Unit], now: S
             if place not in old or unit.place[:2] != place[:2]:
                 continue
             shift = place[2] - unit.place[2]
-            if unit.target.ndim == 2 and shift:
+            if (shift and unit.target.ndim == 2) or box[0].start + shift < 0:
                 continue
             moved = box if unit.target.ndim == 2 else (slice(box[0].start + shift, box[0].stop + shift), *box[1:])
             if np.array_equal(unit.target[moved], old[place].target[box]):

@@ -165,7 +165,7 @@ def load_units(
     known
         Grey values of images, by the numbers of their pairs, that were fitted before.
     only
-        The planes (pair, t, z) to read, or volumes that hold one of them; None: all.
+        The planes (pair, t, z) to read, or the volumes that they belong to; None: all.
     """
     norms = dict(known or {})
     for pair in {p for p, _, _ in found.planes} - set(norms):
@@ -175,7 +175,7 @@ def load_units(
     else:
         places = list(_volumes(found, pairs, spec.train.patch))
     for pair, t, first, last in places:
-        if only is not None and not any((p, at) == (pair, t) and first <= z < last for p, at, z in only):
+        if only is not None and not is_of((pair, t, first), only, spec.net.ndim):
             continue
         image, labels = pairs[pair]
         block, painted = (i.read(t, slice(first, last)) for i in (image, labels))
@@ -183,6 +183,18 @@ def load_units(
         if spec.net.ndim == 2:
             block, painted = block[:, 0], painted[0]
         yield _unit(block, painted, norms[pair], spec.target, found, (pair, t, first))
+
+
+def is_of(place: tuple[int, int, int], planes: Collection[tuple[int, int, int]], ndim: int) -> bool:
+    """Tell whether the unit at a place has anything to do with some planes; a volume has with all of its time.
+
+    Examples
+    --------
+    >>> is_of((0, 0, 3), {(0, 0, 9)}, 2), is_of((0, 0, 3), {(0, 0, 9)}, 3)
+    (False, True)
+    """
+    depth = 2 if ndim == 3 else 3
+    return place[:depth] in {plane[:depth] for plane in planes}
 
 
 def _volumes(

@@ -40,6 +40,23 @@ def fits(spec: TrainingSpec) -> bool:
     return same and theirs.normalisation == spec.normalisation
 
 
+def fitting_rows(
+    theirs: Sequence[ClassSpec], their_outputs: int, ours: Sequence[ClassSpec], our_outputs: int
+) -> tuple[int | None, ...]:
+    """As `rows_of`, but of networks in which one output tells two classes apart no row is that of a class.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import DEFAULT_CLASSES
+    >>> two = DEFAULT_CLASSES[:2]
+    >>> fitting_rows(two, 1, DEFAULT_CLASSES, 3), fitting_rows(two, 2, DEFAULT_CLASSES, 3)
+    ((None, None, None), (0, 1, None))
+    """
+    if (their_outputs, our_outputs) != (len(theirs), len(ours)):
+        return (None,) * our_outputs
+    return rows_of(theirs, ours)
+
+
 def rows_of(theirs: Sequence[ClassSpec], ours: Sequence[ClassSpec]) -> tuple[int | None, ...]:
     """Find, for every class, the one of another network that it begins as: of the same name, or else role.
 
