@@ -179,3 +179,18 @@ def test_a_third_class_comes_to_a_network_that_told_two_apart_with_one_output():
             training.paint(0, 1, 0, 0, np.full((30, 30), 3, TRUE.dtype))
             training.take_up()
     assert training.model().predict(IMAGE).shape == (3, *IMAGE.shape)
+
+
+def test_a_stroke_beside_a_held_out_place_is_learnt_as_well():
+    labels = np.zeros_like(TRUE)
+    labels[0] = TRUE[0]
+    training = begin(labels, val_fraction=0.2)
+    (_, t, z), box = training._held_out[0]
+    count = len(training._held_out)
+    training.paint(t, z + 1, box[0].start, box[1].start, TRUE[z + 1][box])
+    training.take_up()
+    assert len(training._held_out) == count - 1
+    (target,) = [
+        x for u, x in zip(training._units, training._loop.sampler.targets, strict=False) if u.place[2] == z + 1
+    ]
+    assert (target >= 0).any()

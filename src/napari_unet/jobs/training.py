@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 
 from napari_unet.arrays import regions
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.targets import IGNORE
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
@@ -332,20 +333,42 @@ class Training:
 
 
 def still_held_out(held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit]) -> list[Held]:
-    """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now."""
-    old = {u.place: u for u in before}
+    """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now.
+
+    Neighbouring slices lose a held-out box as well: what is painted there counts, too.
+    """
+    old = {u.place: u.target for u in before}
     kept: list[Held] = []
     for place, box in held_out:
-        for unit in now:
-            if place not in old or unit.place[:2] != place[:2]:
-                continue
-            shift = place[2] - unit.place[2]
-            if (shift and unit.target.ndim == 2) or box[0].start + shift < 0:
-                continue
-            moved = box if unit.target.ndim == 2 else (slice(box[0].start + shift, box[0].stop + shift), *box[1:])
-            if np.array_equal(unit.target[moved], old[place].target[box]):
-                kept.append((unit.place, moved))
+        if len(box) == 3:
+            kept += [found for unit in now if (found := _moved(place, box, old, unit))]
+            continue
+        near = [u for u in now if beside(place, u.place)]
+        same = (np.array_equal(_part(old.get(u.place), box), u.target[box]) for u in near)
+        if any(u.place == place for u in near) and all(same):
+            kept.append((place, box))
     return kept
+
+
+def _part(target: npt.NDArray[Any] | None, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+    """Cut a box out of a target; a plane that had none was not annotated."""
+    return np.full([s.stop - s.start for s in box], IGNORE) if target is None else target[box]
+
+
+def _moved(
+    place: tuple[int, ...],
+    box: tuple[slice, ...],
+    old: Mapping[tuple[int, int, int], npt.NDArray[Any]],
+    unit: data.Unit,
+) -> Held | None:
+    """Find the box of a volume in the volume as it is now, if nothing was painted in it."""
+    before = {p: t for p, t in old.items() if p == place}
+    shift = place[2] - unit.place[2]
+    if unit.place[:2] != place[:2] or not before or box[0].start + shift < 0:
+        return None
+    moved = slice(box[0].start + shift, box[0].stop + shift), *box[1:]
+    (target,) = before.values()
+    return (unit.place, moved) if np.array_equal(unit.target[moved], target[box]) else None
 
 
 def beside(a: Sequence[int], b: Sequence[int]) -> bool:
