@@ -58,7 +58,7 @@ def test_strokes_in_a_running_training_change_the_preview(
     qtbot.waitUntil(lambda: share() > 0.5, timeout=LONG)
     assert dock.controller.job == "train"
 
-    loop_known = dock.controller.feed._now
+    loop_known = dock.controller.trainer.feed._now
     assert loop_known is not None
     strokes.undo()
     qtbot.waitUntil(lambda: not (np.asarray(loop_known.known.data) == 3).any(), timeout=LONG)

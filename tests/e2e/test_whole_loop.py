@@ -112,7 +112,7 @@ def trained_on_epithelium(viewer: napari.Viewer, qtbot: QtBot) -> Iterator[UNetD
     dock.train.budget.seconds.setValue(20)
     dock.train.train_button.click()
     assert dock.controller.job == "train", dock.status.text.text()
-    qtbot.waitUntil(lambda: dock.controller.checkpoints.can_go_on, timeout=LONG)
+    qtbot.waitUntil(lambda: dock.controller.trainer.checkpoints.can_go_on, timeout=LONG)
     yield dock
     dock.shut_down()
 

@@ -49,7 +49,7 @@ class Desk:
         self.controller = Controller(self.viewer, self.engine, Checkpoints(folder), Store())  # type: ignore[arg-type]
         self.messages: list[Message] = []
         self.states: list[Shown] = []
-        self.controller.said.connect(self.messages.append)
+        self.controller.work.said.connect(self.messages.append)
         self.controller.shown.connect(self.states.append)
 
     def paint(self) -> None:
@@ -83,7 +83,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_training_gets_a_snapshot_and_the_plane_in_view(desk: Desk) -> None:
     desk.paint()
     desk.viewer.dims.set_current_step(0, 2)
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     given = desk.engine.last("train")
     image, labels, _, autosave = given["args"]
     assert given["view"] == (0, 2)
@@ -115,7 +115,7 @@ def test_training_gets_a_snapshot_and_the_plane_in_view(desk: Desk) -> None:
 )
 def test_bad_input_is_refused_before_any_work(desk: Desk, spoil: object, words: str) -> None:
     spoil(desk)  # type: ignore[operator]
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     assert desk.engine.count("train") == 0
     assert desk.messages[-1].kind == "error"
     import re
@@ -136,7 +136,7 @@ def test_labels_that_are_not_counted_whole_are_left_to_the_engine(
     lazy = {"dask": da.from_array, "zarr": zarr.array, "large": np.asarray}[kind](labels)
     place = {"scale": desk.image.scale, "translate": desk.image.translate}
     desk.controller.painter.choose(desk.viewer.add_labels(lazy, **place))
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     assert desk.engine.count("train") == 1, desk.said
 
 
@@ -212,7 +212,7 @@ def test_layers_deleted_while_training_are_told_once(desk: Desk) -> None:
     waiting: list[Callable[[], None]] = []
     desk.controller.later = waiting.append
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     desk.viewer.layers.clear()
     for action in waiting:
         action()
@@ -222,7 +222,7 @@ def test_layers_deleted_while_training_are_told_once(desk: Desk) -> None:
 
 
 def test_sentences_about_another_choice_do_not_stay(desk: Desk) -> None:
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     assert "no annotation layer" in desk.said
     desk.paint()
     assert desk.said == PAINT
@@ -275,7 +275,7 @@ def test_only_one_of_preview_and_results_is_visible(desk: Desk) -> None:
     assert not desk.viewer.layers["U-Net preview"].visible
 
     desk.viewer.layers["boundaries"].visible = True
-    desk.controller.train(TrainingSpec(), go_on=False)
+    desk.controller.trainer.train(TrainingSpec(), go_on=False)
     assert desk.controller.live.on
     assert eyes(desk) == {
         "stack": True,
@@ -314,7 +314,7 @@ def test_the_eye_of_the_preview_is_its_switch(desk: Desk) -> None:
     assert desk.engine.count("set_view") == asked + 1
     desk.paint()
     desk.controller.live.switch(False)
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     assert not layer.visible  # switched off by the user, not by results
 
 
@@ -379,20 +379,20 @@ def test_wrong_number_of_channels(desk: Desk) -> None:
 @pytest.mark.parametrize(("outcome", "began"), [("finished", "Trained"), ("stopped", "Stopped after")])
 def test_the_end_of_a_training_tells_which_step_is_used(desk: Desk, outcome: str, began: str) -> None:
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     path = desk.save_checkpoint()
     facts = {"steps": 150, "used_step": 120, "history": [{"step": 120, "held_out": 0.4}]}
     desk.engine.model = MODEL.model_copy(update={"description": facts})
     desk.controller.on_job_finished(result("train", outcome, path=path))
     assert desk.said.startswith(f"{began} 150 steps; the model of step 120 scored best")
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     desk.controller.on_job_finished(result("train", "stopped"))  # while reading: nothing was learnt
     assert "150" not in desk.said
 
 
 def test_killed_engine_offers_to_go_on(desk: Desk) -> None:
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     path = desk.save_checkpoint()
     desk.engine.state = "dead"
     desk.controller.on_job_finished(result("train", "died", "The engine was killed (signal 9)."))
@@ -402,14 +402,14 @@ def test_killed_engine_offers_to_go_on(desk: Desk) -> None:
     assert "painting is untouched" in desk.said
     assert desk.states[-1].go_on
     assert desk.states[-1].segment  # with the checkpoint
-    desk.controller.train(TrainingSpec(), go_on=True)
+    desk.controller.trainer.train(TrainingSpec(), go_on=True)
     assert desk.engine.last("train")["resume"] is True
     assert desk.engine.last("train")["args"][3] == path
 
 
 def test_killed_before_the_first_checkpoint(desk: Desk) -> None:
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     desk.engine.state = "dead"
     desk.controller.on_job_finished(result("train", "died", "The engine was killed."))
     assert "press Train to begin again" in desk.said
@@ -418,14 +418,14 @@ def test_killed_before_the_first_checkpoint(desk: Desk) -> None:
 
 def test_a_training_refused_by_the_engine_leaves_the_last_one_as_it_was(desk: Desk) -> None:
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     path = desk.finish_training()
     name = desk.controller.model_name
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     desk.controller.on_job_finished(result("train", "failed", "all that is painted is held out for testing"))
     assert desk.states[-1].go_on
     assert desk.controller.model_name == name
-    desk.controller.train(TrainingSpec(), go_on=True)
+    desk.controller.trainer.train(TrainingSpec(), go_on=True)
     assert desk.engine.last("train")["args"][3] == path
     desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
     assert desk.controller.model_name == name
@@ -446,24 +446,24 @@ def test_go_on_trains_the_model_that_was_opened(desk: Desk, tmp_path: Path, trai
     """Not the training before, whose model it would replace."""
     desk.paint()
     if trained:
-        desk.controller.train(TrainingSpec())
+        desk.controller.trainer.train(TrainingSpec())
         desk.finish_training()
         desk.controller.on_event(StepDone(10, 0.5, 1.0, 42.0, 0.0))
     mine = open_model(desk, tmp_path / "mine.safetensors")
     assert desk.states[-1].go_on
     assert "Go on trains it further" in desk.said
-    assert (desk.controller.seconds_trained, desk.controller.steps_trained) == (0, 0)
+    assert (desk.controller.trainer.seconds, desk.controller.trainer.steps) == (0, 0)
     began: list[tuple[str, bool]] = []
-    desk.controller.began.connect(lambda *p: began.append(p))
-    desk.controller.train(SMALL, go_on=True)
+    desk.controller.work.began.connect(lambda *p: began.append(p))
+    desk.controller.trainer.train(SMALL, go_on=True)
     given = desk.engine.last("train")
     assert (given["start"], given["resume"]) == (mine, False)
     assert began == [("train", False)]
     assert "Training mine.safetensors further" in desk.said
     path = desk.finish_training()
-    assert path == given["args"][3] == desk.controller.checkpoints.current
+    assert path == given["args"][3] == desk.controller.trainer.checkpoints.current
     assert path != mine
-    desk.controller.train(SMALL, go_on=True)
+    desk.controller.trainer.train(SMALL, go_on=True)
     assert desk.engine.last("train")["start"] is None
     assert (desk.engine.last("train")["resume"], desk.engine.last("train")["args"][3]) == (True, path)
 
@@ -471,30 +471,30 @@ def test_go_on_trains_the_model_that_was_opened(desk: Desk, tmp_path: Path, trai
 def test_a_failed_start_leaves_the_opened_model_to_go_on_from(desk: Desk, tmp_path: Path) -> None:
     desk.paint()
     mine = open_model(desk, tmp_path / "mine.safetensors")
-    desk.controller.train(SMALL, go_on=True)
+    desk.controller.trainer.train(SMALL, go_on=True)
     desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
     assert (desk.controller.model_name, desk.states[-1].go_on) == ("mine.safetensors", True)
-    desk.controller.train(SMALL, go_on=True)
+    desk.controller.trainer.train(SMALL, go_on=True)
     assert desk.engine.last("train")["start"] == mine
     desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
-    desk.controller.train(SMALL)
+    desk.controller.trainer.train(SMALL)
     assert (desk.engine.last("train")["start"], desk.engine.last("train")["resume"]) == (None, False)
     desk.finish_training()
-    desk.controller.train(SMALL, go_on=True)
+    desk.controller.trainer.train(SMALL, go_on=True)
     assert desk.engine.last("train")["resume"] is True
 
 
 def test_go_on_with_another_network_says_what_differs_and_where(desk: Desk, tmp_path: Path) -> None:
     desk.paint()
     open_model(desk, tmp_path / "mine.safetensors")
-    desk.controller.train(TrainingSpec(), go_on=True)
+    desk.controller.trainer.train(TrainingSpec(), go_on=True)
     assert (desk.engine.count("train"), desk.messages[-1].kind) == (0, "error")
     assert desk.said.startswith("Go on trains mine.safetensors further: its Width is 8, now it is 16. Put it back")
-    desk.controller.train(SMALL)
+    desk.controller.trainer.train(SMALL)
     desk.finish_training()
     grey = NormalisationSpec(method="percentile")
     target = TargetSpec(weight_map=True)
-    desk.controller.train(SMALL.model_copy(update={"normalisation": grey, "target": target}), go_on=True)
+    desk.controller.trainer.train(SMALL.model_copy(update={"normalisation": grey, "target": target}), go_on=True)
     assert "Go on trains the last training further: its Narrow gaps is off, now it is on; its Grey" in desk.said
     assert str(tmp_path) not in desk.said
     assert desk.engine.count("train") == 1
@@ -503,11 +503,11 @@ def test_go_on_with_another_network_says_what_differs_and_where(desk: Desk, tmp_
 def test_going_on_needs_no_weights_and_the_image_s_channels(desk: Desk, tmp_path: Path) -> None:
     desk.paint()
     open_model(desk, tmp_path / "mine.safetensors", VGG.net.model_copy(update={"in_channels": 3}))
-    desk.controller.train(VGG, go_on=True)
+    desk.controller.trainer.train(VGG, go_on=True)
     assert "needs 3 channels" in desk.said
     open_model(desk, tmp_path / "mine.safetensors", VGG.net)
     thawed = VGG.train.model_copy(update={"freeze_encoder": False})
-    desk.controller.train(VGG.model_copy(update={"train": thawed}), go_on=True)
+    desk.controller.trainer.train(VGG.model_copy(update={"train": thawed}), go_on=True)
     assert desk.engine.last("train")["args"][2].train == thawed
 
 
@@ -515,15 +515,15 @@ def test_levels_of_another_plan_are_the_opened_model_s(desk: Desk, tmp_path: Pat
     desk.paint()
     net = UNet3DSpec(depth=1, strides=((1, 2, 2),), kernels=((1, 3, 3), (3, 3, 3)))
     open_model(desk, tmp_path / "mine.safetensors", net)
-    desk.controller.train(TrainingSpec(net=UNet3DSpec(depth=1)), go_on=True)
+    desk.controller.trainer.train(TrainingSpec(net=UNet3DSpec(depth=1)), go_on=True)
     assert desk.engine.count("train") == 1
 
 
 def test_a_folder_that_cannot_be_made_is_told(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    desk.controller.checkpoints.folder = tmp_path / "file" / "trainings"
+    desk.controller.trainer.checkpoints.folder = tmp_path / "file" / "trainings"
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     assert desk.messages[-1].kind == "error"
     assert "cannot make the folder" in desk.said
     assert desk.engine.count("train") == 0
@@ -540,8 +540,10 @@ def waiting(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tupl
     monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path / "cache")
     monkeypatch.delenv(weights.VARIABLE, raising=False)
     asked: list[Weights] = []
-    desk.controller.weights_missing.connect(asked.append)
-    monkeypatch.setattr(desk.controller.fetch, "start", lambda _: setattr(desk.controller.fetch, "run", 1))
+    desk.controller.trainer.weights_missing.connect(asked.append)
+    monkeypatch.setattr(
+        desk.controller.trainer.fetch, "start", lambda _: setattr(desk.controller.trainer.fetch, "run", 1)
+    )
     return desk, asked
 
 
@@ -550,14 +552,14 @@ VGG = RECIPES["vgg16-frozen"].spec
 
 def test_nothing_is_downloaded_before_the_question(waiting: tuple[Desk, list[Weights]]) -> None:
     desk, asked = waiting
-    desk.controller.train(VGG)
+    desk.controller.trainer.train(VGG)
     assert "no annotation layer" in desk.said  # that comes first: no download for nothing
     assert asked == []
     desk.paint()
     before = desk.states[-1]
-    desk.controller.train(VGG)
+    desk.controller.trainer.train(VGG)
     assert asked == [weights.VGG16]
-    assert (desk.engine.count("train"), desk.controller.fetch.run, desk.controller.job) == (0, 0, None)
+    assert (desk.engine.count("train"), desk.controller.trainer.fetch.run, desk.controller.job) == (0, 0, None)
     assert desk.states[-1] == before
 
 
@@ -567,11 +569,11 @@ def test_nothing_is_offered_that_would_not_fit(
 ) -> None:
     _, asked = waiting
     desk = Desk(tmp_path, shape)
-    desk.controller.weights_missing.connect(asked.append)
+    desk.controller.trainer.weights_missing.connect(asked.append)
     if len(shape) == 4:
         desk.controller.selection.set_axes("CZYX")
     desk.paint()
-    desk.controller.train(VGG.model_copy(update={"net": VGG.net.model_copy(update={"base": base})}))
+    desk.controller.trainer.train(VGG.model_copy(update={"net": VGG.net.model_copy(update={"base": base})}))
     assert (asked, desk.engine.count("train"), desk.messages[-1].kind) == ([], 0, "error")
     assert ("64 channels at the top, not 8" if base == 8 else "takes 1 channel (grey) or 3") in desk.said
 
@@ -579,23 +581,23 @@ def test_nothing_is_offered_that_would_not_fit(
 def test_a_refused_download_is_said(waiting: tuple[Desk, list[Weights]]) -> None:
     desk, _ = waiting
     desk.paint()
-    desk.controller.train(VGG)
-    desk.controller.refuse_weights()
+    desk.controller.trainer.train(VGG)
+    desk.controller.trainer.refuse_weights()
     assert desk.said.startswith("No training was started: ImageNet's weights are not here.")
 
 
 def test_the_training_begins_when_its_weights_are_there(waiting: tuple[Desk, list[Weights]]) -> None:
     desk, asked = waiting
     desk.paint()
-    desk.controller.train(VGG)
-    desk.controller.fetch_weights(asked[0])
+    desk.controller.trainer.train(VGG)
+    desk.controller.trainer.fetch_weights(asked[0])
     shown = desk.states[-1]
     assert (shown.stop, shown.train, shown.pause, shown.settings) == (True, False, False, False)
     assert shown.activity == "Downloading"
     told: list[tuple[int, int]] = []
-    desk.controller.fetched.connect(lambda *p: told.append(p))
-    desk.controller.on_fetch_progress(Progress(1, 5, 10))
-    desk.controller.on_fetch_progress(Progress(0, 9, 10))  # of a download before
+    desk.controller.trainer.fetched.connect(lambda *p: told.append(p))
+    desk.controller.trainer.on_fetch_progress(Progress(1, 5, 10))
+    desk.controller.trainer.on_fetch_progress(Progress(0, 9, 10))  # of a download before
     assert told == [(5, 10)]
     desk.engine.seconds_silent = 60.0
     desk.controller.watch()
@@ -603,9 +605,9 @@ def test_the_training_begins_when_its_weights_are_there(waiting: tuple[Desk, lis
     path = weights.places(weights.VGG16)[0]
     path.parent.mkdir(parents=True)
     path.touch()
-    desk.controller.on_fetch_end(End(0))
+    desk.controller.trainer.on_fetch_end(End(0))
     assert desk.engine.count("train") == 0
-    desk.controller.on_fetch_end(End(1))
+    desk.controller.trainer.on_fetch_end(End(1))
     assert desk.engine.last("train")["args"][2] == VGG
     assert desk.controller.job == "train"
 
@@ -614,9 +616,9 @@ def test_a_failed_download_is_told_and_leaves_everything(waiting: tuple[Desk, li
     desk, asked = waiting
     desk.paint()
     before = desk.states[-1]
-    desk.controller.train(VGG)
-    desk.controller.fetch_weights(asked[0])
-    desk.controller.on_fetch_end(End(1, "no connection"))
+    desk.controller.trainer.train(VGG)
+    desk.controller.trainer.fetch_weights(asked[0])
+    desk.controller.trainer.on_fetch_end(End(1, "no connection"))
     assert (desk.said, desk.messages[-1].kind) == ("no connection", "error")
     assert desk.engine.count("train") == 0
     assert desk.states[-1] == before
@@ -625,20 +627,20 @@ def test_a_failed_download_is_told_and_leaves_everything(waiting: tuple[Desk, li
 def test_stop_ends_a_download_for_good(waiting: tuple[Desk, list[Weights]]) -> None:
     desk, asked = waiting
     desk.paint()
-    desk.controller.train(VGG)
-    desk.controller.fetch_weights(asked[0])
+    desk.controller.trainer.train(VGG)
+    desk.controller.trainer.fetch_weights(asked[0])
     desk.controller.stop()
-    assert desk.controller.fetch._cancel.is_set()
+    assert desk.controller.trainer.fetch._cancel.is_set()
     assert "stopped" in desk.said
-    desk.controller.on_fetch_end(End(1))  # it was on its way
+    desk.controller.trainer.on_fetch_end(End(1))  # it was on its way
     assert (desk.engine.count("train"), desk.engine.count("stop"), desk.controller.job) == (0, 0, None)
 
 
 def test_a_file_takes_the_place_of_a_download(waiting: tuple[Desk, list[Weights]], tmp_path: Path) -> None:
     desk, _ = waiting
     desk.paint()
-    desk.controller.train(VGG)
-    desk.controller.train_with_file(tmp_path / "mine.pth")
+    desk.controller.trainer.train(VGG)
+    desk.controller.trainer.train_with_file(tmp_path / "mine.pth")
     spec = desk.engine.last("train")["args"][2]
     assert spec.train == VGG.train.model_copy(update={"encoder_file": tmp_path / "mine.pth"})
     assert spec.net == VGG.net
@@ -655,14 +657,14 @@ def test_labels_with_many_values_keep_the_other_options(desk: Desk) -> None:
 
 def test_stop_and_pause(desk: Desk) -> None:
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     desk.engine.state = "training"
-    desk.controller.pause_or_resume()
+    desk.controller.trainer.pause_or_resume()
     assert desk.engine.count("pause") == 1
     desk.engine.state = "paused"
     desk.controller.on_state_changed("paused")
     assert desk.states[-1].pause_text == "Resume"
-    desk.controller.pause_or_resume()
+    desk.controller.trainer.pause_or_resume()
     assert desk.engine.count("resume") == 1
     desk.controller.stop()
     desk.controller.stop()
@@ -684,7 +686,7 @@ def test_model_files(desk: Desk, tmp_path: Path) -> None:
 
 def test_a_silent_engine_is_reported_once(desk: Desk) -> None:
     desk.paint()
-    desk.controller.train(TrainingSpec())
+    desk.controller.trainer.train(TrainingSpec())
     desk.engine.seconds_silent = 60.0
     desk.controller.watch()
     desk.controller.watch()
@@ -693,13 +695,13 @@ def test_a_silent_engine_is_reported_once(desk: Desk) -> None:
 
 def test_seconds_add_up_for_going_on(desk: Desk) -> None:
     desk.controller.on_event(StepDone(10, 0.5, 1.0, 42.0, 0.0))
-    assert desk.controller.seconds_trained == 42.0
+    assert desk.controller.trainer.seconds == 42.0
 
 
 def test_close_ends_the_engine_and_lets_go(desk: Desk) -> None:
     desk.controller.close()
     assert desk.engine.closed == 1
-    assert desk.controller.fetch._cancel.is_set()
+    assert desk.controller.trainer.fetch._cancel.is_set()
     calls = len(desk.engine.calls)
     desk.viewer.dims.set_current_step(0, 0)
     desk.viewer.layers.clear()
@@ -712,5 +714,5 @@ def test_cells_style_goes_to_the_engine(desk: Desk) -> None:
     layer = desk.controller.painter.new_layer()
     assert layer is not None
     layer.data[0, :10, :10] = 4
-    desk.controller.train(TrainingSpec(target=target))
+    desk.controller.trainer.train(TrainingSpec(target=target))
     assert desk.engine.last("train")["args"][2].target == target

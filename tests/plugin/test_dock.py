@@ -279,7 +279,7 @@ def test_sentences_about_settings_go_when_these_are_changed(dock: UNetDock, view
     assert dock.status.text.text() == "Recipe 'isbi2012-keras': Train takes 300 steps; change the time above it."
     dock.train.budget.steps.setValue(20)
     assert dock.status.text.text() == PAINT
-    dock.controller.say("5 cells found.")
+    dock.controller.work.say("5 cells found.")
     dock.train.budget.steps.setValue(30)
     assert dock.status.text.text() == "5 cells found."
 
@@ -383,7 +383,7 @@ def test_refusing_a_download_leaves_everything_as_it_was(
     dock.train.train_button.click()
     assert asked == [weights.VGG16]
     assert dock.status.text.text().startswith("No training was started")
-    assert (engine.count("train"), dock.controller.fetch.run, dock.training_spec()) == (0, 0, spec)
+    assert (engine.count("train"), dock.controller.trainer.fetch.run, dock.training_spec()) == (0, 0, spec)
     assert dock.train.train_button.isEnabled()
 
 
@@ -406,7 +406,7 @@ def test_a_download_goes_on_beside_the_window_and_the_training_follows(
         no_weights.touch()
         return no_weights
 
-    monkeypatch.setattr(dock.controller.fetch, "_download", slow)
+    monkeypatch.setattr(dock.controller.trainer.fetch, "_download", slow)
     monkeypatch.setattr(module, "ask_for_weights", lambda *_: "download")
     dock.train.train_button.click()
     qtbot.waitUntil(lambda: dock.train.bar.format() == "138 of 553 MB")

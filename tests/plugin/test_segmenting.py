@@ -36,7 +36,7 @@ class Desk:
         self.controller = Controller(self.viewer, self.engine, Checkpoints(folder), Store(1, 1))  # type: ignore[arg-type]
         self.messages: list[Message] = []
         self.states: list[Shown] = []
-        self.controller.said.connect(self.messages.append)
+        self.controller.work.said.connect(self.messages.append)
         self.controller.shown.connect(self.states.append)
 
     def press(self, request: SegmentRequest = STACK) -> tuple[Region, ...]:

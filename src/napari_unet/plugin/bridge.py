@@ -36,8 +36,8 @@ class Bridge(QObject):
         self._link(engine.block, controller.on_block)
         self._link(engine.job_finished, controller.on_job_finished)
         self._link(engine.died, controller.on_died)
-        self._link(controller.fetch.progressed, controller.on_fetch_progress)
-        self._link(controller.fetch.ended, controller.on_fetch_end)
+        self._link(controller.trainer.fetch.progressed, controller.trainer.on_fetch_progress)
+        self._link(controller.trainer.fetch.ended, controller.trainer.on_fetch_end)
         self._link(controller.saving.progressed, controller.on_save_progress)
         self._link(controller.saving.ended, controller.on_save_end)
 

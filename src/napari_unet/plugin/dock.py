@@ -101,7 +101,7 @@ class UNetDock(QWidget):
         self.destroyed.connect(self._outer.end)
         self._start_timers()
         self._show_theme()
-        self.model.show_folder(self.controller.checkpoints.folder, KEPT)
+        self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
         self._show_selection()
         self._want()
         self.status.show_message(hint(self.controller.selection, model=False))
@@ -142,7 +142,7 @@ class UNetDock(QWidget):
         self.annotate.target_changed.connect(self._set_target)
         self.train.train.connect(lambda: self._train())
         self.train.go_on.connect(lambda: self._train(go_on=True))
-        self.train.pause.connect(c.pause_or_resume)
+        self.train.pause.connect(c.trainer.pause_or_resume)
         self.train.stop.connect(c.stop)
         self.preview.switched.connect(c.live.switch)
         self.preview.opacity_changed.connect(c.live.layer.set_opacity)
@@ -167,17 +167,17 @@ class UNetDock(QWidget):
         c = self.controller
         c.later = partial(later, self, 0)
         c.shown.connect(self._show)
-        c.said.connect(self.status.show_message)
+        c.work.said.connect(self.status.show_message)
         c.happened.connect(self._show_event)
-        c.began.connect(self._show_beginning)
-        c.ended.connect(self._show_end)
+        c.work.began.connect(self._show_beginning)
+        c.work.ended.connect(self._show_end)
         c.selection.changed.connect(self._show_selection)
         c.selection.changed.connect(self._show_levels)
         c.painter.painting.connect(self._show_painting)
         c.painter.target_changed.connect(self._set_target)
-        c.weights_missing.connect(self._ask_for_weights)
+        c.trainer.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
-        c.fetched.connect(self.train.show_download)
+        c.trainer.fetched.connect(self.train.show_download)
         c.saved.connect(self.segment.show_progress)
         c.painter.brush_changed.connect(self.annotate.show_brush)
         c.live.switched.connect(self.preview.show_on)
@@ -192,7 +192,7 @@ class UNetDock(QWidget):
         self._feeding = QTimer(self)
         self._feeding.setSingleShot(True)
         self._feeding.setInterval(FEED_AFTER)
-        self._feeding.timeout.connect(self.controller.feed_strokes)
+        self._feeding.timeout.connect(self.controller.trainer.feed_strokes)
         self.controller.painter.edited.connect(lambda: self._feeding.start())
         self._watching = QTimer(self)
         self._watching.setInterval(WATCH_EVERY)
@@ -221,7 +221,7 @@ class UNetDock(QWidget):
         """
         spec, budget = self.advanced.value(), self.train.budget.value()
         if more:
-            budget = more_of(budget, self.controller.seconds_trained, self.controller.steps_trained)
+            budget = more_of(budget, self.controller.trainer.seconds, self.controller.trainer.steps)
         update = {field: getattr(budget, field) for field in ("seconds", "steps", "checks")}
         if self.train.budget.endless.isChecked():
             update["warmup"] = budget.warmup
@@ -234,24 +234,26 @@ class UNetDock(QWidget):
         except ValidationError as error:
             self._say_of_settings(f"Change this under Advanced: {sentence(error)}.", "error")
             return
-        self.controller.train(spec, go_on=go_on)
+        self.controller.trainer.train(spec, go_on=go_on)
 
     def _ask_for_weights(self, missing: Weights) -> None:
         """Ask before a download; a file of the user's own may take its place."""
         answer = ask_for_weights(self, missing)
         if answer == "download":
-            self.controller.fetch_weights(missing)
+            self.controller.trainer.fetch_weights(missing)
         elif answer == "file" and (path := ask_for_weights_file()) is not None:
             start = self.advanced.encoder.value()
             self.advanced.encoder.setValue(start.model_copy(update={"encoder_file": path}))
-            self.controller.train_with_file(path)
+            self.controller.trainer.train_with_file(path)
         else:
-            self.controller.refuse_weights()
+            self.controller.trainer.refuse_weights()
 
     def _segment(self) -> None:
         outputs = self.segment.outputs()
         if not outputs:
-            self.controller.say("Choose at least one layer to make: boundaries, cells or probabilities.", "error")
+            self.controller.work.say(
+                "Choose at least one layer to make: boundaries, cells or probabilities.", "error"
+            )
             return
         self.controller.segment(self._request())
 
@@ -266,11 +268,11 @@ class UNetDock(QWidget):
     def _draw_rectangle(self) -> None:
         geometry = self.controller.selection.geometry
         if geometry is None:
-            self.controller.say(self.controller.selection.problem, "error")
+            self.controller.work.say(self.controller.selection.problem, "error")
             return
         layer = draw_rectangle(self._viewer, geometry)
         layer.events.data.connect(self.controller.segmenting.changed.emit)
-        self.controller.say("Drag a rectangle over the image, then press Segment.")
+        self.controller.work.say("Drag a rectangle over the image, then press Segment.")
 
     def _save_results(self) -> None:
         c = self.controller
@@ -344,7 +346,7 @@ class UNetDock(QWidget):
         try:
             self.use_settings(read_settings(Path(path)))
         except UserError as error:
-            self.controller.say(f"{error}.", "error")
+            self.controller.work.say(f"{error}.", "error")
         else:
             self._say_of_settings(f"The settings are those of {Path(path).name}.", "good")
 
@@ -358,13 +360,13 @@ class UNetDock(QWidget):
         except ValidationError as error:
             self._say_of_settings(f"Change this under Advanced first: {sentence(error)}.", "error")
         except UserError as error:
-            self.controller.say(f"{error}.", "error")
+            self.controller.work.say(f"{error}.", "error")
         else:
             self._say_of_settings(f"The settings are saved as {target.name}.", "good")
 
     def _say_of_settings(self, text: str, kind: Kind) -> None:
         """Show a sentence that is true until a setting is changed."""
-        self.controller.say(text, kind)
+        self.controller.work.say(text, kind)
         self._of_settings = text
 
     def _forget_message(self) -> None:
