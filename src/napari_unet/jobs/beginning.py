@@ -17,7 +17,7 @@ from napari_unet.learn.data import PatchSampler
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.start import fits, rows_of, shipped
 from napari_unet.nets import build, geometry_of
-from napari_unet.nets.adopt import adopt
+from napari_unet.nets.adopt import adopt, rescale
 from napari_unet.nets.freeze import freeze
 from napari_unet.spec import TrainingSpec
 
@@ -104,7 +104,7 @@ def hold(
     state
         Of a training that goes on: it has kept its start.
     """
-    network, fixed = begun.network, any(geometry_of(spec.net).margin) or spec.net.activation != "softmax"
+    network = begun.network
     if state is not None:
         kept = {k.removeprefix(OF_ANCHOR): v for k, v in state.items() if k.startswith(OF_ANCHOR)}
         if not kept:
@@ -113,14 +113,17 @@ def hold(
         network.load_state_dict(kept)
     elif not begun.knows:
         return None, ()
-    if spec.train.anchor == 0 or fixed:
+    comparable = spec.net.activation == "softmax" and not any(geometry_of(spec.net).margin)
+    if spec.train.anchor == 0 or not comparable:
         return None, ()
     painted = sum(sampler.counts) / sum(target.size for target in sampler.targets)
     if painted > MOSTLY:
         return None, ()
     assert spec.train.patch is not None  # filled in by `complete`
-    anchor = Anchor(network, sampler.units, sampler.targets, spec.train.patch)
+    anchor = Anchor(network, sampler.units, sampler.targets, spec.train.patch, calibrated=state is not None)
     known = f"the start predicts what is annotated {anchor.trust:.0%} better than chance"
     if anchor.trust < LEAST_TRUST:
         return None, (Note(f"{known}: it is not kept to"),)
+    if anchor.calibration is not None:
+        rescale(begun.network, anchor.calibration.scale, anchor.calibration.shift)
     return anchor, (Note(f"{known}: it is kept to where nothing is annotated"),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_unet.arrays import regions
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.targets import IGNORE
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
 from napari_unet.jobs.differing import check_resume, take_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
+from napari_unet.jobs.holding import Held, hold_out, hold_out_more, split, still_held_out
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import data, modelfile
@@ -30,11 +29,9 @@ from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.painted import PaintedLabels
 from napari_unet.learn.start import fitting_rows
-from napari_unet.nets import build, geometry_of
+from napari_unet.nets import build
 from napari_unet.spec import ClassSpec, TrainingSpec
 
-Held = tuple[tuple[int, ...], tuple[slice, ...]]
-"""A held-out box: its plane (pair, t, z) and slices."""
 MUCH = 0.2
 """Change of what is painted, as a part of it, after which the worth of classes and start is measured anew."""
 EARLY = 10.0
@@ -106,8 +103,13 @@ class Training:
         device, found_device = choose_device(spec.train.device)
         self.notes.append(Note(found_device))
         self._device = device
-        self._held_out = self._hold_out(units, None if before is None else before[2])
-        sampler, held_out = self._split(units, self._held_out)
+        self._held_out = _held_before(before[2]) if before is not None else []
+        if not self._held_out:
+            self._held_out = hold_out(units, self.spec)
+        if spec.train.val_fraction and not self._held_out:
+            little = "too little is painted to hold a part out for scores: they begin when there is more"
+            self.notes.append(Note(little, warning=True))
+        sampler, held_out = split(units, self._held_out, self.spec)
         begun = begin(self.spec, start, fetch, goes_on=resume)
         anchor, words = hold(begun, self.spec, sampler, None if before is None else before[1])
         self._measured = sum(sampler.counts)
@@ -233,18 +235,20 @@ class Training:
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
             units = sorted(kept + new, key=lambda u: u.place)
             held_out = still_held_out(self._held_out, self._units, units)
-            sampler, batch = self._split(units, held_out)
+            more = hold_out_more(held_out, self._units, units, self.spec)
+            sampler, batch = split(units, [*held_out, *more], self.spec)
         except UserError as error:
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
         self._painted = set()
         released = len(self._held_out) - len(held_out)
-        self._found, self._units, self._held_out = found, units, held_out
+        self._found, self._units, self._held_out = found, units, [*held_out, *more]
         sampler.follow(self._loop.sampler)
         notes = [Note(f"{released} held-out places were painted on, and are learnt from now")] if released else []
+        notes += [Note(f"{len(more)} of the places painted since are held out for scores")] if more else []
         if found.classes != self.classes:
             return [*notes, *self._learn_classes(found.classes, sampler, batch)]
         self._loop.sampler, self._loop.held_out = sampler, batch
-        if self._weigh(sampler) or released:
+        if self._weigh(sampler) or released or more:
             self._loop.judge_again()
         return notes
 
@@ -280,49 +284,6 @@ class Training:
         new = ", ".join(c.name for c in classes if c not in before)
         return [Note(f"new in the annotation: {new}; the network learns it from now on"), *words]
 
-    @property
-    def _margin(self) -> tuple[int, ...]:
-        return geometry_of(self.spec.net).margin
-
-    def _hold_out(self, units: list[data.Unit], facts: dict[str, Any] | None) -> list[Held]:
-        """Choose what is held out of training; a training that goes on keeps what it held out before."""
-        if facts is not None and facts["held_out"]:
-            return [(tuple(h["place"]), tuple(slice(*s) for s in h["box"])) for h in facts["held_out"]]
-        train = self.spec.train
-        assert train.patch is not None  # filled in by `complete`
-        blocks = regions.hold_out(
-            [u.target for u in units],
-            train.val_fraction,
-            len(self.classes),
-            block=[max(1, n // 2 - m) for n, m in zip(train.patch, self._margin, strict=True)],
-            seed=train.seed,
-            beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
-        )
-        if train.val_fraction and not blocks:
-            self.notes.append(Note("too little is painted to hold a part out for testing", warning=True))
-        return [(units[b.unit].place, b.box) for b in blocks]
-
-    def _split(self, units: list[data.Unit], held_out: list[Held]) -> tuple[data.PatchSampler, data.Batch | None]:
-        """Make the sampler of what is not held out, and the batch of what is."""
-        train = self.spec.train
-        assert train.patch is not None
-        number = {u.place: n for n, u in enumerate(units)}
-        blocks = [regions.Block(number[p], box) for p, box in held_out if p in number]
-        targets = [regions.without(u.target, [box for p, box in held_out if beside(p, u.place)]) for u in units]
-        kept = [n for n, t in enumerate(targets) if (t >= 0).any()]
-        if not kept:
-            raise UserError("all that is painted is held out for testing: paint more, or hold nothing out (0)")
-        sampler = data.PatchSampler(
-            [units[n] for n in kept],
-            [targets[n] for n in kept],
-            train.patch,
-            train.augment,
-            len(self.classes),
-            train.seed,
-            self._margin,
-        )
-        return sampler, data.held_out_batch(units, blocks, train.patch, self._margin)
-
     def _read_state(self) -> tuple[TrainingSpec, dict[str, torch.Tensor], dict[str, Any]]:
         """Read what a training left behind: its spec, tensors, and facts."""
         path = self.resume_path
@@ -332,51 +293,6 @@ class Training:
         return TrainingSpec.model_validate(facts["spec"]), tensors, facts
 
 
-def still_held_out(held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit]) -> list[Held]:
-    """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now.
-
-    Neighbouring slices lose a held-out box as well: what is painted there counts, too.
-    """
-    old = {u.place: u.target for u in before}
-    kept: list[Held] = []
-    for place, box in held_out:
-        if len(box) == 3:
-            kept += [found for unit in now if (found := _moved(place, box, old, unit))]
-            continue
-        near = [u for u in now if beside(place, u.place)]
-        same = (np.array_equal(_part(old.get(u.place), box), u.target[box]) for u in near)
-        if any(u.place == place for u in near) and all(same):
-            kept.append((place, box))
-    return kept
-
-
-def _part(target: npt.NDArray[Any] | None, box: tuple[slice, ...]) -> npt.NDArray[Any]:
-    """Cut a box out of a target; a plane that had none was not annotated."""
-    return np.full([s.stop - s.start for s in box], IGNORE) if target is None else target[box]
-
-
-def _moved(
-    place: tuple[int, ...],
-    box: tuple[slice, ...],
-    old: Mapping[tuple[int, int, int], npt.NDArray[Any]],
-    unit: data.Unit,
-) -> Held | None:
-    """Find the box of a volume in the volume as it is now, if nothing was painted in it."""
-    before = {p: t for p, t in old.items() if p == place}
-    shift = place[2] - unit.place[2]
-    if unit.place[:2] != place[:2] or not before or box[0].start + shift < 0:
-        return None
-    moved = slice(box[0].start + shift, box[0].stop + shift), *box[1:]
-    (target,) = before.values()
-    return (unit.place, moved) if np.array_equal(unit.target[moved], target[box]) else None
-
-
-def beside(a: Sequence[int], b: Sequence[int]) -> bool:
-    """Tell whether two planes (pair, t, z) are the same or neighbours in Z, which look alike.
-
-    Examples
-    --------
-    >>> beside((0, 0, 3), (0, 0, 4)), beside((0, 0, 3), (0, 0, 5)), beside((0, 0, 3), (1, 0, 3))
-    (True, False, False)
-    """
-    return a[:2] == b[:2] and abs(a[2] - b[2]) <= 1
+def _held_before(facts: dict[str, Any]) -> list[Held]:
+    """Read what a training that goes on held out."""
+    return [(tuple(h["place"]), tuple(slice(*s) for s in h["box"])) for h in facts["held_out"] or ()]

@@ -4,7 +4,8 @@ A few strokes say little about the rest of the image, and a network that learns 
 knew. So where nothing is painted, its predictions are held to those of the start (Li and Hoiem 2016, "Learning
 without forgetting", arXiv:1606.09282), if these are worth anything where something is painted. And strokes are no
 fair sample of the classes: users paint thin lines as often as wide areas. What the start sees of every class in
-the image corrects that (importance weights, Shimodaira 2000).
+the image corrects that (importance weights, Shimodaira 2000). What leans to a class in the start itself is put right
+by the strokes before it is kept to, see `napari_unet.learn.calibrate`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_unet.arrays.targets import IGNORE, Target
+from napari_unet.learn import calibrate
+from napari_unet.learn.calibrate import Calibration
 from napari_unet.learn.data import Unit, cut_crop
+from napari_unet.nets.adopt import rescale
 
 LOOKS = 12
 """Patches of the image that are looked at, at most."""
@@ -36,6 +40,8 @@ class Anchor:
         What is learnt from.
     patch
         Size of the network's input.
+    calibrated
+        It has been calibrated before.
 
     Attributes
     ----------
@@ -43,16 +49,32 @@ class Anchor:
         0 to 1: how well the start predicts what is painted; 0 if no better than chance.
     weights
         Of every class in the loss: how often it occurs, by what the start sees, over how often it is painted.
+    calibration
+        What the strokes have last changed about the start; it is in ``network`` already.
     """
 
     def __init__(
-        self, network: nn.Module, units: Sequence[Unit], targets: Sequence[Target], patch: Sequence[int]
+        self,
+        network: nn.Module,
+        units: Sequence[Unit],
+        targets: Sequence[Target],
+        patch: Sequence[int],
+        *,
+        calibrated: bool = False,
     ) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.measure(units, targets, patch)
+        self.calibration: Calibration | None = None
+        self.measure(units, targets, patch, calibrated=calibrated)
 
-    def measure(self, units: Sequence[Unit], targets: Sequence[Target], patch: Sequence[int]) -> None:
-        """Compare the start with what is painted now, and set ``trust`` and ``weights``."""
+    def measure(
+        self,
+        units: Sequence[Unit],
+        targets: Sequence[Target],
+        patch: Sequence[int],
+        *,
+        calibrated: bool = False,
+    ) -> None:
+        """Compare the start with what is painted now: set ``trust`` and ``weights``, and calibrate it."""
         places = [(n, start) for n, target in enumerate(targets) for start in _annotated(target, patch)]
         chosen = [places[int(n)] for n in np.linspace(0, len(places) - 1, min(LOOKS, len(places)))]
         chances = torch.cat([self._look(units[n], start, patch) for n, start in chosen])
@@ -62,6 +84,10 @@ class Anchor:
         counts = torch.tensor([sum(int((t == k).sum()) for t in targets) for k in range(chances.shape[1])])
         whole = sum(t.size for t in targets)
         self.weights = class_weights(chances, target, counts, whole)
+        if not calibrated:
+            self.calibration = calibrate.fit(chances, target, self.weights)
+            rescale(self.network, self.calibration.scale, self.calibration.shift)
+            self.weights = class_weights(self.calibration.apply(chances), target, counts, whole)
 
     def to(self, device: torch.device) -> Anchor:
         """Move to a device."""

@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from napari_unet.learn.anchor import Anchor
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
+from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.nets.adopt import adopt
 from napari_unet.nets.finite import first_not_finite
 from napari_unet.nets.freeze import free_modules, is_frozen, keep_statistics, train_mode
@@ -33,34 +33,6 @@ RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
 State = dict[str, Tensor]
-
-
-@dataclass
-class Progress:
-    """How far a training is; survives a restart."""
-
-    step: int = 0
-    seconds: float = 0.0
-    checks: int = 0
-    checked: int = 0
-    """The step of the last check."""
-
-    def part(self, spec: TrainingSpec) -> float:
-        """Part of the budget that is used up, 0 to 1."""
-        if spec.train.steps is not None:
-            return min(1.0, self.step / spec.train.steps)
-        return min(1.0, self.seconds / (spec.train.seconds or 60.0))
-
-
-def learning_rate(part: float, spec: TrainingSpec) -> float:
-    """Rise linearly during the warm-up, then fall as a cosine to a hundredth at the end, or stay."""
-    warmup, highest = spec.train.warmup, spec.train.learning_rate
-    if part < warmup:
-        return highest * max(0.05, part / warmup)
-    if spec.train.schedule == "constant":
-        return highest
-    fall = (part - warmup) / (1 - warmup)
-    return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, fall))) / 2)
 
 
 def make_optimizer(network: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:

@@ -40,7 +40,7 @@ def adopt(network: nn.Module, state: Mapping[str, Tensor], rows: Sequence[int | 
     True
     """
     own = network.state_dict()
-    last = ([HEAD] + [name for name in own if name.startswith(HEAD)])[-1].rpartition(".")[0] + "."
+    last = _last(own)
     for name, theirs in state.items():
         ours = own[name]
         if name.startswith(last) and ours.shape[1:] == theirs.shape[1:] and len(rows) == len(ours):
@@ -56,3 +56,28 @@ def adopt(network: nn.Module, state: Mapping[str, Tensor], rows: Sequence[int | 
 
 def _rows(ours: Tensor, theirs: Tensor, rows: Sequence[int | None]) -> Tensor:
     return torch.stack([ours[n] if row is None else theirs[row] for n, row in enumerate(rows)])
+
+
+def rescale(network: nn.Module, scale: float, shift: Sequence[float]) -> None:
+    """Change what the last layer gives, in place: times ``scale``, plus ``shift`` per output.
+
+    Examples
+    --------
+    >>> network = nn.ModuleDict({"head": nn.Conv2d(1, 2, 1)})
+    >>> x = torch.ones(1, 1, 1, 1)
+    >>> before = network["head"](x)
+    >>> rescale(network, 2.0, [1.0, -1.0])
+    >>> (network["head"](x) - 2 * before).flatten().tolist()
+    [1.0, -1.0]
+    """
+    own = network.state_dict()
+    last = _last(own)
+    own[last + "weight"] = own[last + "weight"] * scale
+    bias = own[last + "bias"]
+    own[last + "bias"] = bias * scale + torch.as_tensor(shift, dtype=bias.dtype, device=bias.device)
+    network.load_state_dict(own)
+
+
+def _last(state: Mapping[str, Tensor]) -> str:
+    """What the names of the last layer's weights begin with."""
+    return ([HEAD] + [name for name in state if name.startswith(HEAD)])[-1].rpartition(".")[0] + "."

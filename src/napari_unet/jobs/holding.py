@@ -1,0 +1,171 @@
+"""What is held out of a training for scores, and how it moves as the annotation grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_unet.arrays import regions
+from napari_unet.arrays.targets import IGNORE, Target
+from napari_unet.errors import UserError
+from napari_unet.learn import data
+from napari_unet.nets import geometry_of
+from napari_unet.spec import TrainingSpec
+
+Held = tuple[tuple[int, ...], tuple[slice, ...]]
+"""A held-out box: its plane (pair, t, z) and slices."""
+
+
+def hold_out(units: Sequence[data.Unit], spec: TrainingSpec) -> list[Held]:
+    """Choose what is held out of training: whole regions, spread over the annotated planes.
+
+    Parameters
+    ----------
+    units
+        What is annotated.
+    spec
+        Complete.
+    """
+    train = spec.train
+    assert train.patch is not None  # filled in by `complete`
+    blocks = regions.hold_out(
+        [u.target for u in units],
+        train.val_fraction,
+        len(spec.target.classes),
+        block=[max(1, n // 2 - m) for n, m in zip(train.patch, geometry_of(spec.net).margin, strict=True)],
+        seed=train.seed,
+        beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
+    )
+    return [(units[b.unit].place, b.box) for b in blocks]
+
+
+def split(
+    units: Sequence[data.Unit], held_out: Sequence[Held], spec: TrainingSpec
+) -> tuple[data.PatchSampler, data.Batch | None]:
+    """Make the sampler of what is not held out, and the batch of what is.
+
+    Raises
+    ------
+    UserError
+        If nothing is left to learn from.
+    """
+    train, margin = spec.train, geometry_of(spec.net).margin
+    assert train.patch is not None
+    number = {u.place: n for n, u in enumerate(units)}
+    blocks = [regions.Block(number[p], box) for p, box in held_out if p in number]
+    targets = [regions.without(u.target, [box for p, box in held_out if beside(p, u.place)]) for u in units]
+    kept = [n for n, t in enumerate(targets) if (t >= 0).any()]
+    if not kept:
+        raise UserError("all that is painted is held out for testing: paint more, or hold nothing out (0)")
+    sampler = data.PatchSampler(
+        [units[n] for n in kept],
+        [targets[n] for n in kept],
+        train.patch,
+        train.augment,
+        len(spec.target.classes),
+        train.seed,
+        margin,
+    )
+    return sampler, data.held_out_batch(units, blocks, train.patch, margin)
+
+
+def hold_out_more(
+    held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit], spec: TrainingSpec
+) -> list[Held]:
+    """Hold something of what was painted since out as well, if less is held out than was asked for.
+
+    Only what is new is taken: what has been learnt would score too well.
+
+    Parameters
+    ----------
+    held_out
+        What is held out so far.
+    before, now
+        What is annotated.
+    spec
+        Complete.
+    """
+    wanted = spec.train.val_fraction * sum(painted(u.target) for u in now)
+    targets = {u.place: u.target for u in now}
+    if 2 * sum(painted(targets[place][box]) for place, box in held_out if place in targets) >= wanted:
+        return []
+    old = {u.place: u.target for u in before}
+    new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
+    share = min(0.5, wanted / max(1, sum(painted(u.target) for u in new)))
+    train = spec.train.model_copy(update={"val_fraction": share})
+    found = hold_out([u for u in new if painted(u.target)], spec.model_copy(update={"train": train}))
+    return [(place, box) for place, box in found if not any(_reached(place, box, u, old) for u in now)]
+
+
+def painted(target: Target) -> int:
+    """Count the annotated pixels."""
+    return int((target != IGNORE).sum())
+
+
+def _since(old: Target | None, new: Target) -> Target:
+    """Leave of an annotation what was not there before."""
+    if old is None or old.shape != new.shape:
+        return new if old is None else np.full_like(new, IGNORE)
+    return np.where(old == IGNORE, new, IGNORE).astype(new.dtype)
+
+
+def _reached(
+    place: Sequence[int], box: tuple[slice, ...], unit: data.Unit, old: Mapping[tuple[int, int, int], Target]
+) -> bool:
+    """Tell whether a box holds something that was learnt, there or in a neighbouring slice."""
+    target = old.get(unit.place)
+    return target is not None and beside(place, unit.place) and painted(target[box]) > 0
+
+
+def still_held_out(held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit]) -> list[Held]:
+    """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now.
+
+    Neighbouring slices lose a held-out box as well: what is painted there counts, too.
+    """
+    old = {u.place: u.target for u in before}
+    kept: list[Held] = []
+    for place, box in held_out:
+        if len(box) == 3:
+            kept += [found for unit in now if (found := _moved(place, box, old, unit))]
+            continue
+        near = [u for u in now if beside(place, u.place)]
+        same = (np.array_equal(_part(old.get(u.place), box), u.target[box]) for u in near)
+        if any(u.place == place for u in near) and all(same):
+            kept.append((place, box))
+    return kept
+
+
+def _part(target: npt.NDArray[Any] | None, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+    """Cut a box out of a target; a plane that had none was not annotated."""
+    return np.full([s.stop - s.start for s in box], IGNORE) if target is None else target[box]
+
+
+def _moved(
+    place: tuple[int, ...],
+    box: tuple[slice, ...],
+    old: Mapping[tuple[int, int, int], npt.NDArray[Any]],
+    unit: data.Unit,
+) -> Held | None:
+    """Find the box of a volume in the volume as it is now, if nothing was painted in it."""
+    before = {p: t for p, t in old.items() if p == place}
+    shift = place[2] - unit.place[2]
+    if unit.place[:2] != place[:2] or not before or box[0].start + shift < 0:
+        return None
+    moved = slice(box[0].start + shift, box[0].stop + shift), *box[1:]
+    (target,) = before.values()
+    return (unit.place, moved) if np.array_equal(unit.target[moved], target[box]) else None
+
+
+def beside(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Tell whether two planes (pair, t, z) are the same or neighbours in Z, which look alike.
+
+    Examples
+    --------
+    >>> beside((0, 0, 3), (0, 0, 4)), beside((0, 0, 3), (0, 0, 5)), beside((0, 0, 3), (1, 0, 3))
+    (True, False, False)
+    """
+    return a[:2] == b[:2] and abs(a[2] - b[2]) <= 1
