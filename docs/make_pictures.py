@@ -55,6 +55,7 @@ def main() -> None:
     window.resize(*(int(v) for v in given.size.split("x")))
     viewer.open_sample("napari-unet-live", given.sample)
     _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
+    dock.train.by_itself.setChecked(False)
     dock.annotate.new_button.click()
     rest(1000)
     viewer.reset_view()

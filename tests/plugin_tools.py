@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from psygnal import Signal
 
 from napari_unet.engine.client import Block, JobResult, ModelInfo, OutputInfo, Preview
+from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.decide import Message, Shown
+from napari_unet.plugin.results import Store
 from napari_unet.spec import BOUNDARY, CELL, UNetSpec
 
 
@@ -81,3 +86,40 @@ def an_output(name: Any, shape: tuple[int, ...], dtype: str = "uint8") -> Output
 
 def a_block(name: Any, index: tuple[Any, ...], array: np.ndarray) -> Block:
     return Block(output=name, index=index, array=array)
+
+
+class Desk:
+    """A controller at work on a small stack, with what it said."""
+
+    def __init__(self, folder: Path, shape: tuple[int, ...] = (4, 40, 50), **properties: object) -> None:
+        self.viewer = ViewerModel()
+        self.engine = FakeEngine()
+        data = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+        self.image = self.viewer.add_image(data, name="stack", **properties)
+        self.controller = Controller(self.viewer, self.engine, Checkpoints(folder), Store())  # type: ignore[arg-type]
+        self.messages: list[Message] = []
+        self.states: list[Shown] = []
+        self.controller.work.said.connect(self.messages.append)
+        self.controller.shown.connect(self.states.append)
+
+    def paint(self) -> None:
+        layer = self.controller.painter.new_layer()
+        assert layer is not None
+        layer.data[..., 1, :10] = 1
+        layer.data[..., 3, :10] = 2
+
+    def save_checkpoint(self) -> Path:
+        """What the engine does at the first check of a training."""
+        path: Path = self.engine.last("train")["args"][3]
+        path.with_suffix(".resume.safetensors").touch()
+        return path
+
+    def finish_training(self) -> Path:
+        path = self.save_checkpoint()
+        self.engine.model = MODEL
+        self.controller.on_job_finished(result("train"))
+        return path
+
+    @property
+    def said(self) -> str:
+        return self.messages[-1].text

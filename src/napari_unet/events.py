@@ -85,6 +85,8 @@ class Finished:
     reason: str
     steps: int = 0
     seconds: float = 0.0
+    early: bool = False
+    """It ended before its budget was used up."""
 
 
 Event = Note | StepDone | CheckDone | TileDone | BlockDone | Preparing | CellsDone | Finished

@@ -32,17 +32,22 @@ def test_strokes_in_a_running_training_change_the_preview(
     truth = viewer.layers["nuclei-5 truth"].data
     _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
     assert isinstance(dock, UNetDock)
+    dock.advanced.train.setValue(dock.advanced.train.value().model_copy(update={"patch": (96, 96), "batch": 2}))
+    dock.train.budget.endless.setChecked(True)
+    dock.train.by_itself.setChecked(False)
     dock.annotate.new_button.click()
     strokes = viewer.layers["strokes"]
     qtbot.wait(300)
     paint_like_a_person(viewer, strokes, truth, objects=8)
     background = np.argwhere(strokes.data == 3)
     strokes.data = np.where(strokes.data == 3, 0, strokes.data)  # so far, cells and boundaries only
-    dock.advanced.train.setValue(dock.advanced.train.value().model_copy(update={"patch": (96, 96), "batch": 2}))
-    dock.train.budget.endless.setChecked(True)
     seen = []
     dock.controller.engine.preview.connect(seen.append)
-    dock.train.train_button.click()
+    dock.train.by_itself.setChecked(True)
+    strokes.selected_label = 2
+    boundary = np.argwhere(strokes.data == 2)[0]
+    stroke(viewer, strokes, [tuple(boundary), tuple(boundary)])
+    qtbot.waitUntil(lambda: dock.controller.job == "train", timeout=LONG)  # nobody has pressed Train
     qtbot.waitUntil(lambda: bool(seen), timeout=LONG)
     assert [c.name for c in seen[-1].classes] == ["cell", "boundary"]
 

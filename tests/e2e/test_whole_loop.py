@@ -61,6 +61,7 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
     image.units = truth.units = ("um", "um")
     viewer.reset_view()
     dock = open_dock(viewer)
+    dock.train.by_itself.setChecked(False)
     dock.annotate.new_button.click()
     strokes = viewer.layers["strokes"]
     qtbot.wait(300)
@@ -104,6 +105,7 @@ def trained_on_epithelium(viewer: napari.Viewer, qtbot: QtBot) -> Iterator[UNetD
     """A training that goes on until it is stopped, after its first checkpoint."""
     viewer.open_sample("napari-unet-live", "epithelium")
     dock = open_dock(viewer)
+    dock.train.by_itself.setChecked(False)
     dock.annotate.new_button.click()
     truth = viewer.layers["epithelium truth"].data
     strokes = viewer.layers["strokes"]

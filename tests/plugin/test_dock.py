@@ -71,6 +71,7 @@ def engine() -> FakeEngine:
 def dock(viewer: napari.Viewer, engine: FakeEngine, tmp_path: Path) -> Iterator[UNetDock]:
     made = UNetDock(viewer, Controller(viewer, engine, Checkpoints(tmp_path)))  # type: ignore[arg-type]
     viewer.window.add_dock_widget(made, name="U-Net")
+    made.train.by_itself.setChecked(False)
     yield made
     made.shut_down()
 

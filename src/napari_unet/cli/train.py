@@ -88,6 +88,10 @@ def train(
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Time for training alone; 60 by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of --seconds.")] = None,
+    checks: Annotated[int | None, typer.Option(min=1, help="How often the held-out part is scored; 5.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=0, help="Checks that may pass without a better score; 0: all of them.")
+    ] = None,
     loss: Annotated[Loss | None, typer.Option(help="Loss; the network's own.", rich_help_panel=_OPTIMISER)] = None,
     class_balance: Annotated[
         bool | None, typer.Option(help="Rare classes count more.", rich_help_panel=_OPTIMISER)
@@ -173,6 +177,8 @@ def train(
             train={
                 "seconds": seconds,
                 "steps": steps,
+                "checks": checks,
+                "patience": patience,
                 "loss": loss,
                 "class_balance": class_balance,
                 "optimizer": optimizer,

@@ -243,6 +243,7 @@ class Training:
         released = len(self._held_out) - len(held_out)
         self._found, self._units, self._held_out = found, units, [*held_out, *more]
         sampler.follow(self._loop.sampler)
+        self._loop.stale = 0
         notes = [Note(f"{released} held-out places were painted on, and are learnt from now")] if released else []
         notes += [Note(f"{len(more)} of the places painted since are held out for scores")] if more else []
         if found.classes != self.classes:

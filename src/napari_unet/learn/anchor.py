@@ -4,8 +4,8 @@ A few strokes say little about the rest of the image, and a network that learns 
 knew. So where nothing is painted, its predictions are held to those of the start (Li and Hoiem 2016, "Learning
 without forgetting", arXiv:1606.09282), if these are worth anything where something is painted. And strokes are no
 fair sample of the classes: users paint thin lines as often as wide areas. What the start sees of every class in
-the image corrects that (importance weights, Shimodaira 2000). What leans to a class in the start itself is put right
-by the strokes before it is kept to, see `napari_unet.learn.calibrate`.
+the image corrects that (importance weights, Shimodaira 2000). What leans to a class in the start itself is put
+right by the strokes before it is kept to, see `napari_unet.learn.calibrate`.
 """
 
 from __future__ import annotations

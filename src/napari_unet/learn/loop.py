@@ -81,6 +81,8 @@ class Loop:
         self.best_loss = math.inf
         self.best_step = 0
         """The step that `best` is of."""
+        self.stale = 0
+        """Checks since then; set it to 0 when there is something new to learn."""
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
         self.learnt = False
@@ -94,13 +96,16 @@ class Loop:
         UserError
             If the training diverged before anything was learnt that could be kept.
         """
+        early = False
         reason = "the planned training is complete" if self.progress.part(self.spec) < 1 else ALREADY_COMPLETE
         try:
             yield from self._steps()
+            if early := self._exhausted:
+                reason = f"the held-out strokes are predicted no better than at step {self.best_step:,}"
         except DivergedError as error:
             reason = self._roll_back(str(error))
             yield Note(reason + "; try a lower learning rate", warning=True)
-        yield Finished(reason, self.progress.step, self.progress.seconds)
+        yield Finished(reason, self.progress.step, self.progress.seconds, early)
 
     def _steps(self) -> Iterator[Event]:
         """Make steps, and check what was learnt now and then."""
@@ -120,6 +125,13 @@ class Loop:
             yield self._report(loss)
             if self.progress.part(self.spec) >= (self.progress.checks + 1) / self.spec.train.checks:
                 yield self.check()
+                if self._exhausted:
+                    return
+
+    @property
+    def _exhausted(self) -> bool:
+        """More training seems to be of no use."""
+        return 0 < self.spec.train.patience <= self.stale
 
     def _step(self, rate: float) -> float:
         """One step of gradient descent; returns the loss."""
@@ -195,6 +207,7 @@ class Loop:
         event = self._score()
         self._require_sound(event.loss)
         self.progress.seconds += time.perf_counter() - began
+        self.stale = 0 if event.best else self.stale + 1
         if event.best:
             self.best_step = event.step
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}

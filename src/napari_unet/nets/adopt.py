@@ -79,5 +79,5 @@ def rescale(network: nn.Module, scale: float, shift: Sequence[float]) -> None:
 
 
 def _last(state: Mapping[str, Tensor]) -> str:
-    """What the names of the last layer's weights begin with."""
+    """Give what the names of the last layer's weights begin with."""
     return ([HEAD] + [name for name in state if name.startswith(HEAD)])[-1].rpartition(".")[0] + "."

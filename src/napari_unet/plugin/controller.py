@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_unet.arrays.axes import Image
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
 from napari_unet.errors import UserError
-from napari_unet.events import Event, Note, StepDone
+from napari_unet.events import Event, Finished, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Known, Shown, decide
@@ -225,7 +225,7 @@ class Controller:
 
     def on_event(self, event: Event) -> None:
         """Pass progress on."""
-        if isinstance(event, StepDone):
+        if isinstance(event, StepDone) or (isinstance(event, Finished) and self.job == "train"):
             self.trainer.follow(event)
         if self.job == "predict":
             self.segmenting.follow(event)
@@ -272,14 +272,23 @@ class Controller:
         instead = self.segmenting.end(result) if result.job == "predict" else None
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
             self._keep_training()
+        if result.job == "train":
+            self.trainer.automatic.note_end(result.outcome, self.painter.count())
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
         if result.job == "load" and result.outcome == "finished":
             self._take_opened(result)
         if result.outcome in ("finished", "stopped", "died") and result.job in ("train", "load"):
             self.segmenting.models += 1
-        go_on, cells = self.trainer.going.possible, self.segmenting.cells
-        self.work.said.emit(instead or end_of_job(result, go_on=go_on, cells=cells, model=self.engine.model))
+        usual = end_of_job(
+            result,
+            go_on=self.trainer.going.possible,
+            cells=self.segmenting.cells,
+            model=self.engine.model,
+            reason=self.trainer.reason,
+            by_itself=self.trainer.automatic.on,
+        )
+        self.work.said.emit(instead or usual)
         self.work.tell_end(result.job)
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
             self.live.ask()

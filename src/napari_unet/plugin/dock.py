@@ -54,6 +54,8 @@ START_AFTER = 300
 """Milliseconds after which the engine is started, so that the dock is drawn first."""
 FEED_AFTER = 200
 """Milliseconds of rest after which strokes are sent to the training that runs."""
+START_BY_ITSELF_AFTER = 1000
+"""Milliseconds of rest after which strokes start a training."""
 COUNT_AFTER = 250
 """Milliseconds after a stroke at which the painted pixels are counted."""
 WATCH_EVERY = 5000
@@ -144,6 +146,7 @@ class UNetDock(QWidget):
         self.train.go_on.connect(lambda: self._train(go_on=True))
         self.train.pause.connect(c.trainer.pause_or_resume)
         self.train.stop.connect(c.stop)
+        self.train.by_itself.toggled.connect(lambda on: setattr(c.trainer.automatic, "on", on))
         self.preview.switched.connect(c.live.switch)
         self.preview.opacity_changed.connect(c.live.layer.set_opacity)
         self.segment.segment.connect(self._segment)
@@ -194,6 +197,11 @@ class UNetDock(QWidget):
         self._feeding.setInterval(FEED_AFTER)
         self._feeding.timeout.connect(self.controller.trainer.feed_strokes)
         self.controller.painter.edited.connect(lambda: self._feeding.start())
+        self._starting = QTimer(self)
+        self._starting.setSingleShot(True)
+        self._starting.setInterval(START_BY_ITSELF_AFTER)
+        self._starting.timeout.connect(self._start_by_itself)
+        self.controller.painter.painted.connect(lambda: self._starting.start())
         self._watching = QTimer(self)
         self._watching.setInterval(WATCH_EVERY)
         self._watching.timeout.connect(self.controller.watch)
@@ -222,7 +230,7 @@ class UNetDock(QWidget):
         spec, budget = self.advanced.value(), self.train.budget.value()
         if more:
             budget = more_of(budget, self.controller.trainer.seconds, self.controller.trainer.steps)
-        update = {field: getattr(budget, field) for field in ("seconds", "steps", "checks")}
+        update = {field: getattr(budget, field) for field in ("seconds", "steps", "checks", "patience")}
         if self.train.budget.endless.isChecked():
             update["warmup"] = budget.warmup
         train = TrainSpec.model_validate({**dict(spec.train), **update})
@@ -235,6 +243,15 @@ class UNetDock(QWidget):
             self._say_of_settings(f"Change this under Advanced: {sentence(error)}.", "error")
             return
         self.controller.trainer.train(spec, go_on=go_on)
+
+    def _start_by_itself(self) -> None:
+        """Train without being asked, if there is enough to learn from."""
+        trainer = self.controller.trainer
+        try:
+            if trainer.due:
+                trainer.start_by_itself(self.training_spec(), self.training_spec(more=True))
+        except ValidationError:  # is shown under Advanced
+            return
 
     def _ask_for_weights(self, missing: Weights) -> None:
         """Ask before a download; a file of the user's own may take its place."""
@@ -476,6 +493,7 @@ class UNetDock(QWidget):
         self._watching.stop()
         self._counting.stop()
         self._feeding.stop()
+        self._starting.stop()
         self._lifetime.close()
         self._viewer.events.theme.disconnect(self._show_theme)
         self._outer.end()

@@ -56,6 +56,10 @@ class GoingOn:
         self._opened = None
         self._specs[autosave] = spec
 
+    def fits(self, spec: TrainingSpec) -> bool:
+        """Tell whether a training with these settings can go on from what there is."""
+        return self.possible and not self._differing(spec)[1]
+
     def start(self, spec: TrainingSpec, *, go_on: bool) -> Start:
         """Tell what a training begins with.
 
@@ -66,16 +70,21 @@ class GoingOn:
         """
         if not go_on:
             return Start(self.checkpoints.new())
+        _refuse(*self._differing(spec))
         if self._opened is not None:
-            path, model = self._opened
-            _refuse(path.name, _from_model(model.net, spec.net))
-            return Start(self.checkpoints.new(), model=path)
+            return Start(self.checkpoints.new(), model=self._opened[0])
         current = self.checkpoints.current
         if current is None:
             raise UserError("there is no training to go on with: press Train")
-        before = self._specs.get(current)
-        _refuse("the last training", training_differences(before, spec) if before is not None else ())
         return Start(current, resume=True)
+
+    def _differing(self, spec: TrainingSpec) -> tuple[str, tuple[Difference, ...]]:
+        """Tell what would be gone on from, and what differs from it."""
+        if self._opened is not None:
+            path, model = self._opened
+            return path.name, _from_model(model.net, spec.net)
+        before = self._specs.get(self.checkpoints.current) if self.checkpoints.current is not None else None
+        return "the last training", training_differences(before, spec) if before is not None else ()
 
 
 def _from_model(theirs: NetSpec, ours: NetSpec) -> tuple[Difference, ...]:

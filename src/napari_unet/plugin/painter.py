@@ -38,6 +38,8 @@ class Painter:
     """The label value that is painted with."""
     edited = Signal()
     """The annotation may hold other strokes than before (undo and redo too); count them when there is time."""
+    painted = Signal()
+    """Strokes of the annotation were made, undone or redone."""
 
     def __init__(self, viewer: ViewerModel, selection: Selection) -> None:
         self._viewer, self._selection = viewer, selection
@@ -140,13 +142,17 @@ class Painter:
         if self._followed is not None:
             self._followed.events.selected_label.disconnect(self._brush_moved)
             for event in _edits(self._followed):
-                event.disconnect(self._edited)
+                event.disconnect(self._painted)
         self._followed = layer
         if layer is not None:
             layer.events.selected_label.connect(self._brush_moved)
             for event in _edits(layer):
-                event.connect(self._edited)
+                event.connect(self._painted)
             self._brush_moved()
+
+    def _painted(self) -> None:
+        self.edited.emit()
+        self.painted.emit()
 
     def _edited(self) -> None:
         self.edited.emit()

@@ -50,7 +50,15 @@ _STOPPED = {
 }
 
 
-def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0, model: ModelInfo | None = None) -> Message:
+def end_of_job(
+    result: JobResult,
+    *,
+    go_on: bool,
+    cells: int = 0,
+    model: ModelInfo | None = None,
+    reason: str = "",
+    by_itself: bool = False,
+) -> Message:
     """Tell how a job ended.
 
     Parameters
@@ -63,11 +71,17 @@ def end_of_job(result: JobResult, *, go_on: bool, cells: int = 0, model: ModelIn
         Cells that a prediction has found; 0 if none were asked for.
     model
         The engine's, which is that of a training that has got as far as saving one.
+    reason
+        Why a training has ended early.
+    by_itself
+        New strokes start a training.
     """
     if result.job == "train" and result.path is not None and model is not None and model.description.get("steps"):
         text = learnt(model.description)
         if result.outcome == "finished":
-            return Message(f"Trained {text}. Press Segment; or paint where it is wrong, and press Go on.", "good")
+            end = f" It ended early: {reason}." if reason else ""
+            further = "and it goes on" if by_itself else "and press Go on"
+            return Message(f"Trained {text}.{end} Press Segment; or paint where it is wrong, {further}.", "good")
         if result.outcome == "stopped":
             return Message(f"Stopped after {text}. Go on trains it further.")
     if result.outcome == "finished" and result.job == "predict" and cells:

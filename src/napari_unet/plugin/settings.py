@@ -15,7 +15,7 @@ ANNOTATION = ("style", "classes", "dense", "unpainted", "background_value")
 """Fields of `TargetSpec` that say what the user has painted; no recipe knows them."""
 ENCODER = ("encoder_weights", "encoder_file", "freeze_encoder")
 """Fields of `TrainSpec` that belong to the networks with an encoder from ImageNet."""
-_NOT_COMPARED = {"seconds", "steps", "checks", "device", "threads", "encoder_file"}
+_NOT_COMPARED = {"seconds", "steps", "checks", "patience", "device", "threads", "encoder_file"}
 """Fields of `TrainSpec` that are the user's time and machine, whatever the recipe."""
 
 

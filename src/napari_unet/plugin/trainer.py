@@ -12,7 +12,8 @@ from napari_unet.arrays.colours import check_channels
 from napari_unet.arrays.targets import derive_classes
 from napari_unet.engine.client import Engine, ModelInfo
 from napari_unet.errors import UserError
-from napari_unet.events import StepDone
+from napari_unet.events import Finished, StepDone
+from napari_unet.plugin.automatic import Automatic
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.feed import StrokeFeed
 from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
@@ -68,10 +69,13 @@ class Trainer:
         self.fetch, self.checkpoints = fetch, checkpoints
         self.going = GoingOn(checkpoints)
         self.feed = StrokeFeed(engine, selection)
+        self.automatic = Automatic(selection, work)
         self.seconds = 0.0
         """Time that the last training has used."""
         self.steps = 0
         """Steps that the last training has made."""
+        self.reason = ""
+        """Why the training at hand has ended early, in words."""
         self._waiting: TrainingSpec | None = None
         """The training that waits for a download."""
         self._training: tuple[Path, TrainingSpec] | None = None
@@ -103,7 +107,7 @@ class Trainer:
         except UserError as error:
             self._work.say(str(error), "error")
             return
-        self._training = start.autosave, spec
+        self._training, self.reason = (start.autosave, spec), ""
         self.feed.begin(labels)
         self._live.bring_back()
         self._segmenting.set_aside(keep=self._selection.labels_layer)
@@ -173,6 +177,26 @@ class Trainer:
         self._work.end()
         return waiting
 
+    # By itself
+
+    @property
+    def due(self) -> bool:
+        """A training should start by itself now."""
+        counts = self._painter.count()
+        return self.automatic.due(counts, self._painter.target, complete=self._painter.counted_all)
+
+    def start_by_itself(self, spec: TrainingSpec, further: TrainingSpec) -> None:
+        """Begin a training without being asked: the last one goes on if it was of these layers and settings.
+
+        Parameters
+        ----------
+        spec, further
+            What it is told if it begins anew, and if it goes on.
+        """
+        go_on = self.going.fits(further) and (self.automatic.same or self.going.from_model)
+        if go_on or missing_weights(spec) is None:  # a download is asked for by hand
+            self.train(further if go_on else spec, go_on=go_on)
+
     # While it runs
 
     def feed_strokes(self) -> None:
@@ -187,9 +211,12 @@ class Trainer:
         else:
             self._engine.pause()
 
-    def follow(self, event: StepDone) -> None:
-        """Note how far the training is."""
-        self.seconds, self.steps = event.seconds, event.step
+    def follow(self, event: StepDone | Finished) -> None:
+        """Note how far the training is, or why it has ended."""
+        if isinstance(event, StepDone):
+            self.seconds, self.steps = event.seconds, event.step
+        elif event.early:
+            self.reason = event.reason
 
     # Its end
 

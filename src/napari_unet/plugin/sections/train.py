@@ -27,6 +27,8 @@ ENDLESS = 86_400
 CHECK_EVERY = 15
 """Seconds between two scores of the held-out strokes (and checkpoints)."""
 CHECK_EVERY_STEPS = 50
+PATIENCE = 4
+"""Scores in a row that are no better, after which a training ends."""
 MOST_SECONDS = 9_999_999
 MOST_STEPS = 99_999_999
 
@@ -97,23 +99,33 @@ class BudgetForm(QWidget):
         self.unit.setToolTip("Train for a time, or for a number of steps, as some recipes say.")
         self.endless = QCheckBox("until I stop")
         self.endless.setToolTip("Train until Stop is pressed (a day at most).")
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
+        self.patient = QCheckBox("stop when it no longer improves")
+        self.patient.setToolTip(
+            f"End the training when {PATIENCE} scores of held-out strokes in a row are no better than the best;\n"
+            "that model is kept."
+        )
+        line = QHBoxLayout()
         line.setSpacing(4)
         for part in (self.seconds, self.steps):
             line.addWidget(part, 1)
         line.addWidget(self.unit)
         line.addWidget(self.endless)
+        lines = QVBoxLayout(self)
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.setSpacing(2)
+        lines.addLayout(line)
+        lines.addWidget(self.patient)
         for changed in (self.endless.toggled, self.unit.currentIndexChanged):
             changed.connect(self._show_fields)
         for changed in (
             self.endless.toggled,
+            self.patient.toggled,
             self.unit.currentIndexChanged,
             self.seconds.valueChanged,
             self.steps.valueChanged,
         ):
             changed.connect(lambda *_: self.edited.emit())
-        self.setValue(TrainSpec(seconds=120))
+        self.setValue(TrainSpec(seconds=120, patience=PATIENCE))
 
     @property
     def _asked(self) -> tuple[bool, str, int]:
@@ -134,6 +146,9 @@ class BudgetForm(QWidget):
             update = {"seconds": None, "steps": number, "checks": checks_in_steps(number)}
         elif self._asked != self._shown:
             update = {"seconds": float(number), "steps": None, "checks": checks_in(number)}
+        patient = self.patient.isChecked() and not endless
+        if patient != (self._spec.patience > 0):
+            update["patience"] = PATIENCE if patient else 0
         return TrainSpec.model_validate({**dict(self._spec), **update})
 
     def setValue(self, spec: TrainSpec) -> None:
@@ -141,6 +156,7 @@ class BudgetForm(QWidget):
         self._spec = spec
         blocked = self.blockSignals(True)
         self.endless.setChecked(spec.seconds == ENDLESS and spec.warmup == 0)
+        self.patient.setChecked(spec.patience > 0)
         self.unit.setCurrentText("seconds" if spec.steps is None else "steps")
         self.seconds.setValue(round(spec.seconds or (60 if spec.steps is None else self.seconds.value())))
         self.steps.setValue(spec.steps or self.steps.value())
@@ -152,7 +168,7 @@ class BudgetForm(QWidget):
         of_steps = self.unit.currentText() == "steps"
         self.seconds.setVisible(not of_steps)
         self.steps.setVisible(of_steps)
-        for part in (self.seconds, self.steps, self.unit):
+        for part in (self.seconds, self.steps, self.unit, self.patient):
             part.setDisabled(self.endless.isChecked())
 
 
@@ -194,6 +210,13 @@ class TrainSection(Section):
         for made in (self.train_button, self.go_on_button, self.pause_button, self.stop_button):
             line.addWidget(made)
         self.rows.addLayout(line)
+        self.by_itself = QCheckBox("Start by itself when there are new strokes")
+        self.by_itself.setToolTip(
+            "Train a second after the brush rests, once two classes are painted; after a training has ended,\n"
+            "new strokes let it go on. After Stop it waits for Train or Go on."
+        )
+        self.by_itself.setChecked(True)
+        self.rows.addWidget(self.by_itself)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(True)
