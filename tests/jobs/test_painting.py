@@ -194,3 +194,48 @@ def test_a_stroke_beside_a_held_out_place_is_learnt_as_well():
         x for u, x in zip(training._units, training._loop.sampler.targets, strict=False) if u.place[2] == z + 1
     ]
     assert (target >= 0).any()
+
+
+def test_what_is_painted_later_is_held_out_as_well_where_too_little_was_at_first():
+    first = np.zeros_like(TRUE)
+    y, x = np.argwhere((TRUE[0, 40:60, 30:60] == 2))[0] + (40, 30)
+    near = slice(y - 4, y + 4), slice(x - 4, x + 4)
+    first[0][near] = TRUE[0][near]
+    training = begin(first, val_fraction=0.2)
+    assert training._held_out == []
+    assert any("too little is painted to hold a part out" in n.text for n in training.notes)
+    training.paint(0, 0, 0, 0, TRUE[0, :36])
+    training.paint(0, 2, 0, 0, TRUE[2])
+    notes = [n.text for n in training.take_up()]
+    assert any("held out for scores" in n for n in notes)
+    held = training._held_out
+    assert {place[2] for place, _ in held} <= {0, 2}
+    assert all((first[place[2]][box] == 0).all() for place, box in held), "what was learnt is never held out"
+    share = sum((TRUE[place[2]][box] > 0).sum() for place, box in held) / sum(fractions(training).values())
+    assert 0.05 < share < 0.5
+    for unit, target in zip(training._loop.sampler.units, training._loop.sampler.targets, strict=True):
+        for place, box in held:
+            assert place != unit.place or (target[box] < 0).all()
+    assert next(e for e in training if isinstance(e, CheckDone)).loss is not None
+
+
+def test_a_training_ends_when_it_no_longer_improves_but_not_while_there_is_something_new():
+    still = {"steps": 60, "checks": 30, "learning_rate": 1e-12, "val_fraction": 0.3, "patience": 4}
+    training = begin(strokes((0, slice(0, 90))), **still)
+    events = list(training)
+    assert isinstance(events[-1], Finished)
+    assert events[-1].early
+    assert "4 scores in a row" in events[-1].reason
+    assert len([e for e in events if isinstance(e, CheckDone)]) == 5, "one that is the best so far, four no better"
+
+    painted = begin(strokes((0, slice(0, 90))), **still)
+    checks = 0
+    for event in painted:
+        checks += isinstance(event, CheckDone)
+        if isinstance(event, CheckDone) and checks == 4:
+            painted.paint(0, 2, 0, 0, TRUE[2, :30])
+            painted.take_up()
+    assert checks == 9
+
+    patient = begin(strokes((0, slice(0, 90))), **still | {"patience": 0, "steps": 20, "checks": 10})
+    assert not list(patient)[-1].early

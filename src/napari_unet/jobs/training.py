@@ -28,6 +28,7 @@ from napari_unet.learn.loop import Loop
 from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.painted import PaintedLabels
+from napari_unet.learn.resuming import restore, state_of
 from napari_unet.learn.start import fitting_rows
 from napari_unet.nets import build
 from napari_unet.spec import ClassSpec, TrainingSpec
@@ -121,7 +122,7 @@ class Training:
         self._previewer = Previewer(self.spec, device)
         self._normalisation = units[0].normalisation
         if before is not None:
-            self._loop.restore(*before[1:])
+            restore(self._loop, *before[1:])
             self._loop.judge_again()
         self._begun = self._loop.progress.step
         self._due = self._loop.progress.seconds + EARLY
@@ -171,7 +172,7 @@ class Training:
             self.output.replace(self.output.with_suffix(".previous.safetensors"))
             self._replaces = False
         self.model().save(self.output)
-        tensors, facts = self._loop.state()
+        tensors, facts = state_of(self._loop)
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
         modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out})
         self.saved = True
@@ -243,7 +244,7 @@ class Training:
         released = len(self._held_out) - len(held_out)
         self._found, self._units, self._held_out = found, units, [*held_out, *more]
         sampler.follow(self._loop.sampler)
-        self._loop.stale = 0
+        self._loop.be_patient()
         notes = [Note(f"{released} held-out places were painted on, and are learnt from now")] if released else []
         notes += [Note(f"{len(more)} of the places painted since are held out for scores")] if more else []
         if found.classes != self.classes:

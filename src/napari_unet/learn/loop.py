@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
 from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.nets.adopt import adopt
 from napari_unet.nets.finite import first_not_finite
-from napari_unet.nets.freeze import free_modules, is_frozen, keep_statistics, train_mode
+from napari_unet.nets.freeze import free_modules, keep_statistics, train_mode
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TrainingSpec, TrainSpec
 
@@ -29,6 +29,8 @@ FINE = 1 / 3
 """Part of the learning rate with which a training goes on from what its start knows."""
 RIM = 0.05
 """Part of a batch that is unpainted merely because patches reach beyond the image."""
+GAIN = 0.01
+"""Part by which the held-out loss has to fall to count as improved."""
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
@@ -81,8 +83,8 @@ class Loop:
         self.best_loss = math.inf
         self.best_step = 0
         """The step that `best` is of."""
-        self.stale = 0
-        """Checks since then; set it to 0 when there is something new to learn."""
+        self._stale, self._mark = 0, math.inf
+        """Checks since the held-out loss has fallen noticeably, and what it was then."""
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
         self.learnt = False
@@ -101,7 +103,7 @@ class Loop:
         try:
             yield from self._steps()
             if early := self._exhausted:
-                reason = f"the held-out strokes are predicted no better than at step {self.best_step:,}"
+                reason = f"for {self._stale} scores in a row, the held-out strokes were predicted no better"
         except DivergedError as error:
             reason = self._roll_back(str(error))
             yield Note(reason + "; try a lower learning rate", warning=True)
@@ -131,7 +133,11 @@ class Loop:
     @property
     def _exhausted(self) -> bool:
         """More training seems to be of no use."""
-        return 0 < self.spec.train.patience <= self.stale
+        return 0 < self.spec.train.patience <= self._stale
+
+    def be_patient(self) -> None:
+        """Count the checks without a gain anew: there is something new to learn."""
+        self._stale, self._mark = 0, math.inf
 
     def _step(self, rate: float) -> float:
         """One step of gradient descent; returns the loss."""
@@ -207,13 +213,20 @@ class Loop:
         event = self._score()
         self._require_sound(event.loss)
         self.progress.seconds += time.perf_counter() - began
-        self.stale = 0 if event.best else self.stale + 1
+        self._follow(event.loss)
         if event.best:
             self.best_step = event.step
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
-        self._keep()
+        self.keep()
         self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
         return event
+
+    def _follow(self, held_out: float | None) -> None:
+        """Note whether the held-out loss still falls."""
+        if held_out is None or held_out < (1 - GAIN) * self._mark:
+            self._stale, self._mark = 0, math.inf if held_out is None else held_out
+        else:
+            self._stale += 1
 
     @torch.no_grad()
     def recalibrate(self, batches: int = RECALIBRATION) -> None:
@@ -278,7 +291,7 @@ class Loop:
         loop = Loop(network, sampler, held_out, spec, self.device, weights, anchor)
         loop.average.load_state_dict(average.state_dict())
         loop.progress, loop.batch, loop.history = self.progress, self.batch, self.history
-        loop._keep()
+        loop.keep()
         return loop
 
     def judge_again(self) -> None:
@@ -305,10 +318,11 @@ class Loop:
             return False
         except torch.OutOfMemoryError:  # the weights are finite, and writing them needs no such memory
             return True
-        self._keep()
+        self.keep()
         return True
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
+        """Note the state as one that is known to be sound."""
         self.good, self.learnt = self._snapshot(), True
 
     @torch.no_grad()
@@ -348,66 +362,3 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def state(self) -> tuple[State, dict[str, Any]]:
-        """Everything needed to go on later: tensors and JSON facts."""
-        tensors: State = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        if self.anchor is not None:
-            tensors |= {f"anchor.{k}": v for k, v in self.anchor.network.state_dict().items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items()}
-        tensors["noise"] = self.sampler.noise.get_state()
-        facts = {
-            "progress": vars(self.progress),
-            "best_loss": None if math.isinf(self.best_loss) else self.best_loss,
-            "best_step": self.best_step,
-            "history": self.history,
-            "rng": self.sampler.rng.bit_generator.state,
-            "spec": self.spec.model_dump(mode="json"),
-        }
-        return tensors, facts
-
-    def _restore_moments(self, tensors: State) -> None:
-        """Give the optimiser back what it knew of every parameter."""
-        moments: dict[int, State] = {}
-        for key, value in tensors.items():
-            number, name = key.split(".", 1)
-            moments.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave; another optimiser, or one of other parameters, begins anew.
-
-        Raises
-        ------
-        UserError
-            If the weights are not finite.
-        """
-
-        def part(prefix: str) -> State:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        if bad := first_not_finite(part("network.")) or first_not_finite(part("average.")):
-            raise UserError(f"this training cannot go on: its weights '{bad}' are NaN or infinite; train anew")
-        self.network.load_state_dict(part("network."))
-        self.average.load_state_dict(part("average."))
-        for name, module in self.network.named_modules():
-            if is_frozen(module):  # as the user knows it: the average would otherwise go on following
-                module.load_state_dict(self.average.get_submodule(name).state_dict())
-        self.best = part("best.")
-        before, now = TrainingSpec.model_validate(facts["spec"]).train, self.spec.train
-        if (before.optimizer, before.freeze_encoder) == (now.optimizer, now.freeze_encoder):
-            self._restore_moments(part("optimizer."))
-        self.progress = Progress(**facts["progress"])
-        self.progress.checks = int(
-            self.progress.part(self.spec) * self.spec.train.checks
-        )  # the budget may be larger
-        self.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
-        self.best_step = facts.get("best_step", 0)
-        self.history = list(facts["history"])
-        self.sampler.rng.bit_generator.state = facts["rng"]
-        self.sampler.noise.set_state(tensors["noise"])
-        self._keep()
