@@ -66,10 +66,18 @@ class Lateness:
 
     def measure(self, seconds: float) -> dict[str, float]:
         """Run the event loop."""
+        self.begin()
+        run_window(seconds)
+        return self.end()
+
+    def begin(self) -> None:
+        """Begin to count."""
         self.late.clear()
         self._clock.start()
         self._timer.start(TICK)
-        run_window(seconds)
+
+    def end(self) -> dict[str, float]:
+        """Tell what was counted."""
         self._timer.stop()
         low, high = np.percentile(self.late, [50, 95])
         return {"median_ms": round(low, 2), "p95_ms": round(high, 2), "max_ms": round(max(self.late), 1)}

@@ -198,7 +198,7 @@ def test_a_stroke_beside_a_held_out_place_is_learnt_as_well():
 
 def test_what_is_painted_later_is_held_out_as_well_where_too_little_was_at_first():
     first = np.zeros_like(TRUE)
-    y, x = np.argwhere((TRUE[0, 40:60, 30:60] == 2))[0] + (40, 30)
+    y, x = np.argwhere(TRUE[0, 40:60, 30:60] == 2)[0] + (40, 30)
     near = slice(y - 4, y + 4), slice(x - 4, x + 4)
     first[0][near] = TRUE[0][near]
     training = begin(first, val_fraction=0.2)
