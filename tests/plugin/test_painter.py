@@ -50,7 +50,7 @@ def test_paint_and_undo_are_counted(painter: Painter) -> None:
     counts = painter.count()
     assert counts is not None
     assert set(counts) == {1, 2}
-    assert told[-1].missing == ""
+    assert told[-1].missing.startswith("Ready to train.")
     before = len(edits)
     layer.undo()
     assert len(edits) > before
@@ -80,7 +80,7 @@ def test_nothing_is_called_missing_that_may_be_in_another_slice(viewer: ViewerMo
     assert "Paint a few strokes" in told[-1].missing
     labels[int(viewer.dims.current_step[0]), :2] = 1
     painter.count()
-    assert (told[-1].text.split(" · ")[0], told[-1].missing) == ("cell 100", "")
+    assert (told[-1].text.split(" · ")[0], told[-1].missing) == ("cell 100", "Ready to train.")
     assert "in the slices seen so far" in told[-1].text
 
 

@@ -104,6 +104,11 @@ class StrokeCounter:
         self.complete = whole or all(n <= 1 for n in lead)
         return self.total()
 
+    @property
+    def planes(self) -> tuple[int, int]:
+        """Planes that are painted on, and all that were counted."""
+        return sum(1 for counts in self._planes.values() if counts), len(self._planes)
+
     def total(self) -> Counts:
         """Sum over the planes counted so far."""
         result: Counts = {}

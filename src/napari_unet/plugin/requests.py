@@ -15,7 +15,7 @@ from napari_unet.spec import CellSpec, Output, TilingSpec
 
 @dataclass(frozen=True)
 class Painting:
-    """What is painted and what is missing, in words."""
+    """What is painted, and what is missing or would help, in words."""
 
     text: str
     missing: str

@@ -31,6 +31,9 @@ CAPTIONS = {
 }
 """What the window calls settings that have another name elsewhere."""
 
+READY = "Ready to train."
+LITTLE = 100
+"""Pixels of a class below which more of it is asked for."""
 _AXIS = {"T": ("time point", "time points"), "Z": ("slice", "slices")}
 
 
@@ -147,6 +150,34 @@ def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
         others = " or ".join(c.name for c in DEFAULT_CLASSES if c.name != name)
         return f"Only {name} is painted: paint some {others} as well."
     return ""
+
+
+def advice(counts: Mapping[int, int], planes: tuple[int, int]) -> str:
+    """Say what more of annotation would be good for, where nothing is missing.
+
+    Parameters
+    ----------
+    counts
+        Pixels per label value.
+    planes
+        Slices that are painted on, and all.
+
+    Examples
+    --------
+    >>> advice({1: 900, 2: 90}, (1, 1))
+    'Ready to train. Very little boundary is painted: more of it, at other places, helps most.'
+    >>> advice({1: 900, 2: 900}, (1, 30))
+    'Ready to train. Only 1 of 30 slices is painted on: strokes on others help.'
+    >>> advice({1: 900, 2: 900}, (3, 30))
+    'Ready to train.'
+    """
+    named = {i: c.name for i, c in enumerate(DEFAULT_CLASSES, start=1)}
+    least = min((v for v in counts if v in named), key=lambda v: counts[v], default=None)
+    if least is not None and set(counts) <= set(named) and counts[least] < LITTLE:
+        return f"{READY} Very little {named[least]} is painted: more of it, at other places, helps most."
+    if planes[0] == 1 < planes[1]:
+        return f"{READY} Only 1 of {planes[1]} slices is painted on: strokes on others help."
+    return READY
 
 
 def deleted(names: Sequence[str], job: str | None) -> str:

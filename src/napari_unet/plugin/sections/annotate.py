@@ -193,7 +193,7 @@ class AnnotateSection(Section):
         """Show what is painted and what is missing."""
         self.counts.setText(text)
         self.counts.setVisible(bool(text))
-        self.missing.setText(missing or "Ready to train.")
+        self.missing.setText(missing)
 
 
 def swatch(colour: str) -> QIcon:
