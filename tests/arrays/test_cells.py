@@ -287,3 +287,20 @@ def test_a_rim_belongs_to_its_own_cell_and_not_to_a_neighbour_that_runs_around_i
     for near, far in (centres, centres[::-1]):
         disc = np.hypot(y - near[0], x - near[1]) < np.hypot(y - far[0], x - far[1]) - 2
         assert len(np.unique(cells[disc & (cells > 0)])) == 1
+
+
+def test_a_long_rod_is_one_cell_however_thick_its_rims() -> None:
+    """Rims of both sides make half of every cut across a rod; it is the middle that counts."""
+    probabilities = np.zeros((3, 60, 200), np.float32)
+    probabilities[2] = 1
+    for middle in (19, 37):  # two that touch
+        probabilities[:, middle - 9 : middle + 9, 10:190] = np.float32([0.05, 0.95, 0])[:, None, None]
+        for x in range(15, 185):  # their insides are of uneven width
+            half = 5 + round(np.sin(x / 9))
+            probabilities[:, middle - half : middle + half, x] = np.float32([0.9, 0.1, 0])[:, None]
+    noise = np.random.default_rng(0).normal(0, 0.04, probabilities.shape[1:]).astype(np.float32)
+    probabilities[0] += noise
+    probabilities[1] -= noise
+    cells = cells_from_probabilities(probabilities.clip(0, 1), DEFAULT_CLASSES, CellSpec())
+    assert cells.max() == 2
+    assert len(np.unique(cells[19, 20:180])) == len(np.unique(cells[37, 20:180])) == 1

@@ -35,7 +35,7 @@ def has_elf() -> bool:
     return find_spec("elf") is not None and find_spec("bioimage_cpp") is not None
 
 
-def contacts(fragments: Labels, boundary: Floats) -> Contacts:
+def contacts(fragments: Labels, boundary: Floats, part: float = 1.0) -> Contacts:
     """Find which fragments touch and how strong the boundary between them is.
 
     Parameters
@@ -44,6 +44,9 @@ def contacts(fragments: Labels, boundary: Floats) -> Contacts:
         Ids, 0 is outside.
     boundary
         Boundary probability, same shape. Along a contact it is averaged over the higher of each two neighbours.
+    part
+        Average the weakest part of every contact only. Fragments that hold their rims touch there as well: the
+        middle tells whether they are one.
 
     Examples
     --------
@@ -55,8 +58,12 @@ def contacts(fragments: Labels, boundary: Floats) -> Contacts:
     keys, heights = _faces(fragments, boundary)
     found, edge = np.unique(keys, return_inverse=True)
     length = np.bincount(edge, minlength=len(found)).astype(float)
-    total = np.bincount(edge, weights=heights, minlength=len(found))
-    return Contacts(nodes, np.stack([found // nodes, found % nodes], axis=1), total / length, length)
+    order = np.lexsort((heights, edge))
+    rank = np.empty(len(edge))
+    rank[order] = np.arange(len(edge)) - np.repeat(np.cumsum(length) - length, length.astype(int))
+    weak = rank < np.ceil(part * length)[edge]
+    total, whole = (np.bincount(edge[weak], weights=w[weak], minlength=len(found)) for w in (heights, weak))
+    return Contacts(nodes, np.stack([found // nodes, found % nodes], axis=1), total / whole, length)
 
 
 def narrowed(graph: Contacts, fragments: Labels, distance: Floats) -> Contacts:

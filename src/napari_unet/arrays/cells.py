@@ -35,6 +35,8 @@ Labels = npt.NDArray[np.int32]
 
 LEAST_INSIDE = 0.25
 """An object needs a pixel with at least this probability of being the inside of a cell,"""
+MIDDLE = 0.5
+"""Part of the contact of two fragments of objects that is not their rims."""
 THICKEST_RIM = 3.0
 """unless it is at most twice this thick, in pixels."""
 
@@ -196,9 +198,10 @@ def _agglomerate(
 ) -> Labels:
     """Cut the mask into fragments and join them to cells."""
     pieces = fragments(boundary, free, mask, pixel, rims=objects)
-    graph = contacts(pieces, boundary)
     if objects:
-        graph = narrowed(graph, pieces, distance_to_boundary(mask, pixel))
+        graph = narrowed(contacts(pieces, boundary, MIDDLE), pieces, distance_to_boundary(mask, pixel))
+    else:
+        graph = contacts(pieces, boundary)
     if spec.method == "watershed" or (spec.method == "auto" and not has_elf()):
         cell_of = join_by_mean(graph, 1 - spec.beta)
     else:
