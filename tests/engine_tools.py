@@ -29,7 +29,16 @@ class Recorder:
         self.engine = engine
         self.items = []
         self._changed = threading.Condition()
-        for name in ("event", "preview", "outputs", "block", "state_changed", "died", "job_finished"):
+        for name in (
+            "event",
+            "preview",
+            "suggestion",
+            "outputs",
+            "block",
+            "state_changed",
+            "died",
+            "job_finished",
+        ):
             getattr(engine, name).connect(self._taker(name), check_nargs=False)
 
     def _taker(self, name):

@@ -22,6 +22,7 @@ class FakeEngine:
 
     event = Signal(object)
     preview = Signal(object)
+    suggestion = Signal(object)
     outputs = Signal(object)
     block = Signal(object)
     state_changed = Signal(str)
@@ -40,6 +41,7 @@ class FakeEngine:
             "start",
             "train",
             "predict",
+            "suggest",
             "set_view",
             "clear_view",
             "pause",

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from napari_unet.arrays.region import Region
+from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine import worker
 from napari_unet.engine.contracts import Facts
 from napari_unet.errors import UserError
@@ -22,6 +23,12 @@ STEP_SECONDS = 0.01
 def preview_of(image, t, z):
     plane = image.read(t, slice(z, z + 1))[0, 0].astype(np.float32) / 255
     return np.stack([plane, 1 - plane])
+
+
+def suggestion_of(image, view, shown):
+    """The plane in view, so many pixels down as were shown."""
+    (t, z), y = view, len(shown)
+    return Suggestion(Region((t, t + 1), (z, z + 1), (y, y + 1), (0, 1)), 0.5, 1.0, 1, image.size("Z"))
 
 
 class Model:
@@ -85,6 +92,11 @@ class Training:
     def preview(self, image, t, z):
         return preview_of(image, t, z)
 
+    def suggest(self, view, shown):
+        yield None
+        yield None
+        yield suggestion_of(self.image, view, shown)
+
     def model(self):
         return Model(self.spec, self.step)
 
@@ -108,6 +120,13 @@ class FakeJobs:
             time.sleep(STEP_SECONDS)
             yield TileDone(done, len(places), 0.0, 0.0, (i, k))
         yield Finished("done", len(places))
+
+    def suggestion(self, model, image, labels, view, shown, planes):
+        if image.name == "unfit":
+            raise UserError("the image has another number of channels")
+        yield None
+        time.sleep(STEP_SECONDS)
+        yield suggestion_of(image, view, shown)
 
     def load(self, path):
         if not path.is_file():

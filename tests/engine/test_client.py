@@ -411,3 +411,44 @@ def test_an_engine_that_was_never_started():
     engine = Engine()
     assert (engine.state, engine.seconds_silent, engine.seconds_without_progress) == ("off", 0, 0)
     engine.close()
+
+
+def test_a_suggestion_is_a_job_of_its_own_while_nothing_runs(make_engine, image, labels):
+    engine, seen = make_engine()
+    shown = (Region((0, 1), (1, 2), (0, 1), (0, 1)),)
+    engine.suggest(image, labels, view=(0, 1), shown=shown, planes=((0, 1),))
+    assert engine.busy
+    result = seen.wait("job_finished")
+    assert (result.job, result.outcome) == ("suggest", "finished")
+    (found,) = seen.of("suggestion")
+    assert found.region == Region((0, 1), (1, 2), (1, 2), (0, 1))
+    assert (found.unsure, found.unlike, found.planes, found.of, found.again) == (0.5, 1.0, 1, 3, False)
+    assert names(seen).index("suggestion") < names(seen).index("job_finished")
+    assert len(engine._loans.server) == 0
+    engine.suggest(Image(image.data, "ZYX", name="unfit"), None)
+    result = seen.wait("job_finished", lambda r: r.outcome == "failed")
+    assert (result.user, result.message) == (True, "the image has another number of channels")
+
+
+def test_a_suggestion_comes_while_a_training_runs_or_is_paused(make_engine, image, labels, tmp_path):
+    engine, seen = make_engine()
+    engine.train(image, labels, LONG, tmp_path / "m")
+    seen.wait("event", kind=StepDone)
+    engine.suggest(image, labels, view=(0, 2))
+    assert seen.wait("suggestion").region.z == (2, 3)
+    engine.pause()
+    seen.wait_state("paused")
+    engine.suggest(image, labels, view=(0, 1))
+    assert seen.wait("suggestion", lambda s: s.region.z == (1, 2))
+    engine.resume()
+    seen.wait_state("training")
+    engine.stop()
+    assert seen.wait("job_finished").outcome == "stopped"
+
+
+def test_a_suggestion_that_was_begun_is_given_before_the_training_ends(make_engine, image, labels, tmp_path):
+    engine, seen = make_engine()
+    engine.train(image, labels, TrainingSpec(train=TrainSpec(steps=1)), tmp_path / "m")
+    engine.suggest(image, labels)
+    seen.wait("job_finished")
+    assert len(seen.of("suggestion")) == 1

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from napari_unet.arrays.region import Region
+from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine import messages as m
 from napari_unet.engine.keys import decode_key, describe_key, encode_key, key_shape
 from napari_unet.events import BlockDone, CellsDone, CheckDone, Event, Finished, Note, StepDone, TileDone
@@ -27,6 +28,7 @@ def test_commands_survive_the_way():
             done=(ONE,),
         ),
         m.SetView(t=0, z=1, image=REF),
+        m.Suggest(t=0, z=1, shown=(ONE,), image=REF, planes=((0, 3),)),
         m.ReadFailure(request=3, message="no"),
         m.Stop(),
     ):
@@ -48,6 +50,11 @@ def test_commands_survive_the_way():
 def test_events_survive_the_way(event):
     report = m.REPORT.validate_json(m.encode_event(event).model_dump_json())
     assert m.decode_event(report) == event
+
+
+def test_a_suggestion_survives_the_way():
+    report = m.SuggestionReport(suggestion=Suggestion(ONE, 0.5, 1.0, 2, 30, again=True))
+    assert m.REPORT.validate_json(report.model_dump_json()) == report
 
 
 def test_a_loss_that_is_no_number_survives_the_way():

@@ -33,7 +33,7 @@ def engine():
 def seen(engine):
     recorder = Recorder(engine)
     yield recorder
-    for name in ("event", "preview", "outputs", "block", "state_changed", "died", "job_finished"):
+    for name in ("event", "preview", "suggestion", "outputs", "block", "state_changed", "died", "job_finished"):
         getattr(engine, name).disconnect()
 
 
@@ -174,3 +174,22 @@ def test_strokes_reach_the_training_that_runs(engine, seen, cells, tmp_path):
     assert [c.name for c in engine.model.classes] == ["cell", "boundary", "background"]
     engine.paint(0, 2, 5, 7, np.zeros((2, 2), labels.data.dtype))  # no training: nothing happens
     assert engine.state == "ready"
+
+
+def test_where_to_annotate_next_with_and_without_a_training(engine, seen, cells, tmp_path):
+    image, labels = cells
+    one = Image(np.where(np.arange(3)[:, None, None] == 1, labels.data, 0).astype(np.uint8), "ZYX", name="labels")
+    engine.suggest(image, one, view=(0, 0), planes=((0, 1),))
+    result = seen.wait("job_finished")
+    assert (result.job, result.outcome) == ("suggest", "finished"), result
+    (alone,) = seen.of("suggestion")
+    assert alone.region.z[0] != 1  # which is annotated all over
+    engine.train(image, one, LONG, tmp_path / "m.safetensors")
+    seen.wait("event", kind=StepDone)
+    engine.suggest(image, one, shown=(alone.region,))
+    other = seen.wait("suggestion", lambda s: s is not alone)
+    assert other.region != alone.region
+    step = seen.of("event", StepDone)[-1].step
+    seen.wait("event", lambda e: e.step > step + 2, kind=StepDone)
+    engine.stop()
+    seen.wait("job_finished", lambda r: r.job == "train")

@@ -31,6 +31,7 @@ from napari_unet.engine.messages import (
     SetView,
     Shutdown,
     Stop,
+    Suggest,
     Train,
 )
 from napari_unet.engine.remote import ReadError
@@ -45,7 +46,20 @@ class Strokes:
     values: npt.NDArray[Any]
 
 
-Order = Train | Predict | Strokes | SetView | ClearView | Pause | Resume | Stop | SaveModel | LoadModel | Shutdown
+Order = (
+    Train
+    | Predict
+    | Strokes
+    | Suggest
+    | SetView
+    | ClearView
+    | Pause
+    | Resume
+    | Stop
+    | SaveModel
+    | LoadModel
+    | Shutdown
+)
 """A command that the main thread handles; answers to reads are the others."""
 
 HEARTBEAT_SECONDS = 1.0

@@ -145,6 +145,58 @@ class Engine(Connection):
             )
         self._set_state_of_job()
 
+    def suggest(
+        self,
+        image: Image,
+        labels: Image | None,
+        *,
+        view: tuple[int, int] = (0, 0),
+        shown: Sequence[Region] = (),
+        planes: Sequence[tuple[int, int]] | None = None,
+        model: Path | None = None,
+    ) -> None:
+        """Look for the place to annotate next: ``suggestion`` is emitted.
+
+        While a training runs it looks at its own images, between its steps; the search ends with the training.
+        Otherwise this is a job of its own, of about `napari_unet.jobs.suggesting.SECONDS`.
+
+        Parameters
+        ----------
+        image, labels
+            Same T, Z, Y, X; without labels nothing is annotated.
+        view
+            The plane (t, z) that is looked at in any case.
+        shown
+            Regions that were suggested before, and not annotated since.
+        planes
+            Planes (t, z) with annotation; None: they are looked for.
+        model
+            Model file to load first; None: the current model, and without one that which the package brings.
+
+        Raises
+        ------
+        UserError
+            As `train`.
+        """
+        t, z = view
+        with self._lock:
+            if self._job == "train":
+                self._send(m.Suggest(t=t, z=z, shown=tuple(shown)))
+                return
+            of_image, *of_labels = self._accept("suggest", image, *([] if labels is None else [labels]))
+            self._send(
+                m.Suggest(
+                    t=t,
+                    z=z,
+                    shown=tuple(shown),
+                    image=of_image,
+                    labels=of_labels[0] if of_labels else None,
+                    planes=None if planes is None else tuple(planes),
+                    model=None if model is None else Path(model).absolute(),
+                )
+            )
+        self._set_state_of_job()
+
     def save_model(self, path: Path) -> None:
         """Save the current model."""
         with self._lock:

@@ -22,12 +22,14 @@ from napari_unet.errors import UserError
 _STATES: dict[m.Job, EngineState] = {
     "train": "training",
     "predict": "predicting",
+    "suggest": "working",
     "save": "working",
     "load": "working",
 }
 _WORDS: dict[m.Job, str] = {
     "train": "a training",
     "predict": "a prediction",
+    "suggest": "looking for where to annotate next",
     "save": "saving the model",
     "load": "loading a model",
 }

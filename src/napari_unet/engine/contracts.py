@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image, Writable
 from napari_unet.arrays.region import Region
+from napari_unet.arrays.squares import Suggestion
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
 
@@ -52,6 +53,9 @@ class TrainingLike(Protocol):
     def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], /) -> None:
         """Change the labels."""
 
+    def suggest(self, view: tuple[int, int], shown: Sequence[Region], /) -> Iterator[Suggestion | None]:
+        """Look for the place to annotate next; None after every piece that was looked at."""
+
     def take_up(self) -> Sequence[Event]:
         """Learn from now on from what was painted."""
 
@@ -83,6 +87,17 @@ class Jobs(Protocol):
         done: Sequence[Region],
     ) -> Iterator[Event]:
         """Set a prediction up."""
+
+    def suggestion(
+        self,
+        model: Any,
+        image: Image,
+        labels: Image | None,
+        view: tuple[int, int],
+        shown: Sequence[Region],
+        planes: Sequence[tuple[int, int]] | None,
+    ) -> Iterator[Suggestion | None]:
+        """Look for the place to annotate next, without a model with the network that the package brings."""
 
     def load(self, path: Path) -> ModelLike:
         """Read a model file."""
@@ -130,6 +145,19 @@ class RealJobs:
     ) -> Iterator[Event]:
         """Set a prediction up."""
         return self._jobs.prediction(model, image, outputs, tiling=tiling, cells=cells, region=region, done=done)
+
+    def suggestion(
+        self,
+        model: Any,
+        image: Image,
+        labels: Image | None,
+        view: tuple[int, int],
+        shown: Sequence[Region],
+        planes: Sequence[tuple[int, int]] | None,
+    ) -> Iterator[Suggestion | None]:
+        """Look for the place to annotate next."""
+        known = None if planes is None else tuple(planes)
+        return self._jobs.find(model, self._jobs.Search(image, labels, view, tuple(shown), known))
 
     def load(self, path: Path) -> ModelLike:
         """Read a model file."""

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from napari_unet.arrays.region import Region
+from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.keys import Key
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, NetSpec, Output, TilingSpec, TrainingSpec
 
-Job = Literal["train", "predict", "save", "load"]
+Job = Literal["train", "predict", "suggest", "save", "load"]
 Outcome = Literal["finished", "stopped", "failed", "died"]
 WorkerState = Literal["ready", "training", "paused", "predicting", "working"]
 
@@ -93,6 +94,25 @@ class Paint(Message):
     x: int
 
 
+class Suggest(Message):
+    """Look for the place to annotate next: in the images of the training at hand, or else in those given.
+
+    The model is that of the training, the one at ``model``, the current one, or the one that the package brings.
+    """
+
+    kind: Literal["suggest"] = "suggest"
+    t: int
+    z: int
+    """The plane in view, which is looked at in any case."""
+    shown: tuple[Region, ...] = ()
+    """Suggested before."""
+    image: ImageRef | None = None
+    labels: ImageRef | None = None
+    planes: tuple[tuple[int, int], ...] | None = None
+    """Planes (t, z) with annotation; None: they are looked for."""
+    model: Path | None = None
+
+
 class SetView(Message):
     """The user looks at plane ``(t, z)``, of ``image`` if one is given, else of the one before."""
 
@@ -165,6 +185,7 @@ Command = Annotated[
     Train
     | Predict
     | Paint
+    | Suggest
     | SetView
     | ClearView
     | Pause
@@ -224,6 +245,13 @@ class PreviewReport(Message):
     step: int
 
 
+class SuggestionReport(Message):
+    """Where to annotate next."""
+
+    kind: Literal["suggestion"] = "suggestion"
+    suggestion: Suggestion
+
+
 class OutputsReport(Message):
     """What the prediction that starts now fills, and with which model, which it may have loaded itself."""
 
@@ -268,6 +296,7 @@ Report = Annotated[
     | StateReport
     | EventReport
     | PreviewReport
+    | SuggestionReport
     | OutputsReport
     | BlockReport
     | ReadRequest

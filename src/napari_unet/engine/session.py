@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
 from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, Strokes, leave
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
+from napari_unet.engine.lesser import Search, may_fail, one_line
 from napari_unet.engine.preview import to_uint8
 from napari_unet.engine.remote import RemoteOutput, remote_image
 from napari_unet.engine.schedule import PreviewClock, Throttle
 from napari_unet.errors import UserError
-from napari_unet.events import Event, Note, StepDone
+from napari_unet.events import Event, StepDone
 from napari_unet.spec import TrainingSpec
 
 DTYPES = {"probabilities": "|u1", "classes": "|u1", "boundaries": "|u1", "cells": "<i4"}
@@ -56,6 +58,7 @@ class Session:
         self._clock = PreviewClock()
         self._throttle = Throttle()
         self._painted = False
+        self._search = Search(channel)
 
     def run(self) -> None:
         """Handle orders for ever."""
@@ -69,6 +72,8 @@ class Session:
                 self._job("train", "training", lambda: self._train(order))
             case m.Predict():
                 self._job("predict", "predicting", lambda: self._predict(order))
+            case m.Suggest():
+                self._job("suggest", "working", lambda: self._suggest(order))
             case m.SaveModel():
                 self._job("save", "working", lambda: self._save(order))
             case m.LoadModel():
@@ -98,7 +103,7 @@ class Session:
             report = self._report(job, "failed", message=str(error), user=True)
         except Exception as error:  # noqa: BLE001 - the window shows it; the worker must survive
             trace = "".join(traceback.format_exception(error))
-            report = self._report(job, "failed", message=_one_line(error), traceback=trace)
+            report = self._report(job, "failed", message=one_line(error), traceback=trace)
         self.channel.at_work = self.channel.interruptible = self.channel.stopping = False
         self.channel.send(report)
         if job in ("train", "load") and self.channel.inbox.empty:
@@ -121,8 +126,12 @@ class Session:
                 way = self._obey(training, step)
                 if way != "go":
                     break
+                self._search.go_on()
                 if step:
                     self._preview_training(training, step)
+            if way == "go":
+                self._search.go_on(math.inf)
+            self._search.forget()
         self.model = training.model()
         return self._report("train", "finished" if way == "go" else "stopped", path=order.autosave)
 
@@ -144,6 +153,21 @@ class Session:
                 if way != "go":
                     break
         return self._report("predict", "finished" if way == "go" else "stopped")
+
+    def _suggest(self, order: m.Suggest) -> m.JobReport:
+        if order.image is None:  # for a training that has ended meanwhile
+            return self._report("suggest", "stopped")
+        if order.model is not None:
+            self.model = self.jobs.load(order.model)
+        image = remote_image(self.channel, order.image)
+        labels = None if order.labels is None else remote_image(self.channel, order.labels)
+        view = order.t, order.z
+        for found in self.jobs.suggestion(self.model, image, labels, view, order.shown, order.planes):
+            if found is not None:
+                self.channel.send(m.SuggestionReport(suggestion=found))
+            elif self._obey(None, 0) != "go":
+                return self._report("suggest", "stopped")
+        return self._report("suggest", "finished")
 
     def _save(self, order: m.SaveModel) -> m.JobReport:
         self._current().save(order.path)
@@ -185,6 +209,10 @@ class Session:
                 case m.Resume() if paused:
                     self.channel.send(m.StateReport(state=paused))
                     paused = None
+                case m.Suggest() if training is not None:
+                    self._search.begin(training.suggest((order.t, order.z), order.shown))
+                    if paused:
+                        self._search.go_on(math.inf)
                 case Strokes() if training is not None:
                     self._paint(training, order)
                 case m.SetView() | m.ClearView():
@@ -225,7 +253,7 @@ class Session:
         view = self.view
         if view is None or not self._clock.due(started):
             return
-        with self._preview_may_fail():
+        with may_fail(self.channel, "preview of this plane"):
             found = to_uint8(training.preview(view.image, view.t, view.z))
             self._send_preview(view, training.classes, step, found)
         self._clock.done(started, time.monotonic())
@@ -234,32 +262,13 @@ class Session:
         model, view = self.model, self.view
         if model is None or view is None:
             return
-        with self._preview_may_fail():
+        with may_fail(self.channel, "preview of this plane"):
             found = to_uint8(model.preview(view.image, view.t, view.z))
             steps = model.describe().get("steps", 0)
             self._send_preview(view, model.classes, int(steps), found)
 
     def _send_preview(self, view: View, classes: Any, step: int, found: npt.NDArray[np.uint8]) -> None:
         self.channel.send(m.PreviewReport(t=view.t, z=view.z, classes=classes, step=step), found)
-
-    @contextmanager
-    def _preview_may_fail(self) -> Iterator[None]:
-        """Turn an error of a preview into a warning: what it shows is worth less than the training.
-
-        If the user looks elsewhere by now (the old image may be gone), it is not even worth that. A preview whose
-        reading takes long gives way to an order to stop.
-        """
-        before, self.channel.interruptible = self.channel.interruptible, True
-        try:
-            yield
-        except StoppedWhileReadingError:
-            pass  # the order itself comes next
-        except Exception as error:  # noqa: BLE001 - a preview must not end the worker
-            if self.channel.inbox.empty:
-                words = str(error) if isinstance(error, UserError) else _one_line(error)
-                self.channel.send(m.encode_event(Note(f"no preview of this plane: {words}", warning=True)))
-        finally:
-            self.channel.interruptible = before
 
 
 def describe(model: ModelLike | None) -> m.ModelInfo | None:
@@ -273,11 +282,6 @@ def output_info(output: Any, model: ModelLike, image: Image) -> m.OutputInfo:
     """Shape and type of an output."""
     lead = (len(model.classes),) if output == "probabilities" else ()
     return m.OutputInfo(output=output, shape=(*lead, *image.result_shape), dtype=DTYPES[output])
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 @contextmanager

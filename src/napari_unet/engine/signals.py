@@ -44,6 +44,8 @@ class EngineSignals:
     """An `Event` of the job."""
     preview: ClassVar = Signal(object)
     """A `Preview`."""
+    suggestion: ClassVar = Signal(object)
+    """A `Suggestion` of where to annotate next."""
     outputs: ClassVar = Signal(object)
     """A tuple of `OutputInfo`: what the prediction that begins now will fill."""
     block: ClassVar = Signal(object)
@@ -64,6 +66,8 @@ class EngineSignals:
                 self.emit(self.outputs, report.outputs)
             case m.PreviewReport() if array is not None:
                 self.emit(self.preview, Preview(report.t, report.z, array, report.classes, report.step))
+            case m.SuggestionReport():
+                self.emit(self.suggestion, report.suggestion)
             case m.BlockReport() if array is not None:
                 self.emit(self.block, Block(report.output, decode_key(report.key), array))
 

@@ -9,6 +9,7 @@ from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.request import find_recipe, make_spec, net_spec
 from napari_unet.jobs.stored import predict_file
 from napari_unet.jobs.stored_work import Request
+from napari_unet.jobs.suggesting import Search, find, suggest
 from napari_unet.jobs.train import train
 from napari_unet.jobs.training import Training
 
@@ -16,15 +17,18 @@ __all__ = [
     "OUTPUT_DTYPE",
     "Model",
     "Request",
+    "Search",
     "Training",
     "as_image",
     "as_labels",
     "as_pairs",
+    "find",
     "find_recipe",
     "load",
     "make_spec",
     "net_spec",
     "predict_file",
     "prediction",
+    "suggest",
     "train",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry_of
 from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
 
+if TYPE_CHECKING:
+    from napari_unet.jobs.suggesting import Suggester
+
 
 class Model:
     """A trained network: predicts probabilities, boundaries and cells of images of any size.
@@ -33,6 +36,7 @@ class Model:
         self.trained = trained
         self._preview: Previewer | None = None
         self._for_cpu: nn.Module | None = None
+        self._suggester: Suggester | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(c.name for c in self.classes)
@@ -119,6 +123,14 @@ class Model:
         if self._preview is None:
             self._preview = Previewer(self.spec, device)
         return self._preview.plane(self.prepared(device), image, t, z)
+
+    def suggester(self) -> Suggester:
+        """Give what looks for places to annotate next; quick when it looks at the same `Image` again."""
+        from napari_unet.jobs.suggesting import Suggester  # it imports this module
+
+        if self._suggester is None:
+            self._suggester = Suggester(self.spec, choose_device("auto")[0])
+        return self._suggester
 
     def prepared(self, device: torch.device) -> nn.Module:
         """Give the network, made ready for inference on a device.

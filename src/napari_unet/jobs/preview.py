@@ -47,16 +47,35 @@ class Previewer:
         ndarray
             float32 (classes, Y, X): what a prediction of the whole image gives there.
         """
+        return self.part(network, image, Region.of(image, ((t, t + 1), (z, z + 1), None, None)))
+
+    def normalisation(self, image: Image) -> intensity.Normalisation:
+        """Give the normalisation of an image, as it is for all that is predicted of it."""
         if self._seen is None or self._seen[0] is not image:
             self._seen = (image, intensity.fit(image, self._spec.normalisation, blank=True))
-        net, norm = self._spec.net, self._seen[1]
-        plan = make_plan(image, net, TilingSpec(), Region.of(image, ((t, t + 1), (z, z + 1), None, None)))
+        return self._seen[1]
+
+    def know(self, image: Image, normalisation: intensity.Normalisation) -> None:
+        """Take over the normalisation of an image that was fitted before."""
+        self._seen = (image, normalisation)
+
+    def part(self, network: nn.Module, image: Image, region: Region) -> npt.NDArray[np.float32]:
+        """Predict a part of one plane; arguments as in `plane`.
+
+        Returns
+        -------
+        ndarray
+            float32 (classes, Y, X) of the region.
+        """
+        net = self._spec.net
+        plan = make_plan(image, net, TilingSpec(), region)
         predictor = Predictor(network, net, plan, self._device)
-        result = np.zeros((net.classes, *image.shape[3:]), np.float32)
-        for batch in read(image, norm, plan, range(len(plan))):
+        result = np.zeros((net.classes, *region.shape[2:]), np.float32)
+        top, left = region.y[0], region.x[0]
+        for batch in read(image, self.normalisation(image), plan, range(len(plan))):
             for tile, found in zip(
                 batch.tiles, predictor.compute(batch.tiles, batch.pixels).arrays(), strict=True
             ):
-                y, x = (slice(s.start, s.stop) for s in tile[1:])
+                y, x = (slice(s.start - n, s.stop - n) for s, n in zip(tile[1:], (top, left), strict=True))
                 result[:, y, x] = found["float"][:, 0]
         return result

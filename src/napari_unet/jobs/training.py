@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.region import Region
+from napari_unet.arrays.squares import Suggestion
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
@@ -21,6 +23,7 @@ from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_more, split, still_held_out
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
+from napari_unet.jobs.suggesting import SECONDS, Search, Suggester
 from napari_unet.learn import data, modelfile
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
 from napari_unet.learn.inference import prepare
@@ -203,6 +206,31 @@ class Training:
         """
         network = prepare(self._loop.average, self.spec.net.ndim, self._device)
         return self._previewer.plane(network, image, t, z)
+
+    def suggest(
+        self, view: tuple[int, int], shown: Sequence[Region] = (), seconds: float = SECONDS
+    ) -> Iterator[Suggestion | None]:
+        """Look for the place in the first image to annotate next, with the weights as they are now.
+
+        Parameters
+        ----------
+        view
+            Plane (t, z) that is looked at in any case.
+        shown
+            Suggested before, and not annotated since.
+        seconds
+            How long to look.
+
+        Yields
+        ------
+        Suggestion or None
+            None after every piece of the image, so that steps may be made meanwhile; the suggestion at the end.
+        """
+        network = prepare(self._loop.average, self.spec.net.ndim, self._device)
+        known = next((u.normalisation for u in self._units if u.place[0] == 0), None)
+        planes = {(t, z) for pair, t, z in (*self._found.planes, *self._painted) if pair == 0}
+        search = Search(self._pairs[0][0], self._labels[0], view, tuple(shown), tuple(sorted(planes)), seconds)
+        yield from Suggester(self.spec, self._device, known).look(network, search)
 
     def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
         """Change the labels of the first image; `take_up` brings it into the training.

@@ -65,7 +65,7 @@ def dress(layer: Labels, style: Style) -> None:
 
 
 def is_ours(layer: Any, part: str) -> bool:
-    """Tell whether we made a layer for a part: annotation, preview, result."""
+    """Tell whether we made a layer for a part: annotation, preview, unsure, suggestion, result ..."""
     return bool(layer.metadata.get(MARK) == part)
 
 

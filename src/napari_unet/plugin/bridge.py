@@ -32,6 +32,7 @@ class Bridge(QObject):
         self._link(engine.state_changed, controller.on_state_changed)
         self._link(engine.event, controller.on_event)
         self._link(engine.preview, controller.on_preview)
+        self._link(engine.suggestion, controller.on_suggestion)
         self._link(engine.outputs, controller.on_outputs)
         self._link(engine.block, controller.on_block)
         self._link(engine.job_finished, controller.on_job_finished)

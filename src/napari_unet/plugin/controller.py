@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from psygnal import Signal
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, StepDone
@@ -24,6 +25,7 @@ from napari_unet.plugin.results import Piece, Store
 from napari_unet.plugin.saving import SaveEnd, SaveProgress, Saving
 from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
+from napari_unet.plugin.suggesting import Suggesting
 from napari_unet.plugin.trainer import Trainer
 from napari_unet.plugin.work import Work
 
@@ -90,6 +92,7 @@ class Controller:
         self._wanted: SegmentRequest | None = None
         """What Segment would do now."""
         self._image: Image | None = None
+        self.suggesting = Suggesting(viewer, self.selection, self.live, engine, self.work, self._file_of_model)
         self.work.changed.connect(self.update)
         self.work.began.connect(self._forget_warning)
         self.selection.changed.connect(self._selection_changed)
@@ -109,6 +112,7 @@ class Controller:
         self.saving.cancel()
         self.engine.close()
         self.live.close()
+        self.suggesting.clear()
         self.segmenting.close()
         self.selection.close()
 
@@ -176,8 +180,7 @@ class Controller:
     def segment(self, request: SegmentRequest) -> None:
         """Predict a part of the image, or all of it, into layers."""
         try:
-            path = None if self.engine.model is not None else self._model_path
-            going_on = self.segmenting.begin(request, path)
+            going_on = self.segmenting.begin(request, self._file_of_model())
         except UserError as error:
             self.work.say(str(error), "error")
             return
@@ -214,6 +217,10 @@ class Controller:
             return
         self.work.begin("load")
 
+    def _file_of_model(self) -> Path | None:
+        """Where the model is if the engine has lost it."""
+        return None if self.engine.model is not None else self._model_path
+
     def _forget_warning(self) -> None:
         self._warned = False
 
@@ -239,6 +246,10 @@ class Controller:
     def on_preview(self, preview: Preview) -> None:
         """Show a predicted plane."""
         self.live.on_preview(preview)
+
+    def on_suggestion(self, suggestion: Suggestion) -> None:
+        """Go to where annotation is worth most."""
+        self.suggesting.on_suggestion(suggestion)
 
     def on_outputs(self, outputs: tuple[OutputInfo, ...]) -> None:
         """Make the layers of the prediction that begins."""
@@ -288,7 +299,8 @@ class Controller:
             reason=self.trainer.reason,
             by_itself=self.trainer.automatic.on,
         )
-        self.work.said.emit(instead or usual)
+        if (result.job, result.outcome) != ("suggest", "finished"):  # what was found is told already
+            self.work.said.emit(instead or usual)
         self.work.tell_end(result.job)
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
             self.live.ask()

@@ -8,7 +8,7 @@ from typing import Literal
 from napari_unet.engine.client import EngineState
 
 Kind = Literal["info", "good", "warning", "error"]
-Job = Literal["train", "predict", "save", "load", "fetch", "export"]
+Job = Literal["train", "predict", "suggest", "save", "load", "fetch", "export"]
 """What the engine does, or a download, or writing results to files."""
 
 NOT_OF_ENGINE = ("fetch", "export")
@@ -67,6 +67,7 @@ class Shown:
     """Which buttons work and what they say."""
 
     annotate: bool
+    suggest: bool
     train: bool
     go_on: bool
     pause: bool
@@ -86,6 +87,7 @@ class Shown:
 _ACTIVITY: dict[Job, str] = {
     "train": "Training",
     "predict": "Segmenting",
+    "suggest": "Looking for where to annotate next",
     "save": "Saving the model",
     "load": "Opening the model",
     "fetch": "Downloading",
@@ -109,6 +111,7 @@ def decide(known: Known) -> Shown:
     training = known.job == "train"
     return Shown(
         annotate=known.image,
+        suggest=known.image and not known.ending and known.job in (None, "train"),
         train=idle and known.image,
         go_on=idle and known.checkpoint and known.image and known.labels,
         pause=training and running,

@@ -91,6 +91,8 @@ class UNetDock(QWidget):
             {
                 "T": self._train_or_stop,
                 "W": self.preview.box.toggle,
+                "U": self.preview.unsure.toggle,
+                "N": self.controller.suggesting.ask,
                 "S": self._segment_slice,
                 "Q": self.controller.painter.next_class,
             },
@@ -149,6 +151,8 @@ class UNetDock(QWidget):
         self.train.by_itself.toggled.connect(lambda on: setattr(c.trainer.automatic, "on", on))
         self.preview.switched.connect(c.live.switch)
         self.preview.opacity_changed.connect(c.live.layer.set_opacity)
+        self.preview.unsure_switched.connect(c.live.switch_unsure)
+        self.annotate.where_next.connect(c.suggesting.ask)
         self.segment.segment.connect(self._segment)
         self.segment.cancel.connect(c.stop)
         self.segment.save.connect(self._save_results)
@@ -184,6 +188,7 @@ class UNetDock(QWidget):
         c.saved.connect(self.segment.show_progress)
         c.painter.brush_changed.connect(self.annotate.show_brush)
         c.live.switched.connect(self.preview.show_on)
+        c.live.unsure_switched.connect(self.preview.show_unsure)
         self._viewer.events.theme.connect(self._show_theme)
 
     def _start_timers(self) -> None:
@@ -399,6 +404,7 @@ class UNetDock(QWidget):
 
     def _show(self, shown: Shown) -> None:
         self.annotate.new_button.setEnabled(shown.annotate)
+        self.annotate.where_button.setEnabled(shown.suggest)
         self.train.train_button.setEnabled(shown.train)
         self.train.go_on_button.setEnabled(shown.go_on)
         self.train.pause_button.setEnabled(shown.pause)
@@ -479,6 +485,8 @@ class UNetDock(QWidget):
         if job in ("predict", "export"):
             self.segment.clear_progress()
             self.segment.show_busy(False)
+        if job == "suggest":  # what was painted meanwhile may be enough to start from
+            self._starting.start()
 
     def _show_theme(self) -> None:
         theme = get_theme(self._viewer.theme)

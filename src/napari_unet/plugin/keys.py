@@ -5,40 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from napari.components import ViewerModel
+from napari.layers import Layer
 
 KEYS = {
     "T": "train, or stop the training",
     "W": "preview on or off",
+    "U": "how unsure the network is, on or off",
+    "N": "go to where annotation is worth most next",
     "S": "segment the visible slice",
     "Q": "paint with the next class",
+    "Escape": "take the outline of that place away",
 }
 """napari's own tools for points and shapes use T and S as well; they win while such a layer is active."""
 
 
 class Keys:
-    """Binds keys of a viewer, and gives them back.
+    """Binds keys, and gives them back.
 
     Parameters
     ----------
-    viewer
-        Whose keys.
+    owner
+        Whose keys: a viewer, or a layer, whose keys come first while it is active.
     actions
         What each key does.
     """
 
-    def __init__(self, viewer: ViewerModel, actions: Mapping[str, Callable[[], None]]) -> None:
-        self._viewer = viewer
-        self._before = {key: viewer.bind_key(key, _ignoring(do), overwrite=True) for key, do in actions.items()}
+    def __init__(self, owner: ViewerModel | Layer, actions: Mapping[str, Callable[[], None]]) -> None:
+        self._owner = owner
+        self._before = {key: owner.bind_key(key, _ignoring(do), overwrite=True) for key, do in actions.items()}
 
     def close(self) -> None:
         """Give the keys back."""
         for key, before in self._before.items():
-            self._viewer.bind_key(key, before, overwrite=True)
+            self._owner.bind_key(key, before, overwrite=True)
         self._before = {}
 
 
-def _ignoring(action: Callable[[], None]) -> Callable[[ViewerModel], None]:
-    def pressed(_viewer: ViewerModel) -> None:
+def _ignoring(action: Callable[[], None]) -> Callable[[object], None]:
+    def pressed(_owner: object) -> None:
         action()
 
     return pressed

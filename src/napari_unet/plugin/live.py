@@ -12,6 +12,7 @@ from napari_unet.engine.client import Engine, Preview
 from napari_unet.plugin.layers import plane_at
 from napari_unet.plugin.preview import PreviewLayer
 from napari_unet.plugin.selection import Selection
+from napari_unet.plugin.unsure import UnsureLayer
 
 Later = Callable[[Callable[[], None]], None]
 
@@ -34,6 +35,8 @@ class LivePreview:
     """
 
     switched = Signal(bool)
+    unsure_switched = Signal(bool)
+    """The map of how unsure the network is."""
 
     def __init__(
         self,
@@ -46,7 +49,12 @@ class LivePreview:
         self._asked: tuple[int, int] | None = None
         self.layer = PreviewLayer(viewer)
         self.layer.eye_moved.connect(self.switch)
+        self.unsure = UnsureLayer(viewer)
+        self.unsure.gone.connect(lambda: later(self._unsure_gone))
         self.on = True
+        self.unsure_on = False
+        """The map is shown in place of the preview."""
+        self._latest: Preview | None = None
         self._aside = False
         self._events = (viewer.dims.events.point, viewer.dims.events.ndisplay)
         for event in self._events:
@@ -72,13 +80,34 @@ class LivePreview:
         self._aside = False
         if on == self.on:
             return
-        self.on = on
+        before, self.on = self.wanted, on
         self.layer.set_visible(on)
-        if on:
-            self.ask()
-        else:
-            self._engine.clear_view()
+        self._ask_or_rest(before)
         self.switched.emit(on)
+
+    def switch_unsure(self, on: bool) -> None:
+        """Show how unsure the network is in place of the preview, or not any more."""
+        if on == self.unsure_on:
+            return
+        before, self.unsure_on = self.wanted, on
+        if not on:
+            self.unsure.remove()
+        if self._latest is not None:
+            self.on_preview(self._latest)
+        self._ask_or_rest(before)
+        self.unsure_switched.emit(on)
+
+    @property
+    def wanted(self) -> bool:
+        """Predictions of the plane in view are looked at."""
+        return self.on or self.unsure_on
+
+    def _ask_or_rest(self, before: bool) -> None:
+        """Ask for the plane in view if it was not wanted before, or for nothing any more."""
+        if self.wanted and not before:
+            self.ask()
+        elif not self.wanted:
+            self._engine.clear_view()
 
     def set_aside(self) -> None:
         """Hide the preview where results take its place."""
@@ -98,21 +127,29 @@ class LivePreview:
 
     def follow(self) -> None:
         """Ask for the plane in view if it is another one than before."""
-        if self._selection.image is None or not self.on:
+        if self._selection.image is None or not self.wanted:
             return
         if self._viewer.dims.ndisplay != 2:
             self._later(self._tidy)
             self._asked = None
         elif self.plane != self._asked:
             self._asked = self.plane
+            self._latest = None
             self.layer.blank()
+            self.unsure.blank()
             self._engine.set_view(*self.plane, self._selection.image)
 
     def on_preview(self, preview: Preview) -> None:
         """Show a plane that was predicted, unless it is not in view any more."""
         geometry = self._selection.geometry
-        wanted = self.on and self._viewer.dims.ndisplay == 2 and (preview.t, preview.z) == self.plane
-        if wanted and geometry is not None:
+        seen = self._viewer.dims.ndisplay == 2 and (preview.t, preview.z) == self.plane
+        if not seen or geometry is None:
+            return
+        self._latest = preview
+        if self.unsure_on:
+            self.layer.blank()
+            self.unsure.show(preview.probabilities, geometry)
+        elif self.on:
             self.layer.show(preview.probabilities, preview.classes, geometry)
 
     def leave(self) -> None:
@@ -124,10 +161,19 @@ class LivePreview:
         """Take the layer away where it has nothing to lie over."""
         if self._selection.image is None or self._viewer.dims.ndisplay != 2:
             self.layer.remove()
+            self.unsure.remove()
+            self._latest = None
 
     def _removed(self, event: Any) -> None:
         if self.layer.forget(event.value):
             self._later(self._deleted)
+        if self.unsure.forget(event.value):
+            self._later(self._unsure_gone)
+
+    def _unsure_gone(self) -> None:
+        """Take the map's deletion, or its closed eye, as switching it off, unless its image has gone with it."""
+        if self._selection.image is not None:
+            self.switch_unsure(False)
 
     def _deleted(self) -> None:
         """Take the deletion of the preview as switching it off, unless its image has gone with it."""

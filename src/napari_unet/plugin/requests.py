@@ -39,12 +39,14 @@ class SegmentRequest:
 _FINISHED = {
     "train": "Trained. Press Segment; or paint where the preview is wrong, and press Go on.",
     "predict": "Segmented: the results are new layers.",
+    "suggest": "",
     "save": "The model is saved.",
     "load": "The model is open, with its settings. Press Segment; Go on trains it further, Train begins anew.",
 }
 _STOPPED = {
     "train": "Stopped. The model so far is kept; Go on trains it further.",
     "predict": "Cancelled. What was finished is in the layers; Go on (under Segment) makes the rest.",
+    "suggest": "Stopped looking.",
     "save": "Stopped.",
     "load": "Stopped.",
 }

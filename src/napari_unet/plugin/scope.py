@@ -77,7 +77,7 @@ def _drawn(viewer: ViewerModel, layer: ImageLayer, image: Image) -> tuple[Range,
 
 def _rectangles(viewer: ViewerModel) -> Iterator[tuple[Shapes, npt.NDArray[np.float64]]]:
     """Yield rectangles: those of the selected layer first; in a layer the selected ones, then the last."""
-    layers = [x for x in reversed(viewer.layers) if isinstance(x, Shapes)]
+    layers = [x for x in reversed(viewer.layers) if isinstance(x, Shapes) and not is_ours(x, "suggestion")]
     layers.sort(key=lambda x: x is not viewer.layers.selection.active)
     for layer in layers:
         order = sorted(range(layer.nshapes), key=lambda i: (i in layer.selected_data, i), reverse=True)

@@ -63,7 +63,9 @@ class Selection:
     @property
     def images(self) -> list[ImageLayer]:
         """Image layers to choose from, topmost last; our own results are not offered."""
-        return [x for x in self._viewer.layers if isinstance(x, ImageLayer) and not is_ours(x, "result")]
+        ours = ("result", "unsure")
+        images = [x for x in self._viewer.layers if isinstance(x, ImageLayer)]
+        return [x for x in images if not any(is_ours(x, part) for part in ours)]
 
     @property
     def annotations(self) -> list[LabelsLayer]:

@@ -105,6 +105,7 @@ class AnnotateSection(Section):
     labels_chosen = Signal(str)
     brush_chosen = Signal(int)
     next_cell = Signal()
+    where_next = Signal()
     target_changed = Signal(object)
 
     def __init__(self) -> None:
@@ -125,10 +126,20 @@ class AnnotateSection(Section):
         self.rows.addWidget(self.form)
         self.rows.addWidget(self._class_buttons())
         self.rows.addWidget(self._cell_buttons())
+        self.where_button = button(
+            "Annotate here next",
+            "Go to the place where annotation is worth most (key N): where the network is unsure,\n"
+            "and nothing that looks alike is annotated. Escape takes the outline away.",
+            self.where_next.emit,
+        )
         self.counts = note()
         self.missing = note()
         self.rows.addWidget(self.counts)
-        self.rows.addWidget(self.missing)
+        foot = QHBoxLayout()
+        foot.setSpacing(6)
+        foot.addWidget(self.missing, 1)
+        foot.addWidget(self.where_button)
+        self.rows.addLayout(foot)
         self.show_target(self.form.value())
 
     def _class_buttons(self) -> QWidget:

@@ -13,6 +13,7 @@ class PreviewSection(Section):
 
     switched = Signal(bool)
     opacity_changed = Signal(float)
+    unsure_switched = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__("4  Preview", "See what the network makes of the slice in view, while it learns.")
@@ -26,8 +27,15 @@ class PreviewSection(Section):
         self.opacity.setToolTip("How strongly the preview covers the image.")
         self.opacity.setAccessibleName("Opacity of the preview")
         self.opacity.valueChanged.connect(lambda value: self.opacity_changed.emit(value / 100))
+        self.unsure = QCheckBox("Unsure")
+        self.unsure.setToolTip(
+            "Show how unsure the network is of every pixel, in place of its classes (key U):\n"
+            "dark where one class is certain, bright where two are equally likely."
+        )
+        self.unsure.toggled.connect(self.unsure_switched)
         line = QHBoxLayout()
         line.addWidget(self.box)
+        line.addWidget(self.unsure)
         line.addWidget(QLabel("Opacity"))
         line.addWidget(self.opacity, 1)
         self.rows.addLayout(line)
@@ -36,3 +44,8 @@ class PreviewSection(Section):
         """Show whether the preview is on."""
         with QSignalBlocker(self.box):
             self.box.setChecked(on)
+
+    def show_unsure(self, on: bool) -> None:
+        """Show whether the map of uncertainty is on."""
+        with QSignalBlocker(self.unsure):
+            self.unsure.setChecked(on)
