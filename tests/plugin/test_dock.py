@@ -611,7 +611,7 @@ def test_closing_the_dock_ends_the_engine(
 def test_closing_while_busy_asks(dock: UNetDock, viewer: napari.Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(type(dock._lifetime), "may_close", lambda _: bool(asked.append(1)))
-    dock.controller.job = "train"
+    dock.controller.work.job = "train"
 
     event = QCloseEvent()
     monkeypatch.setattr(QCloseEvent, "spontaneous", lambda _: True)
