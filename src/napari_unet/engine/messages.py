@@ -100,6 +100,8 @@ class SetView(Message):
     t: int
     z: int
     image: ImageRef | None = None
+    before: bool = False
+    """As it was predicted when the last training began."""
 
 
 class ClearView(Message):
@@ -222,6 +224,8 @@ class PreviewReport(Message):
     z: int
     classes: tuple[ClassSpec, ...]
     step: int
+    before: bool = False
+    """By the network as it was when the last training began."""
 
 
 class OutputsReport(Message):
