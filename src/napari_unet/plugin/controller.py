@@ -14,6 +14,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.plugin.comparing import Comparison
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Known, Shown, decide
 from napari_unet.plugin.fetch import Fetch
 from napari_unet.plugin.live import Later, LivePreview, at_once
@@ -24,6 +25,7 @@ from napari_unet.plugin.results import Piece, Store
 from napari_unet.plugin.saving import SaveEnd, SaveProgress, Saving
 from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
+from napari_unet.plugin.taking import Taking
 from napari_unet.plugin.trainer import Trainer
 from napari_unet.plugin.work import Work
 
@@ -90,11 +92,14 @@ class Controller:
         self._wanted: SegmentRequest | None = None
         """What Segment would do now."""
         self._image: Image | None = None
+        self.taking = Taking(viewer, self.selection, self.painter, self.live, lambda action: self.later(action))
+        self.comparison = Comparison(viewer, self.selection, self.live)
         self.work.changed.connect(self.update)
         self.work.began.connect(self._forget_warning)
         self.selection.changed.connect(self._selection_changed)
         self.segmenting.changed.connect(self.update)
-        self.painter.said.connect(self.work.said.emit)
+        for part in (self.painter, self.taking, self.comparison):
+            part.said.connect(self.work.said.emit)
         self.notices = Notices(
             self.selection,
             lambda: self.job,
@@ -108,6 +113,7 @@ class Controller:
         self.trainer.fetch.cancel()
         self.saving.cancel()
         self.engine.close()
+        self.taking.close()
         self.live.close()
         self.segmenting.close()
         self.selection.close()
@@ -175,6 +181,7 @@ class Controller:
 
     def segment(self, request: SegmentRequest) -> None:
         """Predict a part of the image, or all of it, into layers."""
+        self.live.show_before(False)
         try:
             path = None if self.engine.model is not None else self._model_path
             going_on = self.segmenting.begin(request, path)
@@ -227,6 +234,7 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone) or (isinstance(event, Finished) and self.job == "train"):
             self.trainer.follow(event)
+            self.comparison.possible = True
         if self.job == "predict":
             self.segmenting.follow(event)
             self.update()
@@ -300,6 +308,7 @@ class Controller:
 
     def _take_opened(self, result: JobResult) -> None:
         """Take over the model that was opened."""
+        self.comparison.forget()
         if result.path is not None and self.engine.model is not None:
             self.trainer.take_opened(result.path, self.engine.model)
             self.opened.emit(self.engine.model)
@@ -309,6 +318,7 @@ class Controller:
         if not self._told:
             self.work.say(f"{sentence} It is started again when it is needed.", "error")
         self._told = False
+        self.comparison.forget()
         self.update()
 
     def watch(self) -> None:

@@ -34,6 +34,8 @@ class LivePreview:
     """
 
     switched = Signal(bool)
+    compared = Signal(bool)
+    """Shows what was predicted before the training from now on, or not any more."""
 
     def __init__(
         self,
@@ -47,6 +49,10 @@ class LivePreview:
         self.layer = PreviewLayer(viewer)
         self.layer.eye_moved.connect(self.switch)
         self.on = True
+        self.before = False
+        """Shows not what is predicted now, but what was when the last training began."""
+        self.shown: Preview | None = None
+        """What is shown of the plane in view."""
         self._aside = False
         self._events = (viewer.dims.events.point, viewer.dims.events.ndisplay)
         for event in self._events:
@@ -72,6 +78,8 @@ class LivePreview:
         self._aside = False
         if on == self.on:
             return
+        if not on:
+            self.show_before(False)
         self.on = on
         self.layer.set_visible(on)
         if on:
@@ -87,7 +95,8 @@ class LivePreview:
             self._aside = True
 
     def bring_back(self) -> None:
-        """Show the preview again if it was only set aside."""
+        """Show the preview as it is now, again if it was only set aside."""
+        self.show_before(False)
         if self._aside:
             self.switch(True)
 
@@ -95,6 +104,13 @@ class LivePreview:
         """Ask for the plane in view, even if it was asked for before."""
         self._asked = None
         self.follow()
+
+    def show_before(self, before: bool) -> None:
+        """Show what was predicted when the last training began, or what is predicted now."""
+        if before != self.before:
+            self.before = self.layer.before = before
+            self.ask()
+            self.compared.emit(before)
 
     def follow(self) -> None:
         """Ask for the plane in view if it is another one than before."""
@@ -105,15 +121,20 @@ class LivePreview:
             self._asked = None
         elif self.plane != self._asked:
             self._asked = self.plane
-            self.layer.blank()
-            self._engine.set_view(*self.plane, self._selection.image)
+            self._blank()
+            self._engine.set_view(*self.plane, self._selection.image, before=self.before)
+
+    def _blank(self) -> None:
+        self.shown = None
+        self.layer.blank()
 
     def on_preview(self, preview: Preview) -> None:
         """Show a plane that was predicted, unless it is not in view any more."""
         geometry = self._selection.geometry
         wanted = self.on and self._viewer.dims.ndisplay == 2 and (preview.t, preview.z) == self.plane
-        if wanted and geometry is not None:
-            self.layer.show(preview.probabilities, preview.classes, geometry)
+        if wanted and preview.before == self.before and geometry is not None:
+            fits = self.layer.show(preview.probabilities, preview.classes, geometry)
+            self.shown = preview if fits else None
 
     def leave(self) -> None:
         """Show nothing: there is no image any more."""

@@ -16,6 +16,7 @@ from napari_unet.plugin.layers import Geometry
 from napari_unet.spec import ClassSpec
 
 NAME = "U-Net preview"
+NAME_BEFORE = "U-Net preview: before training"
 
 
 def class_map(probabilities: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -46,6 +47,22 @@ class PreviewLayer:
         self._layer: Labels | None = None
         self._classes: tuple[ClassSpec, ...] = ()
         self.opacity = 0.4
+        self._before = False
+
+    @property
+    def before(self) -> bool:
+        """The layer shows, by its name, what was predicted before the training."""
+        return self._before
+
+    @before.setter
+    def before(self, before: bool) -> None:
+        self._before = before
+        if self.layer is not None:
+            self.layer.name = self._name
+
+    @property
+    def _name(self) -> str:
+        return NAME_BEFORE if self._before else NAME
 
     @property
     def layer(self) -> Labels | None:
@@ -56,8 +73,8 @@ class PreviewLayer:
 
     def show(
         self, probabilities: npt.NDArray[np.uint8], classes: tuple[ClassSpec, ...], geometry: Geometry
-    ) -> None:
-        """Show a prediction.
+    ) -> bool:
+        """Show a prediction; False if it is of an image that is not chosen any more.
 
         Parameters
         ----------
@@ -70,7 +87,7 @@ class PreviewLayer:
         """
         plane = geometry.only("YX")
         if probabilities.shape[1:] != plane.shape:
-            return  # of an image that is not chosen any more
+            return False
         values = class_map(probabilities)
         layer = self.layer
         if layer is None or layer.data.shape != plane.shape or tuple(layer.scale) != plane.properties["scale"]:
@@ -82,9 +99,12 @@ class PreviewLayer:
         if classes != self._classes:
             self._classes = classes
             layer.colormap = class_colormap(classes, faint_background=True)
+        return True
 
     def _add(self, values: npt.NDArray[np.uint8], plane: Geometry) -> Labels:
-        layer = Labels(values, name=NAME, opacity=self.opacity, metadata={MARK: "preview"}, **plane.properties)
+        layer = Labels(
+            values, name=self._name, opacity=self.opacity, metadata={MARK: "preview"}, **plane.properties
+        )
         layer.editable = False
         layer.events.visible.connect(self._eye_moved)
         below = [i for i, other in enumerate(self._viewer.layers) if is_ours(other, "annotation")]
