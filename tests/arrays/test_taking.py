@@ -58,7 +58,7 @@ def test_no_cell_on_boundary_background_or_nothing(truth: np.ndarray, predicted:
         y, x = np.argwhere(predicted.kinds == kind)[0]
         assert predicted.cell_at(int(y), int(x)) is None
     assert Prediction(CLASSES, np.zeros((4, 4), np.uint8)).cell_at(1, 1) is None
-    assert Prediction.of_cells(np.zeros((4, 4), int), None).cell_at(1, 1) is None
+    assert Prediction.of_cells(np.zeros((4, 4), int)).cell_at(1, 1) is None
 
 
 def test_numbered_cells_go_to_their_edge(truth: np.ndarray, predicted: Prediction) -> None:
@@ -79,7 +79,7 @@ def test_only_whole_cells_of_a_box_are_numbered(
     y = sorted(data.draw(st.lists(st.integers(0, height), min_size=2, max_size=2, unique=True)))
     x = sorted(data.draw(st.lists(st.integers(0, width), min_size=2, max_size=2, unique=True)))
     box = slice(*y), slice(*x)
-    for found in (predicted, Prediction.of_cells(truth, None)):
+    for found in (predicted, Prediction.of_cells(truth)):
         numbers = found.whole_cells(box, rim=2)
         if found.numbers is None:
             parts = ndimage.label(predicted.kinds == 1)[0]

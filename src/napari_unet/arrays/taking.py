@@ -92,7 +92,7 @@ class Prediction:
         return cls(tuple(classes), (probabilities.argmax(axis=0) + 1).astype(np.uint8), sure)
 
     @classmethod
-    def of_cells(cls, numbers: Plane, boundary: Mask | None) -> Prediction:
+    def of_cells(cls, numbers: Plane, boundary: Mask | None = None) -> Prediction:
         """Take separate cells.
 
         Parameters
@@ -100,16 +100,17 @@ class Prediction:
         numbers
             Axes Y, X; a number per cell, 0 between them.
         boundary
-            Predicted boundary, which may lie within the cells; None: their outermost pixels.
+            Predicted boundary, in the cells or between them. Their outermost pixels are boundary as well, as they
+            are of cells that are painted whole.
 
         Examples
         --------
-        >>> Prediction.of_cells(np.array([[3, 3, 3, 0, 0]]), None).kinds.tolist()
+        >>> Prediction.of_cells(np.array([[3, 3, 3, 0, 0]])).kinds.tolist()
         [[1, 1, 2, 0, 0]]
         """
-        if boundary is None:
-            boundary = (numbers != 0) & near_other_value(numbers, 1)
-        kinds = np.where(boundary, np.uint8(2), (numbers != 0).astype(np.uint8))
+        rim = (numbers != 0) & near_other_value(numbers, 1)
+        kinds = (numbers != 0).astype(np.uint8)
+        kinds[rim if boundary is None else rim | boundary] = 2
         return cls((CELL, BOUNDARY), kinds, None, numbers)
 
     def cell_at(self, y: int, x: int, reach: int = REACH) -> Cell | None:

@@ -16,7 +16,7 @@ from napari_unet.plugin.layers import Geometry
 from napari_unet.spec import ClassSpec
 
 NAME = "U-Net preview"
-NAME_BEFORE = "U-Net preview: before training"
+NAME_BEFORE = "U-Net before training"
 
 
 def class_map(probabilities: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -218,7 +218,7 @@ class Taking:
     # The annotation
 
     def _annotation(self) -> Labels:
-        """Return the annotation, made if there is none, ready to be undone in."""
+        """Return the annotation, made if there is none, in view and ready for an undo."""
         image, geometry = self._selection.require()
         layer = self._selection.labels_layer or self._painter.new_layer()
         assert layer is not None  # there is an image to make one for
@@ -226,6 +226,7 @@ class Taking:
             raise UserError(f"'{layer.name}' has several resolutions and cannot be painted: make a new layer")
         check_place(layer, image, geometry)
         self._viewer.layers.selection.active = layer
+        layer.visible = True
         return layer
 
     def _painted(self, layer: Labels, box: Box) -> tuple[Plane, dict[int, int]]:
