@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
@@ -318,6 +319,13 @@ def test_numbers_that_the_layer_has_no_room_for(desk: Desk, truth: np.ndarray) -
     desk.controller.taking.take_cell(desk.at(large(truth)))
     assert "room for values up to 255" in desk.last.text
     assert set(np.unique(labels)) == {0, 255}
+
+
+def test_an_annotation_that_cannot_be_written(desk: Desk, truth: np.ndarray) -> None:
+    desk.controller.painter.choose(desk.viewer.add_labels(da.zeros(truth.shape, dtype=np.uint8)))
+    desk.preview()
+    desk.controller.taking.take_cell(desk.at(large(truth)))
+    assert "is a dask array" in desk.last.text
 
 
 def test_places_without_a_cell_and_a_missing_annotation(desk: Desk, truth: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from psygnal import Signal
 
+from napari_unet.arrays.taking import likeliest
 from napari_unet.plugin.annotation import MARK, is_ours
 from napari_unet.plugin.colours import class_colormap
 from napari_unet.plugin.layers import Geometry
@@ -17,23 +18,6 @@ from napari_unet.spec import ClassSpec
 
 NAME = "U-Net preview"
 NAME_BEFORE = "U-Net before training"
-
-
-def class_map(probabilities: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Label value of the likeliest class.
-
-    Parameters
-    ----------
-    probabilities
-        Axes K, Y, X.
-
-    Examples
-    --------
-    >>> class_map(np.array([[[200, 10]], [[55, 245]]], np.uint8))
-    array([[1, 2]], dtype=uint8)
-    """
-    likeliest: npt.NDArray[np.intp] = probabilities.argmax(axis=0)
-    return (likeliest + 1).astype(np.uint8)
 
 
 class PreviewLayer:
@@ -88,7 +72,7 @@ class PreviewLayer:
         plane = geometry.only("YX")
         if probabilities.shape[1:] != plane.shape:
             return False
-        values = class_map(probabilities)
+        values = likeliest(probabilities)
         layer = self.layer
         if layer is None or layer.data.shape != plane.shape or tuple(layer.scale) != plane.properties["scale"]:
             self.remove()

@@ -11,7 +11,19 @@ from napari.layers import Labels
 from psygnal import Signal
 from scipy import ndimage
 
-from napari_unet.arrays.taking import Box, Plane, Prediction, number_for
+from napari_unet.arrays.taking import (
+    Box,
+    CellMap,
+    ClassMap,
+    Plane,
+    Prediction,
+    cell_at,
+    has_role,
+    likeliest,
+    number_for,
+    values_of,
+    whole_cells,
+)
 from napari_unet.arrays.targets import count_values
 from napari_unet.errors import UserError
 from napari_unet.plugin.decide import Message
@@ -120,12 +132,12 @@ class Taking:
         found, target = self._prediction(), self._painter.target
         y, x = self._pixel(self._viewer.cursor.position if position is None else position)
         cells = target.style == "cells"
-        cell = found.cell_at(y, x, target.rim) if cells else found.cell_at(y, x)
+        cell = cell_at(found, y, x, target.rim) if cells else cell_at(found, y, x)
         if cell is None:
             raise UserError("no cell is predicted here: point at the inside of one")
         layer = self._annotation()
         if cells:
-            body = cell.body if found.numbers is not None else cell.body | cell.ring
+            body = cell.body if isinstance(found, CellMap) else cell.body | cell.ring
             painted, sizes = self._painted(layer, cell.box)
             number = number_for(body, painted, sizes, self._painter.next_number())
             if number is None:
@@ -141,15 +153,15 @@ class Taking:
     def _take_region(self, box: Box) -> Message:
         found, target = self._prediction(), self._painter.target
         layer = self._annotation()
-        kinds = found.part(box)
+        kinds = found.certain_part(box)
         if target.style == "classes":
             values = values_of(found.classes, target.classes or DEFAULT_CLASSES)
             taken = self._write(layer, box, np.asarray([0, *values])[kinds])
             return _told("the region", _by_name(taken, target))
-        wanted = self._numbered(layer, box, found.whole_cells(box, target.rim))
+        wanted = self._numbered(layer, box, whole_cells(found, box, target.rim))
         if target.background_value is not None:
-            background = [i for i, c in enumerate(found.classes, start=1) if c.role == "background"]
-            wanted[(wanted == 0) & np.isin(kinds, background)] = target.background_value
+            background = has_role(kinds, found.classes, "background")
+            wanted[(wanted == 0) & background] = target.background_value
         taken = self._write(layer, box, wanted)
         cells = len(taken.keys() - {target.background_value})
         return _told(f"{count(cells, 'whole cell', 'whole cells')} of the region", {"": sum(taken.values())})
@@ -189,11 +201,11 @@ class Taking:
                 continue
             shown = self._live.shown
             if layer is self._live.layer.layer and shown is not None:
-                return Prediction.of_probabilities(shown.probabilities, shown.classes)
+                return ClassMap(shown.classes, likeliest(shown.probabilities), shown.probabilities)
             if is_result(layer, "cells") and full_data(layer).shape == geometry.shape:
                 numbers = plane_of(layer, geometry, *self._live.plane)
                 if numbers.any():
-                    return Prediction.of_cells(numbers, self._boundaries(geometry))
+                    return CellMap(numbers, self._boundaries(geometry))
         if not self._live.on:
             raise UserError("there is nothing to take: switch the preview on (key W)")
         raise UserError("nothing is predicted of this slice yet: train, or open a model, and wait for the preview")
@@ -253,33 +265,15 @@ class Taking:
         if free.any():
             starts = (s.start or 0 if isinstance(s, slice) else s for s in key)
             at = tuple(i + start for i, start in zip(np.nonzero(free), starts, strict=True))
-            layer.data_setitem(at, new[free])
+            try:
+                layer.data_setitem(at, new[free])
+            except NotImplementedError as error:  # of dask, before anything is written
+                name = type(layer.data).__module__.split(".")[0]
+                raise UserError(
+                    f"'{layer.name}' is a {name} array, in which pixels cannot be set: make a new annotation layer"
+                ) from error
         one_channel = (-1, *values.shape)
         return count_values(new.reshape(one_channel)[0][free.reshape(one_channel)[0]])
-
-
-def values_of(classes: Sequence[ClassSpec], painted: Sequence[ClassSpec]) -> tuple[int, ...]:
-    """Tell the label values of predicted classes: that of the same name, else of the same role, else 0.
-
-    Parameters
-    ----------
-    classes
-        As predicted.
-    painted
-        As annotated: class ``i`` is value ``i + 1``.
-
-    Examples
-    --------
-    >>> membrane = ClassSpec(name="membrane", role="boundary")
-    >>> values_of((membrane, ClassSpec(name="yolk")), DEFAULT_CLASSES)
-    (2, 0)
-    """
-    return tuple(_value_of(c, painted) for c in classes)
-
-
-def _value_of(item: ClassSpec, painted: Sequence[ClassSpec]) -> int:
-    alike = [i for i, c in enumerate(painted, start=1) if c.role == item.role != "other"]
-    return next((i for i, c in enumerate(painted, start=1) if c.name == item.name), alike[0] if alike else 0)
 
 
 def _first(classes: Sequence[ClassSpec], role: str) -> int:
