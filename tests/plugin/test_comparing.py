@@ -93,6 +93,23 @@ def test_there_and_back(desk: Desk) -> None:
     assert desk.controller.job == "train"
 
 
+def test_the_colours_are_those_of_the_annotation_and_the_slider_is_followed(desk: Desk) -> None:
+    for value, item in enumerate(CLASSES, start=1):
+        np.testing.assert_array_equal(
+            desk.preview.colormap.map(value), desk.strokes.colormap.map(value), item.name
+        )
+    desk.controller.live.layer.set_opacity(0.7)
+    assert desk.preview.opacity == 0.7
+    for z in (2, 1):
+        desk.viewer.dims.set_current_step(0, z)
+        assert desk.engine.last("set_view")["args"][:2] == (0, z)
+        assert not desk.preview.data.any()  # that of another slice is never shown
+        desk.now()
+        assert (desk.preview.data == 1).all()
+    desk.controller.live.switch(False)
+    assert not desk.preview.visible
+
+
 def test_without_a_training_there_is_no_before(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     told: list[bool] = []

@@ -522,7 +522,7 @@ def test_taking_and_comparing_by_key_and_button(
         assert made.isChecked()
         assert dock.controller.taking.pointing.mode == mode
     qtbot.keyClick(native, Qt.Key.Key_R)  # again: not any more
-    assert not dock.annotate.region_button.isChecked()
+    qtbot.waitUntil(lambda: not dock.annotate.region_button.isChecked())
     assert viewer.layers.selection.active is strokes
     assert strokes.mode == "paint"
     qtbot.keyClick(native, Qt.Key.Key_H)

@@ -77,7 +77,8 @@ class ClassMap:
 
     def part(self, box: Box) -> Plane:
         """Give the kinds in a box."""
-        return self.kinds[box]
+        kinds: Plane = self.kinds[box]
+        return kinds
 
     def certain_part(self, box: Box) -> Plane:
         """Give the kinds in a box, 0 where two classes are nearly equally probable."""
@@ -85,7 +86,8 @@ class ClassMap:
         if self.probabilities is None or len(self.probabilities) < 2:
             return kinds
         ordered = np.sort(self.probabilities[:, *box], axis=0)
-        return np.where(ordered[-1] - ordered[-2] >= LEAD, kinds, np.zeros_like(kinds))
+        certain: Plane = np.where(ordered[-1] - ordered[-2] >= LEAD, kinds, np.zeros_like(kinds))
+        return certain
 
     def body(self, y: int, x: int) -> tuple[Mask, int]:
         """Find the pixels of the cell at a pixel, and the index of its class; none where there is no cell."""
@@ -142,7 +144,8 @@ class CellMap:
     def body(self, y: int, x: int) -> tuple[Mask, int]:
         """Find the pixels of the cell at a pixel, and the index of its class; none where there is no cell."""
         number = self.numbers[y, x]
-        return (self.numbers == number) & (number != 0), 0
+        body: Mask = (self.numbers == number) & (number != 0)
+        return body, 0
 
     def cells(self, box: Box) -> Plane:
         """Give the cells in a box different numbers."""

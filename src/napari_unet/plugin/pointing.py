@@ -18,6 +18,8 @@ from napari_unet.plugin.selection import Selection
 
 Mode = Literal["", "cells", "region"]
 NAME = "region to take"
+ENDING: dict[Mode, tuple[str, ...]] = {"cells": ("Escape",), "region": ("Escape", "R")}
+"""Keys that end it, which the layers that listen would take for something else."""
 STILL = 4
 """Pixels of the screen that the mouse may move during a click."""
 
@@ -85,7 +87,8 @@ class Pointing:
         self.mode, self._layer, self._before = "", None, (None, "")
         self._viewer.layers.selection.events.active.disconnect(self._disturbed)
         layer.events.mode.disconnect(self._disturbed)
-        layer.bind_key("Escape", None, overwrite=True)
+        for key in ENDING[mode]:
+            layer.bind_key(key, None, overwrite=True)
         if mode == "cells":
             self._viewer.mouse_drag_callbacks.remove(self._click)
             if layer.mode == "pan_zoom":
@@ -103,7 +106,8 @@ class Pointing:
         self._viewer.layers.selection.active = layer
         self.mode, self._layer, self._before = mode, layer, (before, str(layer.mode))
         self._viewer.layers.selection.events.active.connect(self._disturbed)
-        layer.bind_key("Escape", self._escape, overwrite=True)
+        for key in ENDING[mode]:
+            layer.bind_key(key, self._escape, overwrite=True)
         self.changed.emit(mode)
 
     def _escape(self, _layer: Layer) -> None:
