@@ -11,6 +11,7 @@ from napari.layers import Labels
 from psygnal import Signal
 from scipy import ndimage
 
+from napari_unet.arrays.taken_values import number_for, values_of
 from napari_unet.arrays.taking import (
     Box,
     CellMap,
@@ -20,8 +21,6 @@ from napari_unet.arrays.taking import (
     cell_at,
     has_role,
     likeliest,
-    number_for,
-    values_of,
     whole_cells,
 )
 from napari_unet.arrays.targets import count_values
@@ -80,7 +79,6 @@ class Taking:
     def drag_region(self) -> None:
         """Take what is in the rectangle that is dragged next; called again, do not."""
         if self._begin("region"):
-            self._annotation()
             self.pointing.drag_region(self._looked_at())
             self.said.emit(Message(REGION))
 
