@@ -1,4 +1,4 @@
-"""What the page on the networks takes from the code: their facts and drawings, recipes, and weights."""
+"""What pages take from the code: networks with facts and drawings, recipes, weights, and keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_unet.nets import NETS, build, count_parameters, geometry_of
+from napari_unet.plugin.keys import KEYS
 from napari_unet.spec import RECIPES, NetSpec, TrainingSpec, default_loss
 from napari_unet.storage.weights import VGG16
 
@@ -130,6 +131,14 @@ class Weights(_Markdown):
         return [f"> {VGG16.words}"]
 
 
+class KeyTable(_Markdown):
+    """``{keys}``: the keys of the window."""
+
+    def lines(self) -> list[str]:
+        """Give the table."""
+        return table(["key", "what it does"], [[f"**{key}**", words] for key, words in KEYS.items()])
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     for name, directive in (
@@ -137,6 +146,7 @@ def setup(app: Any) -> dict[str, bool]:
         ("networks", Networks),
         ("recipes", Recipes),
         ("vgg16-weights", Weights),
+        ("keys", KeyTable),
     ):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True}

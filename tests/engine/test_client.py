@@ -70,6 +70,31 @@ def test_previews_show_the_plane_that_is_looked_at(make_engine, image, labels, t
     assert len(engine._loans.server) == 0
 
 
+def test_the_network_as_it_was_is_previewed_once_and_the_training_goes_on(
+    make_engine, image, labels, spec, tmp_path
+):
+    engine, seen = make_engine()
+    engine.train(image, labels, LONG, tmp_path / "m")
+    seen.wait("event", lambda e: isinstance(e, StepDone) and e.step > 3)
+    engine.set_view(0, 2, before=True)
+    preview = seen.wait("preview", lambda p: p.before)
+    assert (preview.z, preview.step) == (2, 0)
+    seen.wait("event", lambda e: isinstance(e, StepDone) and e.step > seen.of("event", StepDone)[0].step + 300)
+    assert sum(p.before for p in seen.of("preview")) == 1
+    assert seen.of("preview")[-1].before  # nor any other meanwhile
+    engine.set_view(0, 2)
+    assert seen.wait("preview", lambda p: not p.before and p.z == 2).step > 300
+    engine.stop()
+    seen.wait("job_finished")
+
+    engine.set_view(0, 1, before=True)  # of the training that has ended
+    assert seen.wait("preview", lambda p: p.before and p.z == 1).step == 0
+    engine.load_model(tmp_path / "m")
+    seen.wait("job_finished", lambda r: r.job == "load")
+    note = seen.wait("event", lambda e: isinstance(e, Note) and e.warning)
+    assert "before the last training is not known" in note.text
+
+
 def test_pause_resume_stop(make_engine, image, labels, tmp_path):
     engine, seen = make_engine()
     engine.train(image, labels, LONG, tmp_path / "m")

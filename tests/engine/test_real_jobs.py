@@ -84,6 +84,25 @@ def test_train_then_predict_as_without_the_engine(engine, seen, cells, tmp_path)
     engine.clear_view()
 
 
+def test_before_a_training_that_goes_on_is_what_the_one_before_has_left(engine, seen, cells, tmp_path):
+    image, labels = cells
+    path = tmp_path / "model.safetensors"
+    engine.train(image, labels, SPEC, path, view=(0, 1))
+    seen.wait("job_finished")
+    engine.set_view(0, 1, image)
+    left = seen.wait("preview", lambda p: p.step == 10)
+    more = SPEC.model_copy(update={"train": SPEC.train.model_copy(update={"steps": 60})})
+    engine.train(image, labels, more, path, view=(0, 1), resume=True)
+    seen.wait("job_finished", lambda r: engine.model.description["steps"] == 60)
+    engine.set_view(0, 1, before=True)
+    before = seen.wait("preview", lambda p: p.before)
+    engine.set_view(0, 1)
+    now = seen.wait("preview", lambda p: p.step == 60)
+    np.testing.assert_array_equal(before.probabilities, left.probabilities)
+    assert (now.probabilities != before.probabilities).any()
+    engine.clear_view()
+
+
 def test_arrays_of_all_kinds_train_alike(engine, seen, cells, tmp_path):
     image, labels = cells
     stored = zarr.create_array(tmp_path / "a.zarr", shape=image.data.shape, chunks=(1, 40, 40), dtype="u1")

@@ -36,6 +36,7 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.dock import UNetDock
 from napari_unet.plugin.fetch import missing_weights
+from napari_unet.plugin.keys import KEYS
 from napari_unet.plugin.notices import PAINT
 from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.sections.base import Section
@@ -506,6 +507,42 @@ def test_keys(dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, qtbot: 
     assert viewer.layers["strokes"].selected_label == 2
 
 
+def test_taking_and_comparing_by_key_and_button(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    native = viewer.window._qt_viewer.canvas.native
+    dock.annotate.new_button.click()
+    strokes = viewer.layers["strokes"]
+    dock.annotate.cells_button.click()  # nothing is predicted yet
+    assert not dock.annotate.cells_button.isChecked()
+    assert "Nothing is predicted" in dock.status.message.text
+    dock.controller.on_preview(a_preview((60, 80), *dock.controller.live.plane))
+    for made, mode in ((dock.annotate.cells_button, "cells"), (dock.annotate.region_button, "region")):
+        made.click()
+        assert made.isChecked()
+        assert dock.controller.taking.pointing.mode == mode
+    qtbot.keyClick(native, Qt.Key.Key_R)  # again: not any more
+    qtbot.waitUntil(lambda: not dock.annotate.region_button.isChecked())
+    assert viewer.layers.selection.active is strokes
+    assert strokes.mode == "paint"
+    qtbot.keyClick(native, Qt.Key.Key_H)
+    assert not dock.preview.before.isChecked()
+    assert "There is no before" in dock.status.message.text
+    dock.preview.before.click()
+    assert not dock.preview.before.isChecked()
+    dock.controller.on_event(StepDone(1, 1.0, 0.1, 1.0, 9.0))
+    qtbot.keyClick(native, Qt.Key.Key_H)
+    assert dock.preview.before.isChecked()
+    assert engine.last("set_view")["before"] is True
+    dock.preview.before.click()
+    assert not dock.preview.before.isChecked()
+    assert engine.last("set_view")["before"] is False
+
+
+def test_all_keys_are_told(dock: UNetDock, viewer: napari.Viewer) -> None:
+    assert {str(key) for key in dock._keys._before} == set(KEYS)
+
+
 def test_every_control_has_a_tooltip_and_takes_the_focus(dock: UNetDock) -> None:
     for part in dock.findChildren(Section):
         part.unfold(True)
@@ -618,7 +655,7 @@ def test_closing_while_busy_asks(dock: UNetDock, viewer: napari.Viewer, monkeypa
     assert dock._lifetime.eventFilter(viewer.window._qt_window, event)
     assert asked == [1]
     assert not event.isAccepted()
-    dock.controller.job = None
+    dock.controller.work.job = None
     assert not dock._lifetime.eventFilter(viewer.window._qt_window, QCloseEvent())
     assert asked == [1]
 

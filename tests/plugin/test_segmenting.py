@@ -101,7 +101,7 @@ def test_cells_of_blocks_that_were_not_finished_are_counted_once(desk: Desk) -> 
 
 
 def _train(desk: Desk) -> None:
-    desk.controller.job = "train"
+    desk.controller.work.job = "train"
     desk.controller.on_job_finished(result("train"))
 
 

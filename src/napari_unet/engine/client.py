@@ -211,17 +211,17 @@ class Engine(Connection):
             self._send(m.LoadModel(path=Path(path).absolute()))
         self._set_state_of_job()
 
-    def set_view(self, t: int, z: int, image: Image | None = None) -> None:
+    def set_view(self, t: int, z: int, image: Image | None = None, *, before: bool = False) -> None:
         """Say which plane the user looks at; a preview of it follows as soon as there is something to show.
 
         Cheap: of many calls in a row only the last counts. ``image`` is looked at from now on; it is kept until
-        it is replaced, or `clear_view`.
+        it is replaced, or `clear_view`. With ``before``, it is predicted as it was when the last training began.
         """
         with self._lock:
             if self._process is None:
                 return
             ref = self._loans.for_view(image) if image is not None else None
-            self._send(m.SetView(t=t, z=z, image=ref))
+            self._send(m.SetView(t=t, z=z, image=ref, before=before))
 
     def clear_view(self) -> None:
         """Forget the image that was looked at; no more previews."""

@@ -120,6 +120,8 @@ class SetView(Message):
     t: int
     z: int
     image: ImageRef | None = None
+    before: bool = False
+    """As it was predicted when the last training began."""
 
 
 class ClearView(Message):
@@ -243,6 +245,8 @@ class PreviewReport(Message):
     z: int
     classes: tuple[ClassSpec, ...]
     step: int
+    before: bool = False
+    """By the network as it was when the last training began."""
 
 
 class SuggestionReport(Message):

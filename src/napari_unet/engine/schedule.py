@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from napari_unet.events import Event, StepDone, TileDone
 
 EVENT_INTERVAL = 0.1
-PREVIEW_INTERVAL = 2.0
-PREVIEW_SHARE = 0.25
+PREVIEW_INTERVAL = 1.5
+"""Seconds; a step of the training may come on top, and still no two seconds go by without a preview."""
+PREVIEW_SHARE = 0.4
 
 
 @dataclass
@@ -55,8 +56,11 @@ class PreviewClock:
     >>> clock = PreviewClock()
     >>> clock.due(0.0)
     True
-    >>> clock.done(started=0.0, ended=1.0)  # one second: the next in four
-    >>> clock.due(3.9), clock.due(4.0)
+    >>> clock.done(started=0.0, ended=0.3)
+    >>> clock.due(1.4), clock.due(1.5)
+    (False, True)
+    >>> clock.done(started=0.0, ended=2.0)  # two seconds: the next in five
+    >>> clock.due(4.9), clock.due(5.0)
     (False, True)
     >>> clock.ask()
     >>> clock.due(3.0)

@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
 from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, Strokes, leave
@@ -36,6 +33,8 @@ class View:
     image: Image
     t: int
     z: int
+    before: bool = False
+    """Not as it is predicted now, but as it was when the last training began."""
 
 
 class Session:
@@ -54,11 +53,15 @@ class Session:
     def __init__(self, channel: Channel, jobs: Jobs, threads: int) -> None:
         self.channel, self.jobs, self.threads = channel, jobs, threads
         self.model: ModelLike | None = None
+        self.before: ModelLike | None = None
+        """The network as it was when the last training began."""
         self.view: View | None = None
         self._clock = PreviewClock()
         self._throttle = Throttle()
         self._painted = False
         self._search = Search(channel)
+        self._compared: View | None = None
+        """The view of before the training that was answered last: it does not change."""
 
     def run(self) -> None:
         """Handle orders for ever."""
@@ -117,6 +120,7 @@ class Session:
         spec = self._with_threads(order.spec)
         training = self.jobs.training([pair], spec, order.autosave, order.resume, order.start)
         self.channel.interruptible = False  # from here on between events, where stopping saves
+        self.before = training.model()
         step = 0
         way: Way = "go"
         with _closing(iter(training)) as events:
@@ -174,7 +178,7 @@ class Session:
         return self._report("save", "finished", path=order.path)
 
     def _load(self, order: m.LoadModel) -> m.JobReport:
-        self.model = self.jobs.load(order.path)
+        self.model, self.before = self.jobs.load(order.path), None
         return self._report("load", "finished", path=order.path)
 
     def _current(self) -> ModelLike:
@@ -245,30 +249,43 @@ class Session:
                 image = remote_image(self.channel, order.image)
             assert image is not None
             t, _, z, _, _ = image.shape
-            self.view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1))
+            self.view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1), order.before)
         self._clock.ask()
 
     def _preview_training(self, training: TrainingLike, step: int) -> None:
         started = time.monotonic()
         view = self.view
-        if view is None or not self._clock.due(started):
+        if view is None or view is self._compared or not self._clock.due(started):
             return
-        with may_fail(self.channel, "preview of this plane"):
-            found = to_uint8(training.preview(view.image, view.t, view.z))
-            self._send_preview(view, training.classes, step, found)
+        if view.before:
+            self._preview_before(view)
+        else:
+            with may_fail(self.channel, "preview of this plane"):
+                self._send_preview(view, training, step)
         self._clock.done(started, time.monotonic())
 
     def _preview_idle(self) -> None:
         model, view = self.model, self.view
-        if model is None or view is None:
+        if view is None:
             return
-        with may_fail(self.channel, "preview of this plane"):
-            found = to_uint8(model.preview(view.image, view.t, view.z))
-            steps = model.describe().get("steps", 0)
-            self._send_preview(view, model.classes, int(steps), found)
+        if view.before:
+            self._preview_before(view)
+        elif model is not None:
+            with may_fail(self.channel, "preview of this plane"):
+                self._send_preview(view, model, int(model.describe().get("steps", 0)))
 
-    def _send_preview(self, view: View, classes: Any, step: int, found: npt.NDArray[np.uint8]) -> None:
-        self.channel.send(m.PreviewReport(t=view.t, z=view.z, classes=classes, step=step), found)
+    def _preview_before(self, view: View) -> None:
+        """Predict a plane with the network as it was."""
+        self._compared = view
+        with may_fail(self.channel, "preview of this plane"):
+            if self.before is None:
+                raise UserError("what was predicted before the last training is not known any more")
+            self._send_preview(view, self.before, int(self.before.describe().get("steps", 0)))
+
+    def _send_preview(self, view: View, predictor: TrainingLike | ModelLike, step: int) -> None:
+        found = to_uint8(predictor.preview(view.image, view.t, view.z))
+        report = m.PreviewReport(t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before)
+        self.channel.send(report, found)
 
 
 def describe(model: ModelLike | None) -> m.ModelInfo | None:

@@ -26,6 +26,8 @@ class Preview:
     probabilities: npt.NDArray[np.uint8]
     classes: tuple[ClassSpec, ...]
     step: int
+    before: bool = False
+    """By the network as it was when the last training began."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class EngineSignals:
             case m.OutputsReport():
                 self.emit(self.outputs, report.outputs)
             case m.PreviewReport() if array is not None:
-                self.emit(self.preview, Preview(report.t, report.z, array, report.classes, report.step))
+                shown = Preview(report.t, report.z, array, report.classes, report.step, report.before)
+                self.emit(self.preview, shown)
             case m.SuggestionReport():
                 self.emit(self.suggestion, report.suggestion)
             case m.BlockReport() if array is not None:

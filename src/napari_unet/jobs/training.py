@@ -182,7 +182,8 @@ class Training:
 
     def model(self, *, best: bool = True) -> Model:
         """Give the model as it is now: the best at a check so far, or the latest."""
-        network = build(self.spec.net)
+        with torch.random.fork_rng(devices=[]):  # the training draws the same numbers as without this
+            network = build(self.spec.net)
         best = best and bool(self._loop.best)
         network.load_state_dict(self._loop.best if best else self._loop.average.state_dict())
         progress = self._loop.progress

@@ -32,8 +32,16 @@ class CanvasKeeper:
         """Let go of the viewer."""
         self._event.disconnect(self._make_current)
 
+    def take_focus(self) -> None:
+        """Let the canvas have the keyboard, so that Escape is heard after a button was pressed."""
+        for canvas in self._canvases():
+            canvas.setFocus()
+
     def _make_current(self) -> None:
+        for canvas in self._canvases():
+            canvas.makeCurrent()
+
+    def _canvases(self) -> list[QOpenGLWidget]:
         window = window_of(self._widget)
         middle = window.centralWidget() if window is not None else None
-        for canvas in middle.findChildren(QOpenGLWidget) if middle is not None else ():
-            canvas.makeCurrent()
+        return list(middle.findChildren(QOpenGLWidget)) if middle is not None else []

@@ -15,6 +15,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, StepDone
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.plugin.comparing import Comparison
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Known, Shown, decide
 from napari_unet.plugin.fetch import Fetch
 from napari_unet.plugin.live import Later, LivePreview, at_once
@@ -26,6 +27,7 @@ from napari_unet.plugin.saving import SaveEnd, SaveProgress, Saving
 from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
 from napari_unet.plugin.suggesting import Suggesting
+from napari_unet.plugin.taking import Taking
 from napari_unet.plugin.trainer import Trainer
 from napari_unet.plugin.work import Work
 
@@ -93,11 +95,14 @@ class Controller:
         """What Segment would do now."""
         self._image: Image | None = None
         self.suggesting = Suggesting(viewer, self.selection, self.live, engine, self.work, self._file_of_model)
+        self.taking = Taking(viewer, self.selection, self.painter, self.live, lambda action: self.later(action))
+        self.comparison = Comparison(viewer, self.selection, self.live)
         self.work.changed.connect(self.update)
         self.work.began.connect(self._forget_warning)
         self.selection.changed.connect(self._selection_changed)
         self.segmenting.changed.connect(self.update)
-        self.painter.said.connect(self.work.said.emit)
+        for part in (self.painter, self.taking, self.comparison):
+            part.said.connect(self.work.said.emit)
         self.notices = Notices(
             self.selection,
             lambda: self.job,
@@ -111,6 +116,7 @@ class Controller:
         self.trainer.fetch.cancel()
         self.saving.cancel()
         self.engine.close()
+        self.taking.close()
         self.live.close()
         self.suggesting.clear()
         self.segmenting.close()
@@ -179,6 +185,7 @@ class Controller:
 
     def segment(self, request: SegmentRequest) -> None:
         """Predict a part of the image, or all of it, into layers."""
+        self.live.show_before(False)
         try:
             going_on = self.segmenting.begin(request, self._file_of_model())
         except UserError as error:
@@ -234,6 +241,7 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone) or (isinstance(event, Finished) and self.job == "train"):
             self.trainer.follow(event)
+            self.comparison.possible = True
         if self.job == "predict":
             self.segmenting.follow(event)
             self.update()
@@ -312,6 +320,7 @@ class Controller:
 
     def _take_opened(self, result: JobResult) -> None:
         """Take over the model that was opened."""
+        self.comparison.forget()
         if result.path is not None and self.engine.model is not None:
             self.trainer.take_opened(result.path, self.engine.model)
             self.opened.emit(self.engine.model)
@@ -321,6 +330,7 @@ class Controller:
         if not self._told:
             self.work.say(f"{sentence} It is started again when it is needed.", "error")
         self._told = False
+        self.comparison.forget()
         self.update()
 
     def watch(self) -> None:

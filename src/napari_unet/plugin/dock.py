@@ -95,10 +95,14 @@ class UNetDock(QWidget):
                 "N": self.controller.suggesting.ask,
                 "S": self._segment_slice,
                 "Q": self.controller.painter.next_class,
+                "A": self.controller.taking.take_cell,
+                "R": self.controller.taking.drag_region,
+                "H": self.controller.comparison.toggle,
             },
         )
         self._lifetime = Lifetime(self, lambda: self.controller.job is not None, self.shut_down)
         canvas = CanvasKeeper(viewer, self)
+        self.controller.taking.pointing.changed.connect(lambda mode: canvas.take_focus() if mode else None)
         self._outer = Outer(
             (self._lifetime.forget, canvas.close, self._bridge.close, self._keys.close, self.controller.close)
         )
@@ -143,6 +147,8 @@ class UNetDock(QWidget):
         self.annotate.labels_chosen.connect(lambda name: c.painter.choose(self._layer(name)))
         self.annotate.brush_chosen.connect(c.painter.take_brush)
         self.annotate.next_cell.connect(c.painter.next_cell)
+        self.annotate.take_cells.connect(c.taking.point_at_cells)
+        self.annotate.take_region.connect(c.taking.drag_region)
         self.annotate.target_changed.connect(self._set_target)
         self.train.train.connect(lambda: self._train())
         self.train.go_on.connect(lambda: self._train(go_on=True))
@@ -150,6 +156,7 @@ class UNetDock(QWidget):
         self.train.stop.connect(c.stop)
         self.train.by_itself.toggled.connect(lambda on: setattr(c.trainer.automatic, "on", on))
         self.preview.switched.connect(c.live.switch)
+        self.preview.before_toggled.connect(c.comparison.toggle)
         self.preview.opacity_changed.connect(c.live.layer.set_opacity)
         self.preview.unsure_switched.connect(c.live.switch_unsure)
         self.annotate.where_next.connect(c.suggesting.ask)
@@ -189,6 +196,8 @@ class UNetDock(QWidget):
         c.painter.brush_changed.connect(self.annotate.show_brush)
         c.live.switched.connect(self.preview.show_on)
         c.live.unsure_switched.connect(self.preview.show_unsure)
+        c.live.compared.connect(self.preview.show_before)
+        c.taking.pointing.changed.connect(self.annotate.show_pointing)
         self._viewer.events.theme.connect(self._show_theme)
 
     def _start_timers(self) -> None:

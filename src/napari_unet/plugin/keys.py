@@ -15,8 +15,12 @@ KEYS = {
     "S": "segment the visible slice",
     "Q": "paint with the next class",
     "Escape": "take the outline of that place away",
+    "A": "take the predicted cell under the pointer as annotation",
+    "R": "take what is predicted in a rectangle",
+    "H": "how the prediction was before this training, and back",
 }
-"""napari's own tools for points and shapes use T and S as well; they win while such a layer is active."""
+"""napari's own tools for points and shapes use T, S, A and R as well; they win while such a layer is active. Keys
+of Labels layers (B, for one) are not used: such a layer is active while the user paints."""
 
 
 class Keys:

@@ -216,6 +216,17 @@ def _round(values: npt.NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(f"{v:.4g}") for v in values)
 
 
+def place_of(layer: Layer, point: Sequence[float]) -> npt.NDArray[Any]:
+    """Place of a point of the world in the data of a layer; napari lines up the last axes."""
+    return np.asarray(layer.world_to_data(tuple(point)[-layer.ndim :]))
+
+
+def plane_of(layer: LabelsLayer, geometry: Geometry, t: int, z: int) -> npt.NDArray[Any]:
+    """Read one plane (Y, X) of a layer that lies where results do."""
+    at = {"T": t, "C": 0, "Z": z}
+    return np.asarray(full_data(layer)[tuple(at.get(a, slice(None)) for a in geometry.axes)])
+
+
 def plane_at(layer: ImageLayer, image: Image, point: Sequence[float]) -> tuple[int, int]:
     """(t, z) of the plane of an image that is seen at a point of the world.
 
@@ -226,7 +237,7 @@ def plane_at(layer: ImageLayer, image: Image, point: Sequence[float]) -> tuple[i
     point
         ``viewer.dims.point``; the layer's axes are the last ones.
     """
-    position = layer.world_to_data(tuple(point)[-layer.ndim :])
+    position = place_of(layer, point)
     at = dict(zip(image.axes.removesuffix("S"), position, strict=True))
     t, z = (int(np.clip(round(float(at.get(a, 0))), 0, image.size(a) - 1)) for a in "TZ")
     return t, z

@@ -37,6 +37,8 @@ class LivePreview:
     switched = Signal(bool)
     unsure_switched = Signal(bool)
     """The map of how unsure the network is."""
+    compared = Signal(bool)
+    """Shows what was predicted before the training from now on, or not any more."""
 
     def __init__(
         self,
@@ -54,7 +56,10 @@ class LivePreview:
         self.on = True
         self.unsure_on = False
         """The map is shown in place of the preview."""
-        self._latest: Preview | None = None
+        self.before = False
+        """Shows not what is predicted now, but what was when the last training began."""
+        self.shown: Preview | None = None
+        """What is predicted of the plane in view."""
         self._aside = False
         self._events = (viewer.dims.events.point, viewer.dims.events.ndisplay)
         for event in self._events:
@@ -80,6 +85,8 @@ class LivePreview:
         self._aside = False
         if on == self.on:
             return
+        if not on:
+            self.show_before(False)
         before, self.on = self.wanted, on
         self.layer.set_visible(on)
         self._ask_or_rest(before)
@@ -92,8 +99,8 @@ class LivePreview:
         before, self.unsure_on = self.wanted, on
         if not on:
             self.unsure.remove()
-        if self._latest is not None:
-            self.on_preview(self._latest)
+        if self.shown is not None:
+            self.on_preview(self.shown)
         self._ask_or_rest(before)
         self.unsure_switched.emit(on)
 
@@ -116,7 +123,8 @@ class LivePreview:
             self._aside = True
 
     def bring_back(self) -> None:
-        """Show the preview again if it was only set aside."""
+        """Show the preview as it is now, again if it was only set aside."""
+        self.show_before(False)
         if self._aside:
             self.switch(True)
 
@@ -124,6 +132,13 @@ class LivePreview:
         """Ask for the plane in view, even if it was asked for before."""
         self._asked = None
         self.follow()
+
+    def show_before(self, before: bool) -> None:
+        """Show what was predicted when the last training began, or what is predicted now."""
+        if before != self.before:
+            self.before = self.layer.before = before
+            self.ask()
+            self.compared.emit(before)
 
     def follow(self) -> None:
         """Ask for the plane in view if it is another one than before."""
@@ -134,18 +149,23 @@ class LivePreview:
             self._asked = None
         elif self.plane != self._asked:
             self._asked = self.plane
-            self._latest = None
-            self.layer.blank()
-            self.unsure.blank()
-            self._engine.set_view(*self.plane, self._selection.image)
+            self._blank()
+            self._engine.set_view(*self.plane, self._selection.image, before=self.before)
+
+    def _blank(self) -> None:
+        self.shown = None
+        self.layer.blank()
+        self.unsure.blank()
 
     def on_preview(self, preview: Preview) -> None:
         """Show a plane that was predicted, unless it is not in view any more."""
         geometry = self._selection.geometry
         seen = self._viewer.dims.ndisplay == 2 and (preview.t, preview.z) == self.plane
-        if not seen or geometry is None:
+        if not seen or preview.before != self.before or geometry is None:
             return
-        self._latest = preview
+        if preview.probabilities.shape[1:] != geometry.only("YX").shape:
+            return  # of an image that is not chosen any more
+        self.shown = preview
         if self.unsure_on:
             self.layer.blank()
             self.unsure.show(preview.probabilities, geometry)
@@ -162,7 +182,7 @@ class LivePreview:
         if self._selection.image is None or self._viewer.dims.ndisplay != 2:
             self.layer.remove()
             self.unsure.remove()
-            self._latest = None
+            self.shown = None
 
     def _removed(self, event: Any) -> None:
         if self.layer.forget(event.value):

@@ -100,8 +100,16 @@ class Painter:
 
     def next_cell(self) -> None:
         """Paint the next cell."""
+        self.take_brush(self.next_number())
+
+    def next_number(self) -> int:
+        """Give the next free number of a cell."""
         counts = self.count() or {}
-        self.take_brush(max((v for v in counts if v != self.target.background_value), default=0) + 1)
+        return self.after(max((v for v in counts if v != self.target.background_value), default=0))
+
+    def after(self, number: int) -> int:
+        """Give the number of a cell after another, past the value that means background."""
+        return number + (2 if number + 1 == self.target.background_value else 1)
 
     @property
     def counted_all(self) -> bool:

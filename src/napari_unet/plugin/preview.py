@@ -10,29 +10,14 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from psygnal import Signal
 
+from napari_unet.arrays.taking import likeliest
 from napari_unet.plugin.annotation import MARK, is_ours
 from napari_unet.plugin.colours import class_colormap
 from napari_unet.plugin.layers import Geometry
 from napari_unet.spec import ClassSpec
 
 NAME = "U-Net preview"
-
-
-def class_map(probabilities: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Label value of the likeliest class.
-
-    Parameters
-    ----------
-    probabilities
-        Axes K, Y, X.
-
-    Examples
-    --------
-    >>> class_map(np.array([[[200, 10]], [[55, 245]]], np.uint8))
-    array([[1, 2]], dtype=uint8)
-    """
-    likeliest: npt.NDArray[np.intp] = probabilities.argmax(axis=0)
-    return (likeliest + 1).astype(np.uint8)
+NAME_BEFORE = "U-Net before training"
 
 
 class PreviewLayer:
@@ -46,6 +31,22 @@ class PreviewLayer:
         self._layer: Labels | None = None
         self._classes: tuple[ClassSpec, ...] = ()
         self.opacity = 0.4
+        self._before = False
+
+    @property
+    def before(self) -> bool:
+        """The layer shows, by its name, what was predicted before the training."""
+        return self._before
+
+    @before.setter
+    def before(self, before: bool) -> None:
+        self._before = before
+        if self.layer is not None:
+            self.layer.name = self._name
+
+    @property
+    def _name(self) -> str:
+        return NAME_BEFORE if self._before else NAME
 
     @property
     def layer(self) -> Labels | None:
@@ -69,9 +70,7 @@ class PreviewLayer:
             Where results of the image lie.
         """
         plane = geometry.only("YX")
-        if probabilities.shape[1:] != plane.shape:
-            return  # of an image that is not chosen any more
-        values = class_map(probabilities)
+        values = likeliest(probabilities)
         layer = self.layer
         if layer is None or layer.data.shape != plane.shape or tuple(layer.scale) != plane.properties["scale"]:
             self.remove()
@@ -84,7 +83,9 @@ class PreviewLayer:
             layer.colormap = class_colormap(classes, faint_background=True)
 
     def _add(self, values: npt.NDArray[np.uint8], plane: Geometry) -> Labels:
-        layer = Labels(values, name=NAME, opacity=self.opacity, metadata={MARK: "preview"}, **plane.properties)
+        layer = Labels(
+            values, name=self._name, opacity=self.opacity, metadata={MARK: "preview"}, **plane.properties
+        )
         layer.editable = False
         layer.events.visible.connect(self._eye_moved)
         below = [i for i, other in enumerate(self._viewer.layers) if is_ours(other, "annotation")]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ IN_MEMORY = 2**26
 FEW = 4
 """Slices; so few stay in memory up to `FEW_IN_MEMORY` bytes."""
 FEW_IN_MEMORY = 2**30
+OUTPUT = "napari-unet-live output"
+"""Key in the metadata of result layers; its value is the output that they show."""
 REFRESH = 0.5
 """Seconds between two refreshes of a layer that is being filled."""
 REFRESH_ALL = 2.0
@@ -236,7 +238,7 @@ class Results:
 
     def _make(self, item: Wanted, part: int) -> Layer:
         data = self._store.array(self._geometry, item.dtype)
-        common = {"metadata": {MARK: "result"}, **self._geometry.properties}
+        common = {"metadata": {MARK: "result", OUTPUT: item.output}, **self._geometry.properties}
         if item.output == "probabilities":
             return self._probability(data, self.classes[part], common)
         layer = Labels(data, name=item.output, opacity=0.6, **common)
@@ -306,6 +308,11 @@ class Results:
         for layer in self.layers:
             if layer in self._viewer.layers:
                 layer.refresh(extent=False)
+
+
+def is_result(layer: Layer, output: Output) -> TypeGuard[Labels]:
+    """Tell whether a layer is a result of a kind."""
+    return isinstance(layer, Labels) and layer.metadata.get(OUTPUT) == output
 
 
 def _holds(span: int | slice, at: float) -> bool:

@@ -121,20 +121,26 @@ def draw_rectangle(viewer: ViewerModel, geometry: Geometry) -> Shapes:
 
     It is seen on every slice: which ones are segmented is not its business.
     """
-    plane = geometry.only("YX")
     viewer.dims.ndisplay = 2
     for layer in [x for x in viewer.layers if is_ours(x, "rectangle")]:
         viewer.layers.remove(layer)
-    layer = Shapes(
-        ndim=2,
-        name=NAME,
-        edge_color=COLOUR,
-        face_color="transparent",
-        metadata={MARK: "rectangle"},
-        **plane.properties,
-    )
-    layer.current_edge_width = max(1, min(plane.shape) / 200)
+    layer = rectangle_layer(geometry, NAME, "rectangle")
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer
     layer.mode = "add_rectangle"
+    return layer
+
+
+def rectangle_layer(geometry: Geometry, name: str, part: str) -> Shapes:
+    """Make a layer to draw a rectangle in, marked as ours for a part; it is seen on every slice."""
+    plane = geometry.only("YX")
+    layer = Shapes(
+        ndim=2,
+        name=name,
+        edge_color=COLOUR,
+        face_color="transparent",
+        metadata={MARK: part},
+        **plane.properties,
+    )
+    layer.current_edge_width = max(1, min(plane.shape) / 200)
     return layer

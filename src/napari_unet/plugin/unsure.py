@@ -49,8 +49,6 @@ class UnsureLayer:
             Where results of the image lie.
         """
         plane = geometry.only("YX")
-        if probabilities.shape[1:] != plane.shape:
-            return  # of an image that is not chosen any more
         values, layer = uncertainty(probabilities), self.layer
         if (
             layer is not None

@@ -106,6 +106,8 @@ class AnnotateSection(Section):
     brush_chosen = Signal(int)
     next_cell = Signal()
     where_next = Signal()
+    take_cells = Signal()
+    take_region = Signal()
     target_changed = Signal(object)
 
     def __init__(self) -> None:
@@ -132,6 +134,7 @@ class AnnotateSection(Section):
             "and nothing that looks alike is annotated. Escape takes the outline away.",
             self.where_next.emit,
         )
+        self.rows.addLayout(self._take_buttons())
         self.counts = note()
         self.missing = note()
         self.rows.addWidget(self.counts)
@@ -171,6 +174,33 @@ class AnnotateSection(Section):
         line.addWidget(self.next_button)
         line.addWidget(self.background_button)
         return self._cells
+
+    def _take_buttons(self) -> QHBoxLayout:
+        self.cells_button = button(
+            "Take cells",
+            "Click at cells that are predicted well: they become annotation, with the predicted boundary that\n"
+            "touches them (in the style 'Whole cells': with the next free number). What is painted stays; Ctrl+Z\n"
+            "takes a cell back. Escape ends it. Key A takes the cell under the pointer at any time.",
+            self.take_cells.emit,
+        )
+        self.region_button = button(
+            "Take region",
+            "Drag a rectangle (key R): what is predicted in it becomes annotation where nothing is painted, but\n"
+            "not where two classes are nearly equally likely (less than 10 % apart). In the style 'Whole cells':\n"
+            "the cells that lie in it as a whole. Escape ends it, Ctrl+Z takes it back.",
+            self.take_region.emit,
+        )
+        line = QHBoxLayout()
+        line.setSpacing(4)
+        for made in (self.cells_button, self.region_button):
+            made.setCheckable(True)
+            line.addWidget(made)
+        return line
+
+    def show_pointing(self, mode: str) -> None:
+        """Show what the mouse takes on the canvas: cells, a region, or nothing."""
+        self.cells_button.setChecked(mode == "cells")
+        self.region_button.setChecked(mode == "region")
 
     def _background_pressed(self) -> None:
         value = self.form.value()

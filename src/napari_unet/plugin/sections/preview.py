@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider
 
 from napari_unet.plugin.sections.base import Section
 
@@ -14,6 +14,7 @@ class PreviewSection(Section):
     switched = Signal(bool)
     opacity_changed = Signal(float)
     unsure_switched = Signal(bool)
+    before_toggled = Signal()
 
     def __init__(self) -> None:
         super().__init__("4  Preview", "See what the network makes of the slice in view, while it learns.")
@@ -21,6 +22,13 @@ class PreviewSection(Section):
         self.box.setToolTip("Predict the slice in view and show it over the image (key W).")
         self.box.setChecked(True)
         self.box.toggled.connect(self.switched)
+        self.before = QPushButton("Before")
+        self.before.setCheckable(True)
+        self.before.setToolTip(
+            "Show how the slice was predicted before the last training began, without annotation and results;\n"
+            "press again to go back (key H). The training goes on meanwhile."
+        )
+        self.before.clicked.connect(self.before_toggled)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(5, 100)
         self.opacity.setValue(40)
@@ -38,7 +46,12 @@ class PreviewSection(Section):
         line.addWidget(self.unsure)
         line.addWidget(QLabel("Opacity"))
         line.addWidget(self.opacity, 1)
+        line.addWidget(self.before)
         self.rows.addLayout(line)
+
+    def show_before(self, before: bool) -> None:
+        """Show whether the preview is that of before the training."""
+        self.before.setChecked(before)
 
     def show_on(self, on: bool) -> None:
         """Show whether the preview is on."""
