@@ -7,6 +7,7 @@ import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.events import CheckDone, Finished, StepDone
 from napari_unet.jobs import Training, make_spec
+from napari_unet.learn import loop
 from synthetic import classes, tissue
 
 IMAGE, CELLS = tissue((3, 96, 96), 30)
@@ -219,7 +220,8 @@ def test_what_is_painted_later_is_held_out_as_well_where_too_little_was_at_first
     assert next(e for e in training if isinstance(e, CheckDone)).loss is not None
 
 
-def test_a_training_ends_when_it_no_longer_improves_but_not_while_there_is_something_new():
+def test_a_training_ends_when_it_no_longer_improves_but_not_while_there_is_something_new(monkeypatch):
+    monkeypatch.setattr(loop, "LEAST_STEPS", 8)
     still = {"steps": 60, "checks": 30, "learning_rate": 1e-12, "val_fraction": 0.3, "patience": 4}
     training = begin(strokes((0, slice(0, 90))), **still)
     events = list(training)
@@ -239,3 +241,7 @@ def test_a_training_ends_when_it_no_longer_improves_but_not_while_there_is_somet
 
     patient = begin(strokes((0, slice(0, 90))), **still | {"patience": 0, "steps": 20, "checks": 10})
     assert not list(patient)[-1].early
+    monkeypatch.setattr(loop, "LEAST_STEPS", 20)
+    slow = list(begin(strokes((0, slice(0, 90))), **still))
+    assert slow[-1].early
+    assert slow[-1].steps == 22

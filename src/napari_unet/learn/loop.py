@@ -31,6 +31,8 @@ RIM = 0.05
 """Part of a batch that is unpainted merely because patches reach beyond the image."""
 GAIN = 0.01
 """Part by which the held-out loss has to fall to count as improved."""
+LEAST_STEPS = 60
+"""Steps without a gain that patience lasts at least: where steps are slow, few lie between two checks."""
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
@@ -83,8 +85,8 @@ class Loop:
         self.best_loss = math.inf
         self.best_step = 0
         """The step that `best` is of."""
-        self._stale, self._mark = 0, math.inf
-        """Checks since the held-out loss has fallen noticeably, and what it was then."""
+        self._stale, self._mark, self._gained = 0, math.inf, 0
+        """Checks since the held-out loss has fallen noticeably, what it was then, and the step."""
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
         self.learnt = False
@@ -133,11 +135,11 @@ class Loop:
     @property
     def _exhausted(self) -> bool:
         """More training seems to be of no use."""
-        return 0 < self.spec.train.patience <= self._stale
+        return 0 < self.spec.train.patience <= self._stale and self.progress.step - self._gained >= LEAST_STEPS
 
     def be_patient(self) -> None:
         """Count the checks without a gain anew: there is something new to learn."""
-        self._stale, self._mark = 0, math.inf
+        self._stale, self._mark, self._gained = 0, math.inf, self.progress.step
 
     def _step(self, rate: float) -> float:
         """One step of gradient descent; returns the loss."""
@@ -225,6 +227,7 @@ class Loop:
         """Note whether the held-out loss still falls."""
         if held_out is None or held_out < (1 - GAIN) * self._mark:
             self._stale, self._mark = 0, math.inf if held_out is None else held_out
+            self._gained = self.progress.step
         else:
             self._stale += 1
 

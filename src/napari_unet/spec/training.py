@@ -83,7 +83,8 @@ class TrainSpec(Spec):
     checks: int = Field(default=5, ge=1)
     """How often the held-out part is scored."""
     patience: int = Field(default=0, ge=0)
-    """Checks in a row without a better score after which a training ends; 0: it uses its whole budget."""
+    """Checks in a row without a better score after which a training ends, after 60 steps at least; 0: it uses its
+    whole budget."""
     augment: AugmentSpec = AugmentSpec()
     seed: int = Field(default=0, ge=0)
     device: Device = "auto"
