@@ -67,7 +67,7 @@ def test_cells_and_regions_are_taken_by_mouse_and_key(
     def said() -> str:
         return str(dock.status.message.text)
 
-    first, second, *_ = cells()
+    first, second, third, *_ = cells()
     QTest.mouseMove(native, on_canvas(viewer, strokes, first))
     rest(50)
     qtbot.keyClick(native, Qt.Key.Key_A)
@@ -87,12 +87,14 @@ def test_cells_and_regions_are_taken_by_mouse_and_key(
     strokes.mode = "paint"
     dock.annotate.cells_button.click()
     assert strokes.mode == "pan_zoom"
-    place = on_canvas(viewer, strokes, second)
-    QTest.mouseMove(native, place)
-    QTest.mouseClick(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
-    rest(50)
-    assert said().startswith("Took the cell"), said()
-    assert strokes.data[second] == 1
+    for cell in (second, third):
+        place = on_canvas(viewer, strokes, cell)
+        QTest.mouseMove(native, place)
+        QTest.mouseClick(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        rest(50)
+        assert said().startswith("Took the cell"), said()
+        assert strokes.data[cell] == 1
+        assert dock.annotate.cells_button.isChecked()
     qtbot.keyClick(native, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not dock.annotate.cells_button.isChecked())
     assert strokes.mode == "paint"

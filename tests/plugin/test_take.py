@@ -321,6 +321,19 @@ def test_numbers_that_the_layer_has_no_room_for(desk: Desk, truth: np.ndarray) -
     assert set(np.unique(labels)) == {0, 255}
 
 
+def test_clicks_go_on_after_the_first_cell(desk: Desk, truth: np.ndarray) -> None:
+    layer = desk.annotate()
+    desk.preview()
+    desk.controller.taking.point_at_cells()
+    for rank in range(3):
+        desk.controller.taking.take_cell(desk.at(large(truth, rank)))
+        assert desk.last.kind == "good"
+        assert desk.controller.taking.pointing.mode == "cells"
+    layer.visible = False
+    desk.controller.taking.take_cell(desk.at(large(truth, 4)))
+    assert layer.visible
+
+
 def test_an_annotation_that_cannot_be_written(desk: Desk, truth: np.ndarray) -> None:
     desk.controller.painter.choose(desk.viewer.add_labels(da.zeros(truth.shape, dtype=np.uint8)))
     desk.preview()

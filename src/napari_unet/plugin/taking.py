@@ -236,7 +236,8 @@ class Taking:
             raise UserError(f"'{layer.name}' has several resolutions and cannot be painted: make a new layer")
         check_place(layer, image, geometry)
         self._viewer.layers.selection.active = layer
-        layer.visible = True
+        if not layer.visible:
+            layer.visible = True
         return layer
 
     def _painted(self, layer: Labels, box: Box) -> tuple[Plane, dict[int, int]]:
