@@ -85,7 +85,7 @@ def test_cells_and_regions_are_taken_by_mouse_and_key(
     qtbot.waitUntil(lambda: np.array_equal(feeding.known.data, taken), timeout=LONG)  # the training has got it
 
     strokes.mode = "paint"
-    dock.annotate.cells_button.click()
+    dock.annotate.cells_action.trigger()
     assert strokes.mode == "pan_zoom"
     for cell in (second, third):
         place = on_canvas(viewer, strokes, cell)
@@ -94,9 +94,9 @@ def test_cells_and_regions_are_taken_by_mouse_and_key(
         rest(50)
         assert said().startswith("Took the cell"), said()
         assert strokes.data[cell] == 1
-        assert dock.annotate.cells_button.isChecked()
+        assert dock.annotate.take_button.isChecked()
     qtbot.keyClick(native, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: not dock.annotate.cells_button.isChecked())
+    qtbot.waitUntil(lambda: not dock.annotate.take_button.isChecked())
     assert strokes.mode == "paint"
 
     strokes.selected_label = 3  # the brush wins over what was taken

@@ -132,6 +132,21 @@ def test_a_preview_that_was_off_is_off_again(desk: Desk) -> None:
     assert desk.strokes.visible
 
 
+def test_the_map_of_how_unsure_the_network_is_is_that_of_now(desk: Desk) -> None:
+    desk.controller.live.switch_unsure(True)
+    desk.controller.taking.take_cell((0, 5, 5))
+    assert "'Unsure' off" in desk.said[-1].text
+    desk.controller.comparison.toggle()
+    assert not desk.controller.live.unsure_on
+    desk.before()
+    assert (desk.preview.data == 2).all()
+    desk.controller.live.switch_unsure(True)
+    assert not desk.controller.live.before
+    desk.controller.live.switch_unsure(False)
+    desk.now()
+    assert (desk.preview.data == 1).all()
+
+
 def test_results_give_way_and_come_back(desk: Desk) -> None:
     desk.engine.model = MODEL
     desk.controller.on_job_finished(result("train"))

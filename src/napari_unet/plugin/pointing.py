@@ -11,6 +11,7 @@ from napari.layers import Labels, Layer, Shapes
 from psygnal import Signal
 
 from napari_unet.arrays.taking import Box
+from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.layers import Geometry
 from napari_unet.plugin.live import Later, at_once
 from napari_unet.plugin.scope import corners_in, pixels_between, rectangle_layer
@@ -57,6 +58,7 @@ class Pointing:
         self.mode: Mode = ""
         self._layer: Layer | None = None
         """The layer that listens, active while it does."""
+        self._keys: Keys | None = None
         self._before: tuple[Layer | None, str] = None, ""
         """The layer that was active, and its tool."""
 
@@ -81,14 +83,13 @@ class Pointing:
 
     def end(self) -> None:
         """Give the tool back that the user had before."""
-        mode, layer, (before, tool) = self.mode, self._layer, self._before
-        if layer is None:
+        mode, layer, keys, (before, tool) = self.mode, self._layer, self._keys, self._before
+        if layer is None or keys is None:
             return
-        self.mode, self._layer, self._before = "", None, (None, "")
+        self.mode, self._layer, self._keys, self._before = "", None, None, (None, "")
         self._viewer.layers.selection.events.active.disconnect(self._disturbed)
         layer.events.mode.disconnect(self._disturbed)
-        for key in ENDING[mode]:
-            layer.bind_key(key, None, overwrite=True)
+        keys.close()
         if mode == "cells":
             self._viewer.mouse_drag_callbacks.remove(self._click)
             if layer.mode == "pan_zoom":
@@ -106,11 +107,10 @@ class Pointing:
         self._viewer.layers.selection.active = layer
         self.mode, self._layer, self._before = mode, layer, (before, str(layer.mode))
         self._viewer.layers.selection.events.active.connect(self._disturbed)
-        for key in ENDING[mode]:
-            layer.bind_key(key, self._escape, overwrite=True)
+        self._keys = Keys(layer, dict.fromkeys(ENDING[mode], self._escape))
         self.changed.emit(mode)
 
-    def _escape(self, _layer: Layer) -> None:
+    def _escape(self) -> None:
         self._later(self.end)
 
     def _disturbed(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QPushButton, QSpinBox, QWidget
 
 from napari_unet.plugin.annotation import BACKGROUND_VALUE
 from napari_unet.plugin.colours import colour_of
@@ -125,7 +125,11 @@ class AnnotateSection(Section):
         self.rows.addLayout(line)
         self.form = TargetForm()
         self.form.changed.connect(self._target_edited)
-        self.rows.addWidget(self.form)
+        style = QHBoxLayout()
+        style.setSpacing(6)
+        style.addWidget(self.form, 1)
+        style.addWidget(self._take_button(), 0, Qt.AlignmentFlag.AlignTop)
+        self.rows.addLayout(style)
         self.rows.addWidget(self._class_buttons())
         self.rows.addWidget(self._cell_buttons())
         self.where_button = button(
@@ -134,7 +138,6 @@ class AnnotateSection(Section):
             "and nothing that looks alike is annotated. Escape takes the outline away.",
             self.where_next.emit,
         )
-        self.rows.addLayout(self._take_buttons())
         self.counts = note()
         self.missing = note()
         self.rows.addWidget(self.counts)
@@ -175,32 +178,38 @@ class AnnotateSection(Section):
         line.addWidget(self.background_button)
         return self._cells
 
-    def _take_buttons(self) -> QHBoxLayout:
-        self.cells_button = button(
-            "Take cells",
-            "Click at cells that are predicted well: they become annotation, with the predicted boundary that\n"
-            "touches them (in the style 'Whole cells': with the next free number). What is painted stays; Ctrl+Z\n"
-            "takes a cell back. Escape ends it. Key A takes the cell under the pointer at any time.",
-            self.take_cells.emit,
+    def _take_button(self) -> QPushButton:
+        self.take_button = QPushButton("Take")
+        self.take_button.setCheckable(True)
+        self.take_button.setToolTip(
+            "Let what is predicted well become annotation, where nothing is painted.\n"
+            "Ctrl+Z takes it back, Escape ends it."
         )
-        self.region_button = button(
-            "Take region",
-            "Drag a rectangle (key R): what is predicted in it becomes annotation where nothing is painted, but\n"
-            "not where two classes are nearly equally likely (less than 10 % apart). In the style 'Whole cells':\n"
-            "the cells that lie in it as a whole. Escape ends it, Ctrl+Z takes it back.",
-            self.take_region.emit,
+        menu = QMenu(self.take_button)
+        menu.setToolTipsVisible(True)
+        self.cells_action = menu.addAction("Cells, by clicks (key A: the one under the pointer)")
+        self.cells_action.setToolTip(
+            "Click at cells: they become annotation, with the predicted boundary that touches them\n"
+            "(in the style 'Whole cells': with the next free number)."
         )
-        line = QHBoxLayout()
-        line.setSpacing(4)
-        for made in (self.cells_button, self.region_button):
-            made.setCheckable(True)
-            line.addWidget(made)
-        return line
+        self.cells_action.triggered.connect(lambda _checked=False: self.take_cells.emit())
+        self.region_action = menu.addAction("A region, by a rectangle (key R)")
+        self.region_action.setToolTip(
+            "Drag a rectangle: what is predicted in it becomes annotation, but not where two classes are\n"
+            "nearly equally likely (less than 10 % apart). In the style 'Whole cells': the cells that lie\n"
+            "in it as a whole."
+        )
+        self.region_action.triggered.connect(lambda _checked=False: self.take_region.emit())
+        for action in (self.cells_action, self.region_action):
+            action.setCheckable(True)
+        self.take_button.setMenu(menu)
+        return self.take_button
 
     def show_pointing(self, mode: str) -> None:
         """Show what the mouse takes on the canvas: cells, a region, or nothing."""
-        self.cells_button.setChecked(mode == "cells")
-        self.region_button.setChecked(mode == "region")
+        self.cells_action.setChecked(mode == "cells")
+        self.region_action.setChecked(mode == "region")
+        self.take_button.setChecked(mode != "")
 
     def _background_pressed(self) -> None:
         value = self.form.value()
