@@ -51,6 +51,7 @@ class Comparison:
             self._was_on = self._live.on
             self._viewer.dims.ndisplay = 2
             self._live.switch(True)
+            self._live.switch_unsure(False)
             self._live.show_before(True)
             self.said.emit(Message(BEFORE, "warning"))
 

@@ -96,6 +96,8 @@ class LivePreview:
         """Show how unsure the network is in place of the preview, or not any more."""
         if on == self.unsure_on:
             return
+        if on:
+            self.show_before(False)
         before, self.unsure_on = self.wanted, on
         if not on:
             self.unsure.remove()

@@ -198,12 +198,14 @@ class Taking:
             if not layer.visible or layer is self._selection.labels_layer:
                 continue
             shown = self._live.shown
-            if layer is self._live.layer.layer and shown is not None:
+            if layer is self._live.layer.layer and shown is not None and not self._live.unsure_on:
                 return ClassMap(shown.classes, likeliest(shown.probabilities), shown.probabilities)
             if is_result(layer, "cells") and full_data(layer).shape == geometry.shape:
                 numbers = plane_of(layer, geometry, *self._live.plane)
                 if numbers.any():
                     return CellMap(numbers, self._boundaries(geometry))
+        if self._live.unsure_on:
+            raise UserError("switch 'Unsure' off first (key U): what is taken are the classes that are seen")
         if not self._live.on:
             raise UserError("there is nothing to take: switch the preview on (key W)")
         raise UserError("nothing is predicted of this slice yet: train, or open a model, and wait for the preview")
