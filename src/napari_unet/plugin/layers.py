@@ -20,6 +20,7 @@ from napari.layers import Layer
 from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
 from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
+from napari_unet.storage.blocks import zeros as shared_zeros
 from napari_unet.storage.opened import FileImage
 
 Index = tuple[int | slice, ...]
@@ -137,10 +138,7 @@ def geometry_of(layer: ImageLayer, axes: str) -> Geometry:
 
 def zeros(geometry: Geometry, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Make an empty array for a result layer; all channels share their memory."""
-    single = [1 if a == "C" else n for a, n in zip(geometry.axes, geometry.shape, strict=True)]
-    array = np.zeros(single, dtype)
-    strides = [0 if a == "C" else s for a, s in zip(geometry.axes, array.strides, strict=True)]
-    return np.lib.stride_tricks.as_strided(array, geometry.shape, strides, writeable=True)
+    return shared_zeros(geometry.shape, [i for i, a in enumerate(geometry.axes) if a == "C"], dtype)
 
 
 def place(index: Index, block: npt.NDArray[Any], result_axes: str, axes: str) -> tuple[Index, npt.NDArray[Any]]:
