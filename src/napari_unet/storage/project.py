@@ -102,6 +102,8 @@ class Annotation(_Layer):
     """Axes along which all is the same, such as channels; one of them is kept."""
     blocks: Mapping[str, Block] = Field(default_factory=dict)
     """By where they begin, such as "3-0-0"."""
+    marked: bool = True
+    """It was made by this plugin, and wears the colours of the annotation style."""
     path: str | None = None
     """A zarr array of its own."""
 
