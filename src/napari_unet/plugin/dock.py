@@ -135,7 +135,7 @@ class UNetDock(QWidget):
         self.status = StatusLine()
         sections = (self.image, self.annotate, self.train, self.preview, self.segment, self.model, self.advanced)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
         layout.addWidget(self.project)
         layout.addWidget(scrolled(sections), 1)

@@ -137,7 +137,7 @@ class Keeper:
         if self._error:
             return f"{name or 'Not kept'}: {self._error}"
         if not name:
-            return "Not in a folder yet." if self._saved_at is None else "Not in a folder yet; strokes are safe."
+            return "No folder yet." if self._saved_at is None else "No folder yet; all is safe."
         if self._saved_at is None:
             return f"{name}: saving ..."
         ago = self._clock() - self._saved_at

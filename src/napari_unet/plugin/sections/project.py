@@ -32,7 +32,7 @@ class ProjectRow(QWidget):
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 0, 8, 0)
-        layout.setSpacing(2)
+        layout.setSpacing(0)
         first, second = QHBoxLayout(), QHBoxLayout()
         for line in (first, second):
             line.setSpacing(4)
