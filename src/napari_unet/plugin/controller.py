@@ -112,7 +112,6 @@ class Controller:
         self.segmenting.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
-        self.painter.said.connect(self.work.said.emit)
         self.painter.edited.connect(self.keeper.edited)
         self.keeper.restored.connect(self.restore)
         self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over(self.painter.count()))
