@@ -120,7 +120,7 @@ def scrolled(sections: Sequence[Section]) -> QScrollArea:
     """Put sections below one another; they scroll where the screen is too low."""
     inside = QWidget()
     column = QVBoxLayout(inside)
-    column.setContentsMargins(2, 2, 6, 2)
+    column.setContentsMargins(2, 0, 6, 0)
     column.setSpacing(1)
     for section in sections:
         column.addWidget(section)
