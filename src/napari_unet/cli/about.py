@@ -58,11 +58,18 @@ def recipes(
         typer.echo(f"{key:16} {recipe.spec.net.kind:16} {recipe.purpose}")
 
 
-def info(model: Annotated[Path, typer.Argument(help="Model file (.safetensors).")]) -> None:
-    """Show what a model file holds, as JSON."""
+def info(
+    path: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (.safetensors), or project (.unet).")],
+) -> None:
+    """Show what a model file or a project of the window holds, as JSON."""
+    from napari_unet.storage.project import is_project, read_project
+
+    if is_project(path):
+        typer.echo(json.dumps(read_project(path).model_dump(mode="json", exclude_none=True), indent=2))
+        return
     from napari_unet.jobs import load
 
-    typer.echo(json.dumps(load(model).describe(), indent=2, default=str))
+    typer.echo(json.dumps(load(path).describe(), indent=2, default=str))
 
 
 def demo(

@@ -29,7 +29,10 @@ class Message(BaseModel):
 
 
 class ImageRef(Message):
-    """An image whose elements stay with the window; ``array`` is the number to ask for them by."""
+    """An image whose elements stay with the window; ``array`` is the number to ask for them by.
+
+    ``path``: the file that they came from, if it is known.
+    """
 
     array: int
     shape: tuple[int, ...]
@@ -37,6 +40,7 @@ class ImageRef(Message):
     axes: str
     spacing: tuple[float, float, float]
     name: str
+    path: str = ""
 
 
 class ModelInfo(Message):

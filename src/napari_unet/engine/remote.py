@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.engine.keys import Key, encode_key, key_shape
 from napari_unet.engine.messages import BlockReport, ImageRef, OutputInfo
 from napari_unet.errors import UserError
+from napari_unet.storage.opened import FileImage
 
 Send = Callable[[BlockReport, npt.NDArray[Any]], None]
 
@@ -63,6 +65,8 @@ class RemoteArray:
 def remote_image(reader: Reader, ref: ImageRef) -> Image:
     """Make the worker's image from the window's reference."""
     data = RemoteArray(reader, ref.array, ref.shape, ref.dtype, ref.name)
+    if ref.path:
+        return FileImage(data, ref.axes, ref.spacing, ref.name, path=Path(ref.path))
     return Image(data, ref.axes, ref.spacing, ref.name)
 
 

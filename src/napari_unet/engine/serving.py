@@ -16,6 +16,7 @@ from napari_unet.engine.keys import decode_key, describe_key
 from napari_unet.engine.messages import ImageRef, ReadAnswer, ReadFailure, ReadRequest
 from napari_unet.engine.wire import WireError, check_dtype
 from napari_unet.errors import UserError
+from napari_unet.storage.opened import file_of
 
 Answer = Callable[[ReadAnswer | ReadFailure, npt.NDArray[Any] | None], None]
 
@@ -52,6 +53,7 @@ class ArrayServer:
             axes=image.axes,
             spacing=image.spacing,
             name=image.name,
+            path=str(file_of(image) or ""),
         )
 
     def take_back(self, *refs: ImageRef) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.identity import digest
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, Preparing
@@ -35,7 +36,7 @@ from napari_unet.jobs.stored_work import (
 from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.plan import check_tile
-from napari_unet.learn.predictor import digest, digest_of_source
+from napari_unet.learn.predictor import digest_of_source
 from napari_unet.spec import TilingSpec
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_unet.arrays.identity import digest
 from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.arrays.tiles import Fit
 from napari_unet.jobs.blocks import Arrays, Work
 from napari_unet.jobs.model import OUTPUT_DTYPE, load
 from napari_unet.learn.plan import Plan
-from napari_unet.learn.predictor import digest
 from napari_unet.spec import CellSpec, Output, TilingSpec
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
 from napari_unet.storage.opened import FileImage

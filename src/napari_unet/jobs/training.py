@@ -23,6 +23,7 @@ from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_more, split, still_held_out
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
+from napari_unet.jobs.provenance import Provenance
 from napari_unet.jobs.suggesting import SECONDS, Search, Suggester
 from napari_unet.learn import data, modelfile
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
@@ -99,6 +100,7 @@ class Training:
         if start is not None:
             self.notes += start_notes(start.spec, self.spec, found.counts)
         self._found = found
+        self._provenance = Provenance(pairs, found.planes)
         self._units = units = list(data.load_units(pairs, found, self.spec))
         self.notes += invalid_pixels(units)
         set_threads(spec.train.threads)
@@ -194,6 +196,7 @@ class Training:
             "seconds": round(progress.seconds, 1),
             "normalisation_of_first_image": norm,
             "spacing_of_first_image": list(self._pairs[0][0].spacing),
+            **self._provenance.facts(),
         }
         return Model(Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info))
 
@@ -270,6 +273,7 @@ class Training:
         except UserError as error:
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
         self._painted = set()
+        self._provenance.look(places)
         released = len(self._held_out) - len(held_out)
         self._found, self._units, self._held_out = found, units, [*held_out, *more]
         sampler.follow(self._loop.sampler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from napari_unet.arrays import tiles
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.identity import digest
 from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
@@ -76,11 +76,6 @@ def read(
             raw = np.stack([read_tile(image, block.t[0], tile) for tile in alike])
             pixels = np.stack([normalisation.apply(one) for one in raw])
             yield Batch(number, tuple(alike), pixels, digest(raw), last=n == len(batches))
-
-
-def digest(pixels: npt.NDArray[Any]) -> str:
-    """Hash the values of an array."""
-    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()
 
 
 def digest_of_source(image: Image, plan: Plan, number: int) -> str:

@@ -89,6 +89,10 @@ class Automatic:
         if job == "train":
             self._of, self.held = self._chosen, False
 
+    def take_over(self, counts: Mapping[int, int] | None) -> None:
+        """Note what was painted when a project was opened: only new strokes start a training."""
+        self._of, self._known = self._chosen, counts
+
     def note_end(self, outcome: str, counts: Mapping[int, int] | None) -> None:
         """Note how a training has ended, and what was painted by then."""
         self.held, self._known = outcome != "finished", counts

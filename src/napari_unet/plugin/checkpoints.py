@@ -10,11 +10,10 @@ import pooch
 import psutil
 
 from napari_unet.errors import UserError
+from napari_unet.storage.keep import STATE
 
 KEPT = 5
 """Trainings whose files are kept."""
-STATE = ".resume.safetensors"
-"""Ending of the state for going on, beside the model."""
 
 
 class Checkpoints:
@@ -58,6 +57,15 @@ class Checkpoints:
         name = f"training-{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}.safetensors"
         self._named.append(self.folder / name)
         return self._named[-1]
+
+    def move(self, folder: Path) -> None:
+        """Save new trainings in another folder; those that there are stay where they are."""
+        self.folder = folder
+
+    def adopt(self, path: Path) -> None:
+        """Take a training over that was saved earlier; new ones are saved beside it."""
+        self.folder = path.parent
+        self._named.append(path)
 
     def tidy(self) -> None:
         """Remove all but the files of the last trainings; call it when a training has ended.

@@ -21,6 +21,7 @@ from napari_unet.plugin.fetch import Fetch
 from napari_unet.plugin.live import Later, LivePreview, at_once
 from napari_unet.plugin.notices import Notices
 from napari_unet.plugin.painter import Painter
+from napari_unet.plugin.project import Keeper
 from napari_unet.plugin.requests import SegmentRequest, end_of_job, end_of_saving
 from napari_unet.plugin.results import Piece, Store
 from napari_unet.plugin.saving import SaveEnd, SaveProgress, Saving
@@ -88,6 +89,14 @@ class Controller:
             checkpoints or Checkpoints(),
             fetch or Fetch(),
         )
+        self.keeper = Keeper(
+            viewer,
+            self.selection,
+            self.work,
+            self.trainer.checkpoints.folder.parent / "unnamed",
+            lambda: self.later,
+            lambda: self.trainer.going.current,
+        )
         self.model_name = ""
         self._model_path: Path | None = None
         self._warned = self._told = False
@@ -103,6 +112,10 @@ class Controller:
         self.segmenting.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
+        self.painter.edited.connect(self.keeper.edited)
+        self.keeper.restored.connect(self.restore)
+        self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over(self.painter.count()))
+        self.keeper.moved.connect(self.trainer.checkpoints.move)
         self.notices = Notices(
             self.selection,
             lambda: self.job,
@@ -113,10 +126,12 @@ class Controller:
 
     def close(self) -> None:
         """End the engine and let go of the viewer."""
+        self.keeper.flush()
         self.trainer.fetch.cancel()
         self.saving.cancel()
         self.engine.close()
         self.taking.close()
+        self.keeper.close()
         self.live.close()
         self.suggesting.clear()
         self.segmenting.close()
@@ -227,6 +242,15 @@ class Controller:
     def _file_of_model(self) -> Path | None:
         """Where the model is if the engine has lost it."""
         return None if self.engine.model is not None else self._model_path
+
+    def restore(self, path: Path) -> None:
+        """Take over the model of a project, and the training that it comes from if its state is there."""
+        if not self.trainer.restore(path):
+            self.open_model(path)
+            return
+        self._model_path, self.model_name = path, f"trained in {path.parent.parent.name}"
+        self.segmenting.models += 1
+        self.update()
 
     def _forget_warning(self) -> None:
         self._warned = False

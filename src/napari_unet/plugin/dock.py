@@ -23,6 +23,7 @@ from napari_unet.plugin.decide import Kind, Shown
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
+from napari_unet.plugin.projects import Projects
 from napari_unet.plugin.questions import ask_for_results_file, ask_for_weights, ask_to_replace, ask_which
 from napari_unet.plugin.requests import Painting, SegmentRequest
 from napari_unet.plugin.saving import paths_for
@@ -33,6 +34,7 @@ from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.sections.image import ImageSection
 from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
+from napari_unet.plugin.sections.project import ProjectRow
 from napari_unet.plugin.sections.segment import SegmentSection
 from napari_unet.plugin.sections.train import TrainSection, more_of
 from napari_unet.plugin.settings import (
@@ -45,6 +47,7 @@ from napari_unet.plugin.settings import (
 )
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.storage.project import Project
 from napari_unet.storage.weights import Weights
 
 if TYPE_CHECKING:
@@ -107,10 +110,12 @@ class UNetDock(QWidget):
             (self._lifetime.forget, canvas.close, self._bridge.close, self._keys.close, self.controller.close)
         )
         self.destroyed.connect(self._outer.end)
+        self._projects = Projects(self.project, self.controller, self)
         self._start_timers()
         self._show_theme()
         self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
         self._show_selection()
+        self._show_settings()
         self._want()
         self.status.show_message(hint(self.controller.selection, model=False))
         self.controller.painter.count()
@@ -119,6 +124,7 @@ class UNetDock(QWidget):
     # Building
 
     def _make_sections(self) -> None:
+        self.project = ProjectRow()
         self.image = ImageSection()
         self.annotate = AnnotateSection()
         self.train = TrainSection()
@@ -129,8 +135,9 @@ class UNetDock(QWidget):
         self.status = StatusLine()
         sections = (self.image, self.annotate, self.train, self.preview, self.segment, self.model, self.advanced)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
+        layout.addWidget(self.project)
         layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
@@ -172,6 +179,7 @@ class UNetDock(QWidget):
         self.advanced.edited.connect(self._show_settings)
         for edited in (self.advanced.edited, self.advanced.target_edited, self.train.budget.edited):
             edited.connect(self._forget_message)
+        self.train.budget.edited.connect(self._show_settings)
         self.advanced.target_edited.connect(lambda: self._set_target(self.advanced.target.value()))
         self.advanced.recipe_chosen.connect(self._use_recipe)
         self.advanced.open_pressed.connect(self._open_settings)
@@ -191,6 +199,7 @@ class UNetDock(QWidget):
         c.painter.target_changed.connect(self._set_target)
         c.trainer.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
+        c.keeper.opened.connect(self._use_project)
         c.trainer.fetched.connect(self.train.show_download)
         c.saved.connect(self.segment.show_progress)
         c.painter.brush_changed.connect(self.annotate.show_brush)
@@ -220,6 +229,7 @@ class UNetDock(QWidget):
         self._watching.setInterval(WATCH_EVERY)
         self._watching.timeout.connect(self.controller.watch)
         self._watching.start()
+        self._projects.start()
         later(self, START_AFTER, self._start_engine)
 
     def _start_engine(self) -> None:
@@ -370,6 +380,16 @@ class UNetDock(QWidget):
         self.advanced.setValue(spec)
         self._set_target(spec.target)
 
+    def _use_project(self, project: Project) -> None:
+        """Show the settings of a project that was opened."""
+        self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
+        if project.settings is None:
+            return
+        try:
+            self.use_settings(TrainingSpec.model_validate(project.settings))
+        except ValidationError as error:
+            self._say_of_settings(f"The settings of the project are not known here: {sentence(error)}.", "warning")
+
     def _open_settings(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open settings", "", SETTINGS)
         if not path:
@@ -434,7 +454,9 @@ class UNetDock(QWidget):
     def _show_settings(self) -> None:
         """Show which recipe the settings are, and what does not fit together."""
         try:
-            recipe, problem = recipe_of(self.training_spec()), ""
+            spec = self.training_spec()
+            recipe, problem = recipe_of(spec), ""
+            self.controller.keeper.take_settings(spec)
         except ValidationError as error:
             recipe, problem = None, f"This does not fit together: {sentence(error)}."
         self.advanced.show_recipe(recipe)
@@ -511,6 +533,7 @@ class UNetDock(QWidget):
         self._counting.stop()
         self._feeding.stop()
         self._starting.stop()
+        self._projects.close()
         self._lifetime.close()
         self._viewer.events.theme.disconnect(self._show_theme)
         self._outer.end()

@@ -60,6 +60,15 @@ class GoingOn:
         """Tell whether a training with these settings can go on from what there is."""
         return self.possible and not self._differing(spec)[1]
 
+    def restore(self) -> None:
+        """Go on from the training that `Checkpoints.adopt` has taken over."""
+        self._opened = None
+
+    @property
+    def current(self) -> Path | None:
+        """The model that would be trained further."""
+        return self._opened[0] if self._opened is not None else self.checkpoints.current
+
     def start(self, spec: TrainingSpec, *, go_on: bool) -> Start:
         """Tell what a training begins with.
 

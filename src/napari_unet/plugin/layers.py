@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from napari.layers import Layer
 from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
 from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
+from napari_unet.storage.blocks import zeros as shared_zeros
+from napari_unet.storage.opened import FileImage
 
 Index = tuple[int | slice, ...]
 _LETTERS = {"t": "T", "time": "T", "c": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
@@ -71,7 +74,9 @@ def image_of(layer: ImageLayer, axes: str | None = None) -> Image:
     axes = check_layer_axes(axes or guess_layer_axes(layer), layer)
     size = dict(zip(axes.removesuffix("S"), np.abs(layer.scale), strict=True))
     spacing = (float(size.get("Z", 1.0)), float(size["Y"]), float(size["X"]))
-    return Image(full_data(layer), axes, spacing, layer.name)
+    if layer.source.path is None:
+        return Image(full_data(layer), axes, spacing, layer.name)
+    return FileImage(full_data(layer), axes, spacing, layer.name, path=Path(layer.source.path))
 
 
 def layer_axes(axes: str) -> str:
@@ -133,10 +138,7 @@ def geometry_of(layer: ImageLayer, axes: str) -> Geometry:
 
 def zeros(geometry: Geometry, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Make an empty array for a result layer; all channels share their memory."""
-    single = [1 if a == "C" else n for a, n in zip(geometry.axes, geometry.shape, strict=True)]
-    array = np.zeros(single, dtype)
-    strides = [0 if a == "C" else s for a, s in zip(geometry.axes, array.strides, strict=True)]
-    return np.lib.stride_tricks.as_strided(array, geometry.shape, strides, writeable=True)
+    return shared_zeros(geometry.shape, [i for i, a in enumerate(geometry.axes) if a == "C"], dtype)
 
 
 def place(index: Index, block: npt.NDArray[Any], result_axes: str, axes: str) -> tuple[Index, npt.NDArray[Any]]:

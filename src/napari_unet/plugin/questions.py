@@ -63,3 +63,23 @@ def ask_to_replace(parent: QWidget, paths: Sequence[Path]) -> bool:
     names = ", ".join(path.name for path in paths)
     question = f"{names} {'is' if len(paths) == 1 else 'are'} there already. Replace?"
     return bool(QMessageBox.question(parent, "Save results", question) == QMessageBox.StandardButton.Yes)
+
+
+def ask_for_lost_image(name: str, path: str, project: str) -> Path | None:
+    """Ask where an image of a project is now."""
+    box = QMessageBox()
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("U-Net")
+    box.setText(f"Where is the image '{name}' of {project}?")
+    box.setInformativeText(f"It is not at {path} any more." if path else "It was never saved as a file.")
+    file = box.addButton("File ...", QMessageBox.ButtonRole.AcceptRole)
+    folder = box.addButton("Folder (zarr) ...", QMessageBox.ButtonRole.ActionRole)
+    box.setEscapeButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
+    box.exec()
+    pressed = box.clickedButton()
+    chosen = ""
+    if pressed is file:
+        chosen, _ = QFileDialog.getOpenFileName(None, f"Where is {name}?", path)
+    elif pressed is folder:
+        chosen = QFileDialog.getExistingDirectory(None, f"Where is {name}?", path)
+    return Path(chosen) if chosen else None

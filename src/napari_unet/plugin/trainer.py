@@ -25,6 +25,8 @@ from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
 from napari_unet.plugin.work import Work
 from napari_unet.spec import TargetSpec, TrainingSpec
+from napari_unet.storage.facts import read_facts
+from napari_unet.storage.keep import STATE
 from napari_unet.storage.weights import Weights
 
 
@@ -227,6 +229,19 @@ class Trainer:
         self.going.keep(*self._training)
         self.checkpoints.tidy()
         return self._training[0]
+
+    def restore(self, path: Path) -> bool:
+        """Let Go on take up a training that was saved earlier; False if it has left no state to go on from."""
+        if not path.with_suffix(STATE).is_file():
+            return False
+        self.checkpoints.adopt(path)
+        self.going.restore()
+        try:
+            info = read_facts(path).get("info", {})
+            self.seconds, self.steps = float(info.get("seconds", 0)), int(info.get("steps", 0))
+        except (UserError, ValueError, TypeError, AttributeError):  # the engine says what is wrong with it
+            self.seconds, self.steps = 0.0, 0
+        return True
 
     def take_opened(self, path: Path, model: ModelInfo) -> None:
         """Let Go on train a model that was opened."""

@@ -44,6 +44,18 @@ class FileImage(Image):
     axes_source: AxesSource = "file"
 
 
+def file_of(image: Image) -> Path | None:
+    """Tell the file that an image came from, if it is known.
+
+    Examples
+    --------
+    >>> file_of(Image(np.zeros((8, 8)), "YX")), file_of(FileImage(np.zeros((8, 8)), "YX", path=Path("a.tif"))).name
+    (None, 'a.tif')
+    """
+    path = image.path if isinstance(image, FileImage) else Path()
+    return None if path == Path() else path.absolute()
+
+
 def settle_axes(shape: tuple[int, ...], told: str | None, found: str | None) -> tuple[str, AxesSource]:
     """Decide on the axes of an array: told before found before guessed.
 

@@ -143,7 +143,7 @@ def create_output(
         from napari_unet.storage import layout, pyramid  # half a second that TIFFs need not wait
 
         budget.check_disk(path.parent, budget.stored_size(size, dtype) * 4 // 3, str(path))
-        with _replacing_folder(path) as folder:
+        with replacing_folder(path) as folder:
             group, array = layout.new_ordered(
                 folder,
                 axes,
@@ -172,7 +172,7 @@ def _chunks(axes: str) -> list[int]:
 
 
 @contextmanager
-def _replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that takes its place when the block ends well."""
     temporary = name_temporary(path, "partial")
     temporary.mkdir()

@@ -1,0 +1,421 @@
+"""Keeping a project: what is saved when, what comes back, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+import zarr
+from napari.components import ViewerModel
+from npe2 import PluginManager, PluginManifest
+from typer.testing import CliRunner
+
+from napari_unet.cli.app import app
+from napari_unet.errors import UserError
+from napari_unet.plugin import opening
+from napari_unet.plugin import project as project_module
+from napari_unet.plugin.checkpoints import Checkpoints
+from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.opening import read
+from napari_unet.plugin.project import AFTER, AGAIN
+from napari_unet.plugin.results import Store
+from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.storage import copies
+from napari_unet.storage.claim import Claim
+from napari_unet.storage.project import FILE, read_project
+from napari_unet.storage.samples import load_sample
+from plugin_tools import FakeEngine
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def manifest(npe2pm: Any) -> Iterator[None]:
+    """The manifest of this checkout, and napari's own readers."""
+    with npe2pm.tmp_plugin(package="napari"):
+        npe2pm.register(PluginManifest.from_file(ROOT / "src" / "napari_unet" / "napari.yaml"))
+        yield
+
+
+class Window:
+    """A viewer with all of the dock but Qt; its clock is moved by hand."""
+
+    def __init__(self, cache: Path) -> None:
+        self.viewer, self.engine, self.time = ViewerModel(), FakeEngine(), 100.0
+        self.controller = Controller(self.viewer, self.engine, Checkpoints(cache / "trainings"), Store())  # type: ignore[arg-type]
+        self.keeper = self.controller.keeper
+        self.keeper._clock = lambda: self.time
+        self.pending: list[Any] = []
+        self.controller.later = self.pending.append
+        self.said: list[str] = []
+        self.controller.work.said.connect(lambda m: self.said.append(m.text))
+        self.opened: list[Any] = []
+        self.keeper.opened.connect(self.opened.append)
+
+    def open(self, path: Path, **more: Any) -> None:
+        self.viewer.open(str(path), plugin="napari", **more)
+
+    def paint(self, *places: tuple[int, ...], value: int = 1) -> npt.NDArray[Any]:
+        if self.controller.selection.labels_layer is None:
+            self.controller.painter.new_layer()
+        layer = self.controller.selection.labels_layer
+        assert layer is not None
+        for place in places:
+            layer.data_setitem(tuple(np.array([i]) for i in place), value)
+        return layer.data
+
+    def wait(self, seconds: float = AFTER + 1) -> None:
+        """Let time pass."""
+        self.time += seconds
+        self.keeper.tick()
+        self.keeper._wait()
+
+    def bring(self, folder: Path) -> None:
+        self.viewer.open(str(folder), plugin="napari-unet-live")
+        for action in self.pending:
+            action()
+        self.pending.clear()
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "data" / "cells ü.tif"
+    path.parent.mkdir()
+    tifffile.imwrite(path, load_sample("nuclei-3d").image)
+    return path
+
+
+def window_on(image: Path, cache: Path) -> Window:
+    window = Window(cache)
+    window.open(image, scale=(2, 0.5, 0.5), translate=(4, 1, 0), colormap="magma", axis_labels=("z", "y", "x"))
+    window.viewer.layers[0].units = ("um", "um", "um")
+    window.viewer.layers[0].contrast_limits = (3, 99)
+    return window
+
+
+def test_all_comes_back_the_next_day(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    painted = window.paint((2, 5, 5), (7, 9, 9), value=2)
+    window.viewer.dims.set_current_step(0, 7)
+    point = window.viewer.dims.point
+    spec = TrainingSpec(target=TargetSpec(style="cells"), train=TrainSpec(steps=7))
+    window.keeper.take_settings(spec)
+    window.keeper.keep_in(tmp_path / "mine")
+    window.keeper._wait()
+    assert window.keeper.state == "mine.unet: saved just now"
+    window.paint((3, 1, 1), value=3)
+    window.viewer.layers.clear()  # as a viewer does that is closed
+    window.controller.close()
+    folder = tmp_path / "mine.unet"
+
+    next_day = Window(tmp_path / "cache")
+    next_day.bring(folder)
+    selection = next_day.controller.selection
+    assert [x.name for x in next_day.viewer.layers] == ["cells ü", "strokes"]
+    back, strokes = next_day.viewer.layers
+    np.testing.assert_array_equal(back.data, load_sample("nuclei-3d").image)
+    np.testing.assert_array_equal(strokes.data, painted)
+    assert strokes.data[3, 1, 1] == 3
+    assert strokes.data.dtype == painted.dtype
+    for layer in (back, strokes):
+        assert layer.scale.tolist() == [2, 0.5, 0.5]
+        assert layer.translate.tolist() == [4, 1, 0]
+        assert [str(u) for u in layer.units] == ["micrometer"] * 3
+        assert layer.axis_labels == ("z", "y", "x")
+    assert (back.colormap.name, back.contrast_limits) == ("magma", [3, 99])
+    assert (selection.image_layer, selection.labels_layer) == (back, strokes)
+    assert next_day.viewer.dims.point == point
+    assert TrainingSpec.model_validate(next_day.opened[0].settings) == spec
+    assert "is as it was left" in next_day.said[-1]
+
+    strokes.data_setitem((np.array([9]), np.array([2]), np.array([2])), 5)
+    next_day.wait()
+    assert read(str(folder))[1][0][9, 2, 2] == 5
+    next_day.controller.close()
+
+
+def test_saving_waits_for_the_brush_and_writes_only_when_something_changed(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    file = tmp_path / "a.unet" / FILE
+    before = file.read_bytes()
+    for n in range(5):
+        window.paint((1, 1, n))
+        window.wait(AFTER / 2)
+    assert file.read_bytes() == before
+    window.wait()
+    assert len(read_project(file.parent).annotations[0].blocks) == 1
+    after = file.stat().st_mtime_ns
+    window.wait(60)
+    assert file.stat().st_mtime_ns == after
+    assert window.keeper.state == "a.unet: saved 1 min 0 s ago"
+    window.controller.close()
+    assert read_project(file.parent).closed
+
+
+def test_a_layer_that_is_closed_is_kept_but_not_opened_again(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1))
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    window.viewer.layers.remove("strokes")
+    window.wait()
+    window.paint((2, 2, 2))
+    window.wait(30)
+    window.controller.close()
+    first, second = read_project(tmp_path / "a.unet").annotations
+    assert (first.is_open, second.is_open) == (False, True)
+    assert (tmp_path / "a.unet" / first.blocks["1-0-0"].file).is_file()
+    back = Window(tmp_path / "cache")
+    back.bring(tmp_path / "a.unet")
+    assert len(back.viewer.layers) == 2
+    assert back.viewer.layers[1].data[2, 2, 2] == 1
+    back.controller.close()
+    assert len(read_project(tmp_path / "a.unet").annotations) == 2
+
+
+def test_images_in_memory_are_copied_and_label_files_are_not(tmp_path: Path) -> None:
+    window = Window(tmp_path / "cache")
+    pixels = load_sample("epithelium").image
+    window.viewer.add_image(pixels, name="computed")
+    labels = zarr.open_array(
+        tmp_path / "labels.zarr", mode="w", shape=pixels.shape, chunks=(64, 64), dtype="int32"
+    )
+    layer = window.viewer.add_labels(labels, name="big")
+    window.controller.painter.choose(layer)
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    window.controller.close()
+    assert not (tmp_path / "a.unet" / "annotations").exists()
+    back = Window(tmp_path / "cache")
+    back.bring(tmp_path / "a.unet")
+    np.testing.assert_array_equal(back.viewer.layers["computed"].data, pixels)
+    back.viewer.layers["big"].data[3, 4] = 8
+    assert zarr.open_array(tmp_path / "labels.zarr", mode="r")[3, 4] == 8
+    back.controller.close()
+
+
+def test_too_large_an_image_in_memory_is_asked_to_be_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "LARGEST", 1000)
+    window = Window(tmp_path / "cache")
+    window.viewer.add_image(load_sample("epithelium").image, name="computed")
+    window.paint((3, 3))
+    window.keeper.keep_in(tmp_path / "a")
+    assert "'computed' is in memory only, and too large to be copied: save it as a file" in window.said[-1]
+    window.controller.close()
+    with pytest.raises(UserError, match=r"needs the image 'computed'.*was never saved as a file"):
+        read(str(tmp_path / "a.unet"), where=lambda *_: None)
+
+
+def made(image: Path, tmp_path: Path) -> Path:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1))
+    window.keeper.keep_in(image.parent / "a")
+    window.controller.close()
+    return image.parent / "a.unet"
+
+
+def test_images_that_have_moved_or_changed(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made(image, tmp_path)
+    warned: list[str] = []
+    monkeypatch.setattr(opening, "show_warning", warned.append)
+    moved = tmp_path / "elsewhere"
+    shutil.move(image.parent, moved)
+    assert len(read(str(moved / "a.unet"), where=lambda *_: None)) == 2  # both together
+    other = (moved / image.name).rename(tmp_path / "other.tif")
+    with pytest.raises(UserError, match=r"needs the image 'cells ü', which is not there.*cells ü\.tif"):
+        read(str(moved / "a.unet"), where=lambda *_: None)
+    (data, more, _), _ = read(str(moved / "a.unet"), where=lambda *_: other)
+    np.testing.assert_array_equal(data, tifffile.imread(other))
+    assert more["metadata"][opening.NOTE]["path"] == str(other)
+    assert not warned
+    pixels = tifffile.imread(other)
+    pixels[0, 0, 0] += 1
+    tifffile.imwrite(other, pixels)
+    read(str(moved / "a.unet"), where=lambda *_: other)
+    assert "its pixels differ" in warned[0]
+    tifffile.imwrite(other, pixels[:3], photometric="minisblack")
+    with pytest.raises(UserError, match="is not the image"):
+        read(str(moved / "a.unet"), where=lambda *_: other)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"name": "a", "scale": [0, 0, 0]},
+        {"name": "a", "units": ["nonsense", "um", "um"]},
+        {"name": "a", "blending": "x"},
+    ],
+)
+def test_looks_that_cannot_be(image: Path, tmp_path: Path, look: dict[str, Any]) -> None:
+    file = made(image, tmp_path) / FILE
+    facts = json.loads(file.read_text())
+    facts["annotations"][0]["look"] = look
+    file.write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r"project\.json is damaged: 'a' cannot be shown"):
+        read(str(file.parent))
+
+
+def test_a_full_disk_is_said_once_and_tried_again(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    painted = window.paint((1, 1, 1))
+
+    def no_space(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tifffile, "imwrite", no_space)
+        window.wait()
+        window.wait(AGAIN + 1)
+    assert sum("is full: make room" in text for text in window.said) == 1
+    assert "the disk of" in window.keeper.state
+    window.wait(AGAIN + 1)
+    assert window.keeper.state == "a.unet: saved just now"
+    np.testing.assert_array_equal(read(str(tmp_path / "a.unet"))[1][0], painted)
+    window.controller.close()
+
+
+def test_two_windows_on_one_project(image: Path, tmp_path: Path) -> None:
+    folder = made(image, tmp_path)
+    first, second = Window(tmp_path / "cache"), Window(tmp_path / "cache")
+    first.bring(folder)
+    second.bring(folder)
+    assert f"open in another window (process {os.getpid()})" in second.said[-1]
+    assert not second.keeper.is_named
+    first.controller.close()
+    third = Window(tmp_path / "cache")
+    third.bring(folder)
+    assert third.keeper.folder == folder
+    for window in (second, third):
+        window.controller.close()
+
+
+def test_a_name_that_is_taken_is_refused(image: Path, tmp_path: Path) -> None:
+    folder = made(image, tmp_path)
+    before = (folder / FILE).read_bytes()
+    window = window_on(image, tmp_path / "cache")
+    window.keeper.keep_in(folder)
+    assert "is there already: open it with 'Open ...'" in window.said[-1]
+    assert (folder / FILE).read_bytes() == before
+    window.controller.close()
+
+
+# Without a name
+
+
+def test_a_crash_before_a_folder_was_chosen_loses_no_stroke(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.wait()
+    assert not (tmp_path / "cache" / "unnamed").exists()  # nothing is painted
+    painted = window.paint((1, 1, 1), (5, 5, 5))
+    window.wait()
+    assert window.keeper.state == "No folder yet; all is safe."
+    assert window.keeper.lost() == []
+    claim = window.keeper._now.claim
+    assert claim is not None
+    claim.release()  # as the system does when a process dies
+    after = Window(tmp_path / "cache")
+    (lost,) = after.keeper.lost()
+    after.bring(lost)
+    np.testing.assert_array_equal(after.viewer.layers["strokes"].data, painted)
+    assert not after.keeper.is_named
+    after.keeper.keep_in(tmp_path / "named")
+    after.keeper._wait()
+    np.testing.assert_array_equal(read(str(tmp_path / "named.unet"))[1][0], painted)
+    assert not lost.exists()
+    after.viewer.add_labels(np.zeros((2, 2), np.uint8))
+    assert after.keeper.folder == tmp_path / "named.unet"
+    after.controller.close()
+    window.controller.close()
+
+
+def test_the_last_ones_without_a_name_are_kept(image: Path, tmp_path: Path) -> None:
+    for _ in range(project_module.KEPT + 2):
+        window = window_on(image, tmp_path / "cache")
+        window.paint((1, 1, 1))
+        window.controller.close()
+    window = window_on(image, tmp_path / "cache")
+    assert window.keeper.lost() == []  # they ended as they should
+    assert len(list((tmp_path / "cache" / "unnamed").iterdir())) == project_module.KEPT
+    window.controller.close()
+
+
+# Trainings
+
+
+def test_the_training_goes_along_and_goes_on(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1), value=1)
+    window.paint((1, 1, 5), value=2)
+    window.controller.trainer.train(TrainingSpec())
+    autosave = window.engine.last("train")["args"][3]
+    for path in (autosave, autosave.with_suffix(".resume.safetensors")):
+        path.write_bytes(b"weights")
+    from plugin_tools import result
+
+    window.controller.on_job_finished(result("train", "stopped", path=autosave))
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    copy = tmp_path / "a.unet" / "trainings" / autosave.name
+    assert window.controller.trainer.checkpoints.current == copy
+    window.controller.trainer.train(TrainingSpec(), go_on=True)
+    assert window.engine.last("train")["args"][3] == copy
+    window.controller.on_job_finished(result("train", "stopped", path=copy))
+    window.controller.trainer.train(TrainingSpec())
+    assert window.engine.last("train")["args"][3].parent == copy.parent  # later ones begin there
+    window.controller.on_job_finished(result("train", "failed"))
+    window.controller.close()
+
+    back = Window(tmp_path / "cache")
+    back.bring(tmp_path / "a.unet")
+    assert back.controller.has_model
+    assert not back.controller.trainer.due  # these strokes are learnt already
+    back.controller.trainer.train(TrainingSpec(), go_on=True)
+    given = back.engine.last("train")
+    assert (given["resume"], given["args"][3]) == (True, copy)
+    back.controller.close()
+
+
+def test_a_training_outside_of_the_project_is_not_taken(image: Path, tmp_path: Path) -> None:
+    folder = made(image, tmp_path)
+    facts = json.loads((folder / FILE).read_text())
+    for name in ("../x.safetensors", str(tmp_path / "x.safetensors")):
+        (folder / FILE).write_text(json.dumps(facts | {"training": name}))
+        window = Window(tmp_path / "cache")
+        window.bring(folder)
+        assert any("not inside" in text for text in window.said)
+        assert not window.controller.has_model
+        window.controller.close()
+
+
+def test_claims_are_given_back(image: Path, tmp_path: Path) -> None:
+    folder = made(image, tmp_path)
+    claim = Claim(folder)
+    claim.take()
+    claim.release()
+    assert PluginManager.instance().get_manifest("napari-unet-live").contributions.readers
+
+
+def test_the_command_line_tells_what_is_in_a_project(image: Path, tmp_path: Path) -> None:
+    folder = made(image, tmp_path)
+    shown = CliRunner().invoke(app, ["info", str(folder)])
+    assert json.loads(shown.stdout)["images"][0]["path"] == str(image)
+    (folder / FILE).write_text("{")
+    assert CliRunner().invoke(app, ["info", str(folder)]).exit_code == 1
