@@ -99,22 +99,18 @@ class BudgetForm(QWidget):
         self.unit.setToolTip("Train for a time, or for a number of steps, as some recipes say.")
         self.endless = QCheckBox("until I stop")
         self.endless.setToolTip("Train until Stop is pressed (a day at most).")
-        self.patient = QCheckBox("stop when it no longer improves")
+        self.patient = QCheckBox("Stop by itself")
         self.patient.setToolTip(
-            f"End the training when {PATIENCE} scores of held-out strokes in a row are no better than the best;\n"
-            "that model is kept."
+            f"End the training before its time when {PATIENCE} scores of held-out strokes in a row are no better\n"
+            "than the best; that model is kept."
         )
-        line = QHBoxLayout()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)
         for part in (self.seconds, self.steps):
             line.addWidget(part, 1)
         line.addWidget(self.unit)
         line.addWidget(self.endless)
-        lines = QVBoxLayout(self)
-        lines.setContentsMargins(0, 0, 0, 0)
-        lines.setSpacing(2)
-        lines.addLayout(line)
-        lines.addWidget(self.patient)
         for changed in (self.endless.toggled, self.unit.currentIndexChanged):
             changed.connect(self._show_fields)
         for changed in (
@@ -210,13 +206,16 @@ class TrainSection(Section):
         for made in (self.train_button, self.go_on_button, self.pause_button, self.stop_button):
             line.addWidget(made)
         self.rows.addLayout(line)
-        self.by_itself = QCheckBox("Start by itself when there are new strokes")
+        self.by_itself = QCheckBox("Start by itself")
         self.by_itself.setToolTip(
             "Train a second after the brush rests, once two classes are painted; after a training has ended,\n"
             "new strokes let it go on. After Stop it waits for Train or Go on."
         )
         self.by_itself.setChecked(True)
-        self.rows.addWidget(self.by_itself)
+        line = QHBoxLayout()
+        line.addWidget(self.by_itself)
+        line.addWidget(self.budget.patient)
+        self.rows.addLayout(line)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(True)
