@@ -13,19 +13,18 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_unet.engine.client import Engine, ModelInfo
 from napari_unet.errors import UserError
-from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
-from napari_unet.plugin.decide import Kind, Shown
+from napari_unet.plugin.decide import Kind
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
 from napari_unet.plugin.projects import Projects
 from napari_unet.plugin.questions import ask_for_results_file, ask_for_weights, ask_to_replace, ask_which
-from napari_unet.plugin.requests import Painting, SegmentRequest
+from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.saving import paths_for
 from napari_unet.plugin.scope import draw_rectangle
 from napari_unet.plugin.sections.advanced import AdvancedSection, ask_for_weights_file
@@ -45,6 +44,7 @@ from napari_unet.plugin.settings import (
     sentence,
     write_settings,
 )
+from napari_unet.plugin.showing import Showing
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
 from napari_unet.storage.project import Project
@@ -87,6 +87,7 @@ class UNetDock(QWidget):
         """The last sentence about settings."""
         self._bridge = Bridge(self.controller.engine, self.controller, self)
         self._make_sections()
+        self._showing = Showing(self, self.controller)
         self._connect_sections()
         self._connect_controller()
         self._keys = Keys(
@@ -114,7 +115,7 @@ class UNetDock(QWidget):
         self._start_timers()
         self._show_theme()
         self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
-        self._show_selection()
+        self._showing.show_selection()
         self._show_settings()
         self._want()
         self.status.show_message(hint(self.controller.selection, model=False))
@@ -188,14 +189,9 @@ class UNetDock(QWidget):
     def _connect_controller(self) -> None:
         c = self.controller
         c.later = partial(later, self, 0)
-        c.shown.connect(self._show)
         c.work.said.connect(self.status.show_message)
-        c.happened.connect(self._show_event)
-        c.work.began.connect(self._show_beginning)
-        c.work.ended.connect(self._show_end)
-        c.selection.changed.connect(self._show_selection)
+        c.work.ended.connect(self._ended)
         c.selection.changed.connect(self._show_levels)
-        c.painter.painting.connect(self._show_painting)
         c.painter.target_changed.connect(self._set_target)
         c.trainer.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
@@ -276,6 +272,10 @@ class UNetDock(QWidget):
                 trainer.start_by_itself(self.training_spec(), self.training_spec(more=True))
         except ValidationError:  # is shown under Advanced
             return
+
+    def _ended(self, job: str) -> None:
+        if job == "suggest":  # what was painted meanwhile may be enough to start from
+            self._starting.start()
 
     def _ask_for_weights(self, missing: Weights) -> None:
         """Ask before a download; a file of the user's own may take its place."""
@@ -431,26 +431,6 @@ class UNetDock(QWidget):
 
     # What is shown
 
-    def _show(self, shown: Shown) -> None:
-        self.annotate.new_button.setEnabled(shown.annotate)
-        self.annotate.where_button.setEnabled(shown.suggest)
-        self.train.train_button.setEnabled(shown.train)
-        self.train.go_on_button.setEnabled(shown.go_on)
-        self.train.pause_button.setEnabled(shown.pause)
-        self.train.pause_button.setText(shown.pause_text)
-        self.train.stop_button.setEnabled(shown.stop)
-        self.train.stop_button.setText(shown.stop_text)
-        self.segment.segment_button.setEnabled(shown.segment)
-        self.segment.segment_button.setText(shown.segment_text)
-        self.segment.cancel_button.setEnabled(shown.cancel)
-        self.segment.save_button.setEnabled(shown.save_results)
-        self.model.open_button.setEnabled(shown.open)
-        self.model.save_button.setEnabled(shown.save)
-        self.advanced.setEnabled(shown.settings)
-        self.train.budget.setEnabled(shown.settings)
-        self.status.show_activity(shown.activity)
-        self.model.show_model(self.controller.model_name, self.controller.model_details)
-
     def _show_settings(self) -> None:
         """Show which recipe the settings are, and what does not fit together."""
         try:
@@ -470,54 +450,6 @@ class UNetDock(QWidget):
         except (ValidationError, UserError):  # shown elsewhere
             text = ""
         self.advanced.net.show_levels(text)
-
-    def _show_selection(self) -> None:
-        selection = self.controller.selection
-        image, labels = selection.image_layer, selection.labels_layer
-        if selection.image is not None:
-            self.segment.scope.show_sizes(selection.image.size("T"), selection.image.size("Z"))
-        self.image.show_images([x.name for x in selection.images], image.name if image is not None else None)
-        understood = words.describe(selection.image) if selection.image is not None else selection.problem
-        self.image.show_axes(selection.axes, understood)
-        self.annotate.show_labels(
-            [x.name for x in selection.annotations], labels.name if labels is not None else None
-        )
-
-    def _show_painting(self, painting: Painting) -> None:
-        self.annotate.show_painting(painting.text, painting.missing)
-
-    def _show_beginning(self, job: str, go_on: bool) -> None:
-        if job == "train" and not go_on:
-            self.train.clear_progress()
-        if job == "train":
-            self.train.show_waiting("preparing ...")
-        if job == "fetch":
-            self.train.show_waiting("connecting ...")
-        if job in ("predict", "export"):
-            self.segment.clear_progress()
-            self.segment.show_busy(True)
-
-    def _show_event(self, event: Event) -> None:
-        if isinstance(event, StepDone):
-            self.train.plot.add_step(event.step, event.loss)
-            self.train.show_step(event.step, event.progress, event.seconds_left)
-        elif isinstance(event, CheckDone):
-            if event.loss is not None:
-                self.train.plot.add_check(event.step, event.loss)
-            self.train.show_scores(event.scores)
-        elif isinstance(event, TileDone):
-            self.segment.show_progress(event.done / event.total, event.seconds_left)
-        elif isinstance(event, Finished) and self.controller.job == "train":
-            self.train.show_end(event.steps, event.seconds)
-
-    def _show_end(self, job: str) -> None:
-        if job == "fetch" or (job == "train" and self.train.waiting):
-            self.train.clear_bar()
-        if job in ("predict", "export"):
-            self.segment.clear_progress()
-            self.segment.show_busy(False)
-        if job == "suggest":  # what was painted meanwhile may be enough to start from
-            self._starting.start()
 
     def _show_theme(self) -> None:
         theme = get_theme(self._viewer.theme)
