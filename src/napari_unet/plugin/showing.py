@@ -1,0 +1,110 @@
+"""Shows on the dock what the controller tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
+from napari_unet.plugin import words
+from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.decide import Shown
+from napari_unet.plugin.requests import Painting
+
+if TYPE_CHECKING:
+    from napari_unet.plugin.dock import UNetDock
+
+
+class Showing:
+    """Follows a controller.
+
+    Parameters
+    ----------
+    dock
+        Whose sections show it.
+    controller
+        What is followed.
+    """
+
+    def __init__(self, dock: UNetDock, controller: Controller) -> None:
+        self._dock, self._controller = dock, controller
+        controller.shown.connect(self.show_buttons)
+        controller.happened.connect(self.show_event)
+        controller.work.began.connect(self.show_beginning)
+        controller.work.ended.connect(self.show_end)
+        controller.selection.changed.connect(self.show_selection)
+        controller.painter.painting.connect(self.show_painting)
+
+    def show_buttons(self, shown: Shown) -> None:
+        """Show which buttons work and what they say."""
+        dock = self._dock
+        dock.annotate.new_button.setEnabled(shown.annotate)
+        dock.annotate.where_button.setEnabled(shown.suggest)
+        dock.train.train_button.setEnabled(shown.train)
+        dock.train.go_on_button.setEnabled(shown.go_on)
+        dock.train.pause_button.setEnabled(shown.pause)
+        dock.train.pause_button.setText(shown.pause_text)
+        dock.train.stop_button.setEnabled(shown.stop)
+        dock.train.stop_button.setText(shown.stop_text)
+        dock.segment.segment_button.setEnabled(shown.segment)
+        dock.segment.segment_button.setText(shown.segment_text)
+        dock.segment.cancel_button.setEnabled(shown.cancel)
+        dock.segment.save_button.setEnabled(shown.save_results)
+        dock.model.open_button.setEnabled(shown.open)
+        dock.model.save_button.setEnabled(shown.save)
+        dock.advanced.setEnabled(shown.settings)
+        dock.train.budget.setEnabled(shown.settings)
+        dock.status.show_activity(shown.activity)
+        dock.model.show_model(self._controller.model_name, self._controller.model_details)
+
+    def show_selection(self) -> None:
+        """Show which layers are chosen and what was understood of the image."""
+        dock, selection = self._dock, self._controller.selection
+        image, labels = selection.image_layer, selection.labels_layer
+        if selection.image is not None:
+            dock.segment.scope.show_sizes(selection.image.size("T"), selection.image.size("Z"))
+        dock.image.show_images([x.name for x in selection.images], image.name if image is not None else None)
+        understood = words.describe(selection.image) if selection.image is not None else selection.problem
+        dock.image.show_axes(selection.axes, understood)
+        names = [x.name for x in selection.annotations]
+        dock.annotate.show_labels(names, labels.name if labels is not None else None)
+
+    def show_painting(self, painting: Painting) -> None:
+        """Show what is painted."""
+        self._dock.annotate.show_painting(painting.text, painting.missing)
+
+    def show_beginning(self, job: str, go_on: bool) -> None:
+        """Show that a job has begun."""
+        train, segment = self._dock.train, self._dock.segment
+        if job == "train" and not go_on:
+            train.clear_progress()
+        if job == "train":
+            train.show_waiting("preparing ...")
+        if job == "fetch":
+            train.show_waiting("connecting ...")
+        if job in ("predict", "export"):
+            segment.clear_progress()
+            segment.show_busy(True)
+
+    def show_event(self, event: Event) -> None:
+        """Show how far a job is."""
+        train, segment = self._dock.train, self._dock.segment
+        if isinstance(event, StepDone):
+            train.plot.add_step(event.step, event.loss)
+            train.show_step(event.step, event.progress, event.seconds_left)
+        elif isinstance(event, CheckDone):
+            if event.loss is not None:
+                train.plot.add_check(event.step, event.loss)
+            train.show_scores(event.scores)
+        elif isinstance(event, TileDone):
+            segment.show_progress(event.done / event.total, event.seconds_left)
+        elif isinstance(event, Finished) and self._controller.job == "train":
+            train.show_end(event.steps, event.seconds)
+
+    def show_end(self, job: str) -> None:
+        """Show that a job has ended."""
+        train, segment = self._dock.train, self._dock.segment
+        if job == "fetch" or (job == "train" and train.waiting):
+            train.clear_bar()
+        if job in ("predict", "export"):
+            segment.clear_progress()
+            segment.show_busy(False)
