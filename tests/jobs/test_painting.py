@@ -6,8 +6,9 @@ import pytest
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.events import CheckDone, Finished, StepDone
-from napari_unet.jobs import Training, make_spec
+from napari_unet.jobs import Training, make_spec, marks
 from napari_unet.learn import loop
+from napari_unet.learn.data import Unit
 from synthetic import classes, tissue
 
 IMAGE, CELLS = tissue((3, 96, 96), 30)
@@ -20,11 +21,11 @@ def strokes(box):
     return labels
 
 
-def begin(labels=None, net="unet", image=IMAGE, **options):
+def begin(labels=None, net="unet", image=IMAGE, output=None, resume=False, **options):
     labels = strokes((0, slice(0, 40))) if labels is None else labels
     train = {"steps": 30, "patch": (48, 48), "batch": 2, "val_fraction": 0, "seed": 1, **options}
     spec = make_spec(None, net, shape={"base": 6, "depth": 2}, target={"style": "classes"}, train=train)
-    return Training([(Image(image, "ZYX"), Image(labels, "ZYX"))], spec)
+    return Training([(Image(image, "ZYX"), Image(labels, "ZYX"))], spec, output=output, resume=resume)
 
 
 def fractions(training):
@@ -245,3 +246,78 @@ def test_a_training_ends_when_it_no_longer_improves_but_not_while_there_is_somet
     slow = list(begin(strokes((0, slice(0, 90))), **still))
     assert slow[-1].early
     assert slow[-1].steps == 22
+
+
+def go_on(tmp_path, labels, **options):
+    """A training that has been saved, and goes on with what `labels` makes of its annotation."""
+    first = strokes((slice(0, 3), slice(0, 90)))
+    begun = begin(first, output=tmp_path / "a.safetensors", steps=6, checks=2, **options)
+    list(begun)
+    again = begin(
+        labels(first.copy()), output=tmp_path / "a.safetensors", resume=True, steps=12, checks=2, **options
+    )
+    return begun, again
+
+
+def test_what_was_held_out_and_painted_on_between_two_trainings_is_learnt(tmp_path):
+    def paint_on(labels):
+        (_, _, z), box = begun_held[0]
+        labels[z][box] = 0
+        return labels
+
+    begun_held = begin(strokes((slice(0, 3), slice(0, 90))), val_fraction=0.2)._held_out
+    begun, again = go_on(tmp_path, paint_on, val_fraction=0.2)
+    assert begun._held_out == begun_held
+    assert begun_held[0] not in again._held_out
+    assert again._held_out
+    assert set(map(str, again._held_out)) < set(map(str, begun_held))
+    assert any("held-out places were painted on" in n.text for n in again.notes)
+
+
+def test_going_on_without_a_change_holds_out_the_same(tmp_path):
+    begun, again = go_on(tmp_path, lambda labels: labels, val_fraction=0.2)
+    assert again._held_out == begun._held_out
+
+
+def test_what_was_learnt_is_not_held_out_when_it_goes_on(tmp_path):
+    begun, _ = go_on(tmp_path, lambda labels: labels, val_fraction=0)
+    assert begun._held_out == []
+    first = strokes((slice(0, 3), slice(0, 90)))
+    asked = begin(first, output=tmp_path / "a.safetensors", resume=True, steps=12, val_fraction=0.2)
+    assert asked._held_out == []
+    more = first.copy()
+    more[2] = TRUE[2]
+    more[2, :, :48] = 0
+    grown = begin(more, output=tmp_path / "a.safetensors", resume=True, steps=12, val_fraction=0.2)
+    assert all(place[2] == 2 and (first[2][box] == 0).all() for place, box in grown._held_out)
+
+
+def test_a_class_that_is_painted_between_two_trainings_is_learnt(tmp_path):
+    def third(labels):
+        labels[2, :20, :20] = 3
+        return labels
+
+    begun, again = go_on(tmp_path, third, val_fraction=0.2)
+    assert [c.name for c in again.classes] == ["cell", "boundary", "background"]
+    assert any("new in the annotation: background" in n.text for n in again.notes)
+    old, new = begun._loop.average.state_dict(), again._loop.average.state_dict()
+    np.testing.assert_array_equal(old["down.0.0.weight"], new["down.0.0.weight"])
+    assert isinstance(list(again)[-1], Finished)
+    assert nu.load(tmp_path / "a.safetensors").predict(IMAGE[2]).shape[0] == 3
+
+
+def test_marks_tell_what_has_changed_and_where_nothing_was():
+    target = np.full((40, 50), -1, np.int8)
+    target[:10, :10] = 1
+    target[20:30, 30:50] = 0
+    before = marks.marks_of_plane(target)
+    now = target.copy()
+    now[5, 5] = 0
+    now[35:, :10] = 1
+    unit = Unit(np.zeros((1, 40, 50)), None, now, (0, 0, 3))
+    (was,) = marks.units_before([unit], {(0, 0, 3): before})
+    assert (was.target[:16, :16] == marks.OTHER).all()
+    assert (was.target[32:, :16] == -1).all()
+    np.testing.assert_array_equal(was.target[16:32, 16:], now[16:32, 16:])
+    (new,) = marks.units_before([unit], {})
+    assert (new.target == -1).all()

@@ -81,6 +81,13 @@ def take_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec],
     return replace(found, classes=tuple(before))
 
 
+def new_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec]) -> tuple[ClassSpec, ...]:
+    """Tell which classes are annotated that a training, which goes on, does not know yet."""
+    if target.classes or not set(found.classes) > set(before):
+        return ()
+    return tuple(c for c in found.classes if c not in before)
+
+
 def in_words(found: Iterable[Difference]) -> str:
     """Say differences, and what to say instead.
 

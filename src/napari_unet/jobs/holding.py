@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from napari_unet.arrays import regions
 from napari_unet.arrays.targets import IGNORE, Target
 from napari_unet.errors import UserError
+from napari_unet.events import Note
+from napari_unet.jobs.marks import from_tensors, units_before
 from napari_unet.learn import data
 from napari_unet.nets import geometry_of
 from napari_unet.spec import TrainingSpec
@@ -73,6 +76,65 @@ def split(
     return sampler, data.held_out_batch(units, blocks, train.patch, margin)
 
 
+def hold_out_since(
+    held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit], spec: TrainingSpec
+) -> tuple[list[Held], list[Note]]:
+    """Hold out what still can be, and something of what is new; notes say what has changed.
+
+    Parameters
+    ----------
+    held_out
+        What was held out.
+    before, now
+        What was and what is annotated.
+    spec
+        Complete.
+    """
+    kept = still_held_out(held_out, before, now)
+    more = hold_out_more(kept, before, now, spec)
+    notes = []
+    if released := len(held_out) - len(kept):
+        notes.append(Note(f"{released} held-out places were painted on, and are learnt from now"))
+    if more:
+        notes.append(Note(f"{len(more)} of the places painted since are held out for scores"))
+    return [*kept, *more], notes
+
+
+def hold_out_again(
+    held_out: Sequence[Held], units: Sequence[data.Unit], state: Mapping[str, Tensor], spec: TrainingSpec
+) -> tuple[list[Held], list[Note]]:
+    """Do the same for a training that goes on, of which marks tell what was annotated when it was saved.
+
+    Parameters
+    ----------
+    held_out
+        What was held out.
+    units
+        What is annotated now.
+    state
+        The tensors that were saved; of earlier versions, which had no marks, nothing is known to have changed.
+    spec
+        Complete.
+    """
+    marks = from_tensors(state)
+    before = units_before(units, marks) if marks else list(units)
+    starts = {(u.place[0], u.place[1]): u.place[2] for u in units if u.target.ndim == 3}
+    moved = [(place, box) if len(box) == 2 else _shifted(place, box, starts) for place, box in held_out]
+    moved = [h for h in moved if h[1][0].start >= 0]
+    found, notes = hold_out_since(moved, before, units, spec)
+    if moved and not found and spec.train.val_fraction:
+        words = "all held-out places were painted on: they stay held out, and what is painted there is not learnt"
+        return moved, [Note(words, warning=True)]
+    return found, notes
+
+
+def _shifted(place: tuple[int, ...], box: tuple[slice, ...], starts: Mapping[tuple[int, int], int]) -> Held:
+    """Move a box of a volume that begins elsewhere now."""
+    start = starts.get((place[0], place[1]), place[2])
+    shift = place[2] - start
+    return (*place[:2], start), (slice(box[0].start + shift, box[0].stop + shift), *box[1:])
+
+
 def hold_out_more(
     held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit], spec: TrainingSpec
 ) -> list[Held]:
@@ -95,9 +157,12 @@ def hold_out_more(
         return []
     old = {u.place: u.target for u in before}
     new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
-    share = min(0.5, wanted / max(1, sum(painted(u.target) for u in new)))
+    new = [u for u in new if painted(u.target)]
+    if not new:
+        return []
+    share = min(0.5, wanted / sum(painted(u.target) for u in new))
     train = spec.train.model_copy(update={"val_fraction": share})
-    found = hold_out([u for u in new if painted(u.target)], spec.model_copy(update={"train": train}))
+    found = hold_out(new, spec.model_copy(update={"train": train}))
     return [(place, box) for place, box in found if not any(_reached(place, box, u, old) for u in now)]
 
 

@@ -18,9 +18,10 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels
-from napari_unet.jobs.differing import check_resume, take_classes
+from napari_unet.jobs.differing import check_resume, new_classes, take_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
-from napari_unet.jobs.holding import Held, hold_out, hold_out_more, split, still_held_out
+from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
+from napari_unet.jobs.marks import marks_of, to_tensors
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.jobs.provenance import Provenance
@@ -90,9 +91,12 @@ class Training:
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
+        new = () if before is None else new_classes(found, spec.target, before[0].target.classes)
         if earlier is not None:
-            found = take_classes(found, spec.target, earlier.target.classes, may_differ=start is not None)
-        self.spec = complete(spec, pairs, found, None if earlier is None else earlier.net)
+            known = replace(found, classes=earlier.target.classes) if new else found
+            known = take_classes(known, spec.target, earlier.target.classes, may_differ=start is not None)
+            found = found if new else known
+        self.spec = complete(spec, pairs, known if new else found, None if earlier is None else earlier.net)
         if before is not None:
             check_resume(before[0], self.spec)
         self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]
@@ -109,15 +113,18 @@ class Training:
         device, found_device = choose_device(spec.train.device)
         self.notes.append(Note(found_device))
         self._device = device
-        self._held_out = _held_before(before[2]) if before is not None else []
-        if not self._held_out:
+        if before is None:
             self._held_out = hold_out(units, self.spec)
+        else:
+            self._held_out, changed = hold_out_again(_held_before(before[2]), units, before[1], self.spec)
+            self.notes += changed
         if spec.train.val_fraction and not self._held_out:
             little = "too little is painted to hold a part out for scores: they begin when there is more"
             self.notes.append(Note(little, warning=True))
         sampler, held_out = split(units, self._held_out, self.spec)
         begun = begin(self.spec, start, fetch, goes_on=resume)
-        anchor, words = hold(begun, self.spec, sampler, None if before is None else before[1])
+        state = None if before is None else before[1]
+        anchor, words = (None, ()) if new else hold(begun, self.spec, sampler, state)
         self._measured = sum(sampler.counts)
         self.notes += [*begun.notes, *words]
         weights = None if anchor is None else anchor.weights
@@ -128,7 +135,10 @@ class Training:
         self._normalisation = units[0].normalisation
         if before is not None:
             restore(self._loop, *before[1:])
-            self._loop.judge_again()
+            if new:
+                self.notes += self._learn_classes(found.classes, sampler, held_out)
+            else:
+                self._loop.judge_again()
         self._begun = self._loop.progress.step
         self._due = self._loop.progress.seconds + EARLY
         self.saved = False
@@ -179,6 +189,7 @@ class Training:
         self.model().save(self.output)
         tensors, facts = state_of(self._loop)
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
+        tensors |= to_tensors(marks_of(self._units))
         modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out})
         self.saved = True
 
@@ -267,25 +278,21 @@ class Training:
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
             units = sorted(kept + new, key=lambda u: u.place)
-            held_out = still_held_out(self._held_out, self._units, units)
-            more = hold_out_more(held_out, self._units, units, self.spec)
-            sampler, batch = split(units, [*held_out, *more], self.spec)
+            held_out, words = hold_out_since(self._held_out, self._units, units, self.spec)
+            sampler, batch = split(units, held_out, self.spec)
         except UserError as error:
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
         self._painted = set()
         self._provenance.look(places)
-        released = len(self._held_out) - len(held_out)
-        self._found, self._units, self._held_out = found, units, [*held_out, *more]
+        self._found, self._units, self._held_out = found, units, held_out
         sampler.follow(self._loop.sampler)
         self._loop.be_patient()
-        notes = [Note(f"{released} held-out places were painted on, and are learnt from now")] if released else []
-        notes += [Note(f"{len(more)} of the places painted since are held out for scores")] if more else []
         if found.classes != self.classes:
-            return [*notes, *self._learn_classes(found.classes, sampler, batch)]
+            return [*words, *self._learn_classes(found.classes, sampler, batch)]
         self._loop.sampler, self._loop.held_out = sampler, batch
-        if self._weigh(sampler) or released or more:
+        if self._weigh(sampler) or words:
             self._loop.judge_again()
-        return notes
+        return words
 
     def _weigh(self, sampler: data.PatchSampler) -> bool:
         """Look anew at what classes and start are worth, if much was painted since; tells whether it did."""
