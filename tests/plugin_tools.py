@@ -40,6 +40,7 @@ class FakeEngine:
         if name not in {
             "start",
             "train",
+            "paint",
             "predict",
             "suggest",
             "set_view",

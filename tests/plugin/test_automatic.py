@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_unet.plugin import annotation
 from napari_unet.plugin.sections.train import more_of
-from napari_unet.spec import TargetSpec, TrainingSpec, UNetSpec
+from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec, UNetSpec, VGG16UNetSpec
 from plugin_tools import MODEL, Desk, result
 
 SPEC = TrainingSpec()
@@ -122,4 +123,59 @@ def test_what_does_not_fit_is_never_started(desk: Desk) -> None:
     assert not rest(desk), "7 is no class"
     desk.controller.selection.choose_image(None)
     stroke(desk, 2, 5)
+    assert not rest(desk)
+
+
+def test_layers_that_are_chosen_start_nothing_until_they_are_painted_on(desk: Desk) -> None:
+    truth = np.zeros((4, 40, 50), np.uint8)
+    truth[:, :10], truth[:, 12:14] = 1, 2
+    layer = desk.viewer.add_labels(truth)
+    desk.controller.painter.choose(layer)
+    assert not rest(desk)
+    desk.viewer.dims.set_current_step(0, 3)
+    layer.refresh()
+    assert not rest(desk)
+    stroke(desk, 1, 20)
+    assert rest(desk)
+
+
+def test_moving_a_slider_is_no_stroke(desk: Desk) -> None:
+    strokes = []
+    desk.controller.painter.painted.connect(lambda: strokes.append(1))
+    desk.viewer.dims.set_current_step(0, 2)
+    desk.controller.selection.labels_layer.refresh()
+    assert strokes == []
+    desk.controller.selection.labels_layer.paint((2, 20, 20), 1)
+    assert strokes
+
+
+def test_strokes_that_came_too_late_for_a_training_start_the_next(desk: Desk) -> None:
+    stroke(desk, 1, 3)
+    stroke(desk, 2, 5)
+    assert rest(desk)
+    stroke(desk, 1, 9)  # not fed yet
+    end(desk)
+    assert rest(desk)
+    assert desk.engine.last("train")["resume"]
+
+
+def test_annotation_that_is_only_counted_where_it_is_seen_starts_it_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotation, "COUNT_WHOLE", 10)
+    desk.viewer.dims.set_current_step(0, 0)
+    stroke(desk, 1, 3)
+    stroke(desk, 2, 5)
+    assert rest(desk)
+
+
+def test_what_cannot_be_started_is_said_once(desk: Desk) -> None:
+    stroke(desk, 1, 3)
+    stroke(desk, 2, 5)
+    narrow = SPEC.model_copy(
+        update={"net": VGG16UNetSpec(base=8), "train": TrainSpec(encoder_weights="imagenet", seconds=5)}
+    )
+    assert not rest(desk, narrow, narrow)
+    assert desk.messages[-1].kind == "error"
+    stroke(desk, 1, 7)
     assert not rest(desk)

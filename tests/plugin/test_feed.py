@@ -67,7 +67,7 @@ def test_strokes_and_undo_arrive_wherever_they_are(made):
 
 def test_after_the_end_nothing_is_sent(made):
     viewer, layer, _, engine, feed = made
-    feed.end()
+    feed.end((0.0, 0.0, 0.0))
     layer.data[...] = 1
     assert feed.send(viewer.dims.point) == 0
     assert engine.calls == []

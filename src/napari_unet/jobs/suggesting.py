@@ -166,24 +166,23 @@ def pieces_to_look_at(search: Search, side: int) -> Iterator[Region]:
         yield Region((t, t + 1), (z, z + 1), *boxes[box])
 
 
-def _annotated(search: Search, boxes: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[int]:
-    """Numbers of the pieces that hold annotation, spread over the planes that do."""
-    planes = annotated_planes(search.labels) if search.planes is None else search.planes
+def _annotated(search: Search, boxes: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[int | None]:
+    """Numbers of the pieces that hold annotation, spread over the planes that do.
+
+    Where nobody knows which planes these are, they are looked through one by one: None for those that hold none.
+    """
     if search.labels is None:
         return
-    for n in spread(len(planes)):
-        t, z = planes[n]
+    depth = search.image.size("Z")
+    every = [divmod(n, depth) for n in spread(search.image.size("T") * depth)] if search.planes is None else ()
+    planes = every if search.planes is None else [search.planes[n] for n in spread(len(search.planes))]
+    for t, z in planes:
         painted = search.labels.read(t, slice(z, z + 1))[0, 0] != 0
-        first = (t * search.image.size("Z") + z) * len(boxes)
-        yield from (first + b for b, (y, x) in enumerate(boxes) if painted[slice(*y), slice(*x)].any())
-
-
-def annotated_planes(labels: Image | None) -> list[Plane]:
-    """Look through labels for planes (t, z) that hold any."""
-    if labels is None:
-        return []
-    places = np.ndindex(labels.size("T"), labels.size("Z"))
-    return [(t, z) for t, z in places if labels.read(t, slice(z, z + 1)).any()]
+        first = (t * depth + z) * len(boxes)
+        found: list[int | None] = [
+            first + b for b, (y, x) in enumerate(boxes) if painted[slice(*y), slice(*x)].any()
+        ]
+        yield from found or (None,)
 
 
 def choose(squares: Sequence[Square], search: Search) -> Suggestion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from napari_unet.plugin.selection import Selection
 from napari_unet.plugin.work import Work
@@ -47,34 +47,35 @@ class Automatic:
         The layers that are chosen.
     work
         What is at work.
+    count
+        Counts the painted pixels per label value; None without an annotation layer.
     """
 
-    def __init__(self, selection: Selection, work: Work) -> None:
-        self._selection, self._work = selection, work
+    def __init__(self, selection: Selection, work: Work, count: Callable[[], Mapping[int, int] | None]) -> None:
+        self._selection, self._work, self._count = selection, work, count
         self.on = True
         self.held = False
         """The user has stopped a training, or one has failed: the next one is started by hand."""
         self._of: tuple[object, object] | None = None
         """Image and annotation of the last training."""
         self._known: Mapping[int, int] | None = None
-        """What was painted when it ended; napari tells of strokes even where there are none."""
+        """What was painted when it ended, or when the layers were chosen: strokes since then start another."""
+        self._looked_at = self._chosen
         work.began.connect(self._began)
+        selection.changed.connect(self._look)
 
-    def due(self, counts: Mapping[int, int] | None, target: TargetSpec, *, complete: bool) -> bool:
+    def due(self, target: TargetSpec) -> bool:
         """Tell whether a training should start now.
 
         Parameters
         ----------
-        counts
-            Pixels per label value; None without an annotation layer.
         target
             Annotation style.
-        complete
-            All of the annotation was counted.
         """
-        ready = self.on and not self.held and self._work.job is None and self._selection.image is not None
-        new = counts != self._known or not self.same
-        return ready and new and complete and counts is not None and enough(counts, target)
+        if not self.on or self.held or self._work.job is not None or self._selection.image is None:
+            return False
+        counts = self._count()
+        return counts is not None and counts != self._known and enough(counts, target)
 
     @property
     def same(self) -> bool:
@@ -89,10 +90,25 @@ class Automatic:
         if job == "train":
             self._of, self.held = self._chosen, False
 
-    def take_over(self, counts: Mapping[int, int] | None) -> None:
-        """Note what was painted when a project was opened: only new strokes start a training."""
-        self._of, self._known = self._chosen, counts
+    def _look(self) -> None:
+        """Note what is painted on layers that are newly chosen."""
+        if self._chosen != self._looked_at:
+            self._looked_at, self._known = self._chosen, self._count()
 
-    def note_end(self, outcome: str, counts: Mapping[int, int] | None) -> None:
-        """Note how a training has ended, and what was painted by then."""
-        self.held, self._known = outcome != "finished", counts
+    def take_over(self) -> None:
+        """Note that the layers of a project were opened, and were the last training's."""
+        self._of = self._looked_at = self._chosen
+        self._known = self._count()
+
+    def note_end(self, outcome: str, *, unlearnt: bool) -> None:
+        """Note how a training has ended.
+
+        Parameters
+        ----------
+        outcome
+            Of the job.
+        unlearnt
+            The last strokes came too late for it.
+        """
+        self.held = outcome != "finished"
+        self._known = None if unlearnt else self._count()

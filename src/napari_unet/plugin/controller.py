@@ -103,7 +103,15 @@ class Controller:
         self._wanted: SegmentRequest | None = None
         """What Segment would do now."""
         self._image: Image | None = None
-        self.suggesting = Suggesting(viewer, self.selection, self.live, engine, self.work, self._file_of_model)
+        self.suggesting = Suggesting(
+            viewer,
+            self.selection,
+            self.live,
+            engine,
+            self.work,
+            self._file_of_model,
+            lambda: self.trainer.automatic.same,
+        )
         self.taking = Taking(viewer, self.selection, self.painter, self.live, lambda action: self.later(action))
         self.comparison = Comparison(viewer, self.selection, self.live)
         self.work.changed.connect(self.update)
@@ -114,7 +122,7 @@ class Controller:
             part.said.connect(self.work.said.emit)
         self.painter.edited.connect(self.keeper.edited)
         self.keeper.restored.connect(self.restore)
-        self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over(self.painter.count()))
+        self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over())
         self.keeper.moved.connect(self.trainer.checkpoints.move)
         self.notices = Notices(
             self.selection,
@@ -311,12 +319,11 @@ class Controller:
         """Tell how the job has ended and get ready for the next."""
         self.work.clear()
         self._told = result.outcome == "died"
-        self.trainer.feed.end()
         instead = self.segmenting.end(result) if result.job == "predict" else None
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
             self._keep_training()
         if result.job == "train":
-            self.trainer.automatic.note_end(result.outcome, self.painter.count())
+            self.trainer.end(result.outcome)
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
         if result.job == "load" and result.outcome == "finished":

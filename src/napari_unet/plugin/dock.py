@@ -274,7 +274,7 @@ class UNetDock(QWidget):
             return
 
     def _ended(self, job: str) -> None:
-        if job == "suggest":  # what was painted meanwhile may be enough to start from
+        if job not in ("predict", "export"):  # something may have been painted meanwhile
             self._starting.start()
 
     def _ask_for_weights(self, missing: Weights) -> None:

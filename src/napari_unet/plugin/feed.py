@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from napari_unet.plugin.selection import Selection
 
 EVERYWHERE = 2**24
 """Labels of at most this many elements are compared everywhere: an undo may change them where nobody looks."""
+
+LATE = 1.0
+"""Seconds before the end of a training in which strokes may not have been taken up any more."""
 
 
 @dataclass
@@ -40,6 +44,8 @@ class StrokeFeed:
     def __init__(self, engine: Engine, selection: Selection) -> None:
         self._engine, self._selection = engine, selection
         self._now: _Feeding | None = None
+        self._sent = -LATE
+        """When strokes were sent last."""
 
     def begin(self, known: Image) -> None:
         """Follow the annotation that is chosen now, which the training has got as ``known``.
@@ -52,9 +58,18 @@ class StrokeFeed:
         copied = arrays and not np.shares_memory(known.data, layer.data)
         self._now = _Feeding(layer, image, geometry, known) if copied else None
 
-    def end(self) -> None:
-        """Follow nothing any more."""
+    def end(self, point: tuple[float, ...]) -> bool:
+        """Follow nothing any more; tells whether strokes came too late to be learnt.
+
+        Parameters
+        ----------
+        point
+            As in `send`.
+        """
+        late = time.monotonic() - self._sent < LATE
+        late = self.send(point) > 0 or late
         self._now = None
+        return late
 
     def send(self, point: tuple[float, ...]) -> int:
         """Send what has changed to the engine; returns how many pixels that are.
@@ -83,4 +98,5 @@ class StrokeFeed:
             return 0
         theirs[box] = ours[box]
         self._engine.paint(t, z, box[0].start, box[1].start, ours[box].copy())
+        self._sent = time.monotonic()
         return int(changed.sum())

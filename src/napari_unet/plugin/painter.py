@@ -39,7 +39,7 @@ class Painter:
     edited = Signal()
     """The annotation may hold other strokes than before (undo and redo too); count them when there is time."""
     painted = Signal()
-    """Strokes of the annotation were made, undone or redone."""
+    """A stroke of the annotation was made."""
 
     def __init__(self, viewer: ViewerModel, selection: Selection) -> None:
         self._viewer, self._selection = viewer, selection
@@ -150,13 +150,15 @@ class Painter:
             return
         if self._followed is not None:
             self._followed.events.selected_label.disconnect(self._brush_moved)
-            for event in _edits(self._followed):
+            for event in _strokes(self._followed):
                 event.disconnect(self._painted)
+            self._followed.events.set_data.disconnect(self._edited)
         self._followed = layer
         if layer is not None:
             layer.events.selected_label.connect(self._brush_moved)
-            for event in _edits(layer):
+            for event in _strokes(layer):
                 event.connect(self._painted)
+            layer.events.set_data.connect(self._edited)  # the only one at undo and redo, and at many other times
             self._brush_moved()
 
     def _painted(self) -> None:
@@ -171,6 +173,6 @@ class Painter:
             self.brush_changed.emit(int(self._followed.selected_label))
 
 
-def _edits(layer: Labels) -> list[Any]:
-    """Events of a layer that go with painting; ``set_data`` is the only one at undo and redo."""
-    return [layer.events.paint, layer.events.labels_update, layer.events.set_data]
+def _strokes(layer: Labels) -> list[Any]:
+    """Events of a layer that tell of a stroke, a fill, or a region that was taken."""
+    return [layer.events.paint, layer.events.labels_update]

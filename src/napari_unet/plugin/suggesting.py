@@ -49,6 +49,8 @@ class Suggesting:
         What is at work; the user is told through it.
     model_file
         Tells where the model is that the engine should look with, if it has lost its own.
+    same
+        Tells whether the layers that are chosen are those of the training at hand.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Suggesting:
         engine: Engine,
         work: Work,
         model_file: Callable[[], Path | None],
+        same: Callable[[], bool],
     ) -> None:
         self._viewer, self._selection, self._live = viewer, selection, live
-        self._engine, self._work, self._model_file = engine, work, model_file
+        self._engine, self._work, self._model_file, self._same = engine, work, model_file, same
         self._image: Image | None = None
         """That was asked about."""
         self._before: dict[Region, npt.NDArray[Any] | None] = {}
@@ -83,6 +86,12 @@ class Suggesting:
             self._work.say("Where to annotate next is not known while this runs: wait, or stop it.", "warning")
             return
         if self._work.job == "suggest":
+            return
+        if self._work.job == "train" and not self._same():
+            words = (
+                "The training learns from other layers: choose them, or stop it, to see where to annotate next."
+            )
+            self._work.say(words, "error")
             return
         try:
             image, labels = self._input()

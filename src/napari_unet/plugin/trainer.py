@@ -71,7 +71,7 @@ class Trainer:
         self.fetch, self.checkpoints = fetch, checkpoints
         self.going = GoingOn(checkpoints)
         self.feed = StrokeFeed(engine, selection)
-        self.automatic = Automatic(selection, work)
+        self.automatic = Automatic(selection, work, painter.count)
         self.seconds = 0.0
         """Time that the last training has used."""
         self.steps = 0
@@ -184,8 +184,7 @@ class Trainer:
     @property
     def due(self) -> bool:
         """A training should start by itself now."""
-        counts = self._painter.count()
-        return self.automatic.due(counts, self._painter.target, complete=self._painter.counted_all)
+        return self.automatic.due(self._painter.target)
 
     def start_by_itself(self, spec: TrainingSpec, further: TrainingSpec) -> None:
         """Begin a training without being asked: the last one goes on if it was of these layers and settings.
@@ -196,8 +195,12 @@ class Trainer:
             What it is told if it begins anew, and if it goes on.
         """
         go_on = self.going.fits(further) and (self.automatic.same or self.going.from_model)
-        if go_on or missing_weights(spec) is None:  # a download is asked for by hand
-            self.train(further if go_on else spec, go_on=go_on)
+        try:
+            if go_on or missing_weights(spec) is None:  # a download is asked for by hand
+                self.train(further if go_on else spec, go_on=go_on)
+        except UserError as error:
+            self.automatic.held = True
+            self._work.say(str(error), "error")
 
     # While it runs
 
@@ -221,6 +224,10 @@ class Trainer:
             self.reason = event.reason
 
     # Its end
+
+    def end(self, outcome: str) -> None:
+        """Note how the training has ended, and let go of the annotation."""
+        self.automatic.note_end(outcome, unlearnt=self.feed.end(self._viewer.dims.point))
 
     def keep(self) -> Path | None:
         """Take the model of the training over if it has come as far as saving one; returns where it is."""
