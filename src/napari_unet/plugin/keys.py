@@ -53,6 +53,8 @@ class Keys:
 class _Bound:
     """What a key does, and did before."""
 
+    __name__ = "pressed"  # napari asks every action for one
+
     def __init__(self, do: Callable[[], None]) -> None:
         self._do, self.on = do, True
         self.before: Callable[[Any], Any] | None = None
