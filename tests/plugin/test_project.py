@@ -21,19 +21,21 @@ from typer.testing import CliRunner
 
 from napari_unet.cli.app import app
 from napari_unet.errors import UserError
-from napari_unet.plugin import opening
-from napari_unet.plugin import project as project_module
+from napari_unet.events import StepDone
+from napari_unet.plugin import opening, unnamed
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.opening import read
 from napari_unet.plugin.project import AFTER, AGAIN
+from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
 from napari_unet.storage import copies
 from napari_unet.storage.claim import Claim
+from napari_unet.storage.keep import STATE
 from napari_unet.storage.project import FILE, read_project
 from napari_unet.storage.samples import load_sample
-from plugin_tools import FakeEngine
+from plugin_tools import MODEL, FakeEngine, a_preview, an_output, result
 
 ROOT = Path(__file__).parents[2]
 
@@ -347,13 +349,104 @@ def test_a_crash_before_a_folder_was_chosen_loses_no_stroke(image: Path, tmp_pat
 
 
 def test_the_last_ones_without_a_name_are_kept(image: Path, tmp_path: Path) -> None:
-    for _ in range(project_module.KEPT + 2):
+    for _ in range(unnamed.KEPT + 2):
         window = window_on(image, tmp_path / "cache")
         window.paint((1, 1, 1))
         window.controller.close()
     window = window_on(image, tmp_path / "cache")
     assert window.keeper.lost() == []  # they ended as they should
-    assert len(list((tmp_path / "cache" / "unnamed").iterdir())) == project_module.KEPT
+    assert len(list((tmp_path / "cache" / "unnamed").iterdir())) == unnamed.KEPT
+    window.controller.close()
+
+
+def test_layers_that_were_closed_go_along_into_a_folder(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.viewer.add_image(load_sample("nuclei-3d").image + 1, name="computed")
+    window.controller.selection.choose_image(window.viewer.layers["computed"])
+    window.paint((1, 1, 1))
+    window.wait()
+    for name in ("strokes", "computed"):
+        window.viewer.layers.remove(name)
+        window.wait(60)
+    painted = window.paint((2, 2, 2))
+    window.wait(60)
+    nameless = window.keeper._now.folder
+    window.controller.close()
+
+    again = Window(tmp_path / "cache")
+    again.bring(nameless)
+    assert len(again.viewer.layers) == 2
+    again.keeper.keep_in(tmp_path / "kept")
+    again.wait()
+    again.controller.close()
+    assert not nameless.exists()
+    folder = tmp_path / "kept.unet"
+    file = folder / FILE
+    file.write_text(file.read_text().replace('"is_open": false', '"is_open": true'))
+    (computed, first, _), _, (closed, second, _), (still, third, _) = read(str(folder))
+    assert [first["name"], second["name"], third["name"]] == ["computed", "strokes", "strokes"]
+    np.testing.assert_array_equal(computed, load_sample("nuclei-3d").image + 1)
+    assert closed[1, 1, 1] == 1
+    np.testing.assert_array_equal(still, painted)
+
+
+def test_a_folder_that_cannot_take_everything_is_not_taken(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1))
+    window.wait()
+    window.viewer.layers.remove("strokes")
+    window.wait()
+    nameless = window.keeper._now.folder
+    window.controller.close()
+    again = Window(tmp_path / "cache")
+    again.bring(nameless)
+
+    def no_space(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", no_space)
+        again.keeper.keep_in(tmp_path / "kept")
+    assert "Not everything could be copied" in again.said[-1]
+    assert not (tmp_path / "kept.unet").exists()
+    assert not again.keeper.is_named
+    assert nameless.exists()
+    again.controller.close()
+
+
+def test_the_project_that_gets_a_name_is_not_tidied_away_before_it_is_copied(image: Path, tmp_path: Path) -> None:
+    oldest = window_on(image, tmp_path / "cache")
+    oldest.paint((1, 1, 1))
+    oldest.wait()
+    folder = oldest.keeper._now.folder
+    for _ in range(unnamed.KEPT + 1):
+        window = window_on(image, tmp_path / "cache")
+        window.paint((1, 1, 1))
+        window.controller.close()
+    seen = []
+    oldest.keeper.moved.connect(lambda _: seen.append(folder.exists()))
+    oldest.keeper.keep_in(tmp_path / "kept")
+    assert seen == [True]
+    oldest.controller.close()
+    assert not folder.exists()
+
+
+def test_a_claim_that_was_refused_is_asked_for_again(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1))
+    folder = window.keeper._now.folder
+    folder.mkdir(parents=True)
+    other = Claim(folder)
+    other.take()
+    window.wait()
+    assert "open in another window" in window.keeper.state
+    window.wait(AGAIN + 1)
+    assert not (folder / FILE).exists()
+    other.release()
+    window.wait(AGAIN + 1)
+    assert (folder / FILE).exists()
     window.controller.close()
 
 
@@ -368,8 +461,6 @@ def test_the_training_goes_along_and_goes_on(image: Path, tmp_path: Path) -> Non
     autosave = window.engine.last("train")["args"][3]
     for path in (autosave, autosave.with_suffix(".resume.safetensors")):
         path.write_bytes(b"weights")
-    from plugin_tools import result
-
     window.controller.on_job_finished(result("train", "stopped", path=autosave))
     window.keeper.keep_in(tmp_path / "a")
     window.keeper._wait()
@@ -391,6 +482,137 @@ def test_the_training_goes_along_and_goes_on(image: Path, tmp_path: Path) -> Non
     given = back.engine.last("train")
     assert (given["resume"], given["args"][3]) == (True, copy)
     back.controller.close()
+
+
+def trained(window: Window) -> Path:
+    """Train as the engine does; returns the model."""
+    window.paint((1, 1, 1), value=1)
+    window.paint((1, 1, 5), value=2)
+    window.controller.trainer.train(TrainingSpec())
+    path: Path = window.engine.last("train")["args"][3]
+    for file in (path, path.with_suffix(STATE)):
+        file.write_bytes(b"weights of " + path.name.encode())
+    window.controller.on_event(StepDone(1, 1.0, 0.1, 1.0, 9.0))
+    window.engine.model = MODEL
+    window.controller.on_job_finished(result("train", path=path))
+    return path
+
+
+def another(tmp_path: Path, *, training: bool) -> Path:
+    """Make a project of another image."""
+    other = tmp_path / "other.tif"
+    tifffile.imwrite(other, load_sample("nuclei-3d").image[:, :40])
+    window = window_on(other, tmp_path / "elsewhere")
+    if training:
+        trained(window)
+    window.paint((1, 2, 2))
+    window.keeper.keep_in(tmp_path / "b")
+    window.controller.close()
+    return tmp_path / "b.unet"
+
+
+def whole_slice(window: Window) -> None:
+    window.controller.segment(SegmentRequest("slice", ("cells",)))
+
+
+def test_another_project_brings_its_own_network(image: Path, tmp_path: Path) -> None:
+    """The engine still has that of the project before."""
+    folder = another(tmp_path, training=True)
+    window = window_on(image, tmp_path / "cache")
+    trained(window)
+    window.keeper.keep_in(tmp_path / "a")
+    window.bring(folder)
+    controller = window.controller
+    (theirs,) = (p for p in (folder / "trainings").iterdir() if not p.name.endswith(STATE))
+    assert controller.trainer.going.current == theirs
+    assert not controller.comparison.possible
+    assert controller.model_details == ""
+    z = controller.live.plane[1]
+    controller.on_preview(a_preview((40, 256), z=z))  # of the network before
+    assert not any(x.name == "U-Net preview" and x.data.any() for x in window.viewer.layers)
+    controller.save_model(tmp_path / "saved")
+    assert window.engine.count("save_model") == 0
+    assert (tmp_path / "saved.safetensors").read_bytes() == theirs.read_bytes()
+    controller.open_model(theirs)
+    controller.on_job_finished(result("load", "failed"))
+    whole_slice(window)
+    assert window.engine.last("predict")["model"] == tmp_path / "saved.safetensors"
+    controller.on_outputs((an_output("cells", (40, 256)),))
+    controller.on_job_finished(result("predict"))
+    assert controller.model_details
+    whole_slice(window)
+    assert window.engine.last("predict")["model"] is None  # it was read
+    controller.on_job_finished(result("predict"))
+    controller.close()
+
+
+def test_a_project_without_a_training_begins_without_one(image: Path, tmp_path: Path) -> None:
+    folder = another(tmp_path, training=False)
+    window = window_on(image, tmp_path / "cache")
+    ours = trained(window)
+    window.keeper.keep_in(tmp_path / "a")
+    window.bring(folder)
+    controller = window.controller
+    window.wait()
+    assert controller.trainer.going.current is None
+    assert not controller.trainer.going.possible
+    assert not controller.has_model
+    whole_slice(window)
+    assert window.engine.count("predict") == 0
+    assert "There is no model yet" in window.said[-1]
+    window.paint((1, 3, 3), value=2)
+    window.wait()
+    assert read_project(folder).training is None
+    controller.trainer.start_by_itself(TrainingSpec(), TrainingSpec())
+    given = window.engine.last("train")
+    assert not given["resume"]
+    assert given["args"][3].parent == folder / "trainings"
+    assert given["args"][3].name != ours.name
+    controller.on_job_finished(result("train", "failed"))
+    controller.close()
+    assert read_project(tmp_path / "a.unet").training == ours.name
+
+
+def test_new_trainings_of_a_project_without_a_name_are_not_saved_in_the_one_before(
+    image: Path, tmp_path: Path
+) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1))
+    window.wait()
+    nameless = window.keeper._now.folder
+    window.controller.close()
+    window = Window(tmp_path / "cache")
+    window.bring(another(tmp_path, training=False))
+    window.bring(nameless)
+    assert window.controller.trainer.checkpoints.folder == tmp_path / "cache" / "trainings"
+    window.controller.close()
+
+
+def test_no_project_is_taken_over_while_a_job_runs(image: Path, tmp_path: Path) -> None:
+    folder = another(tmp_path, training=True)
+    window = window_on(image, tmp_path / "cache")
+    ours = trained(window)
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    window.controller.trainer.train(TrainingSpec(), go_on=True)
+    window.bring(folder)
+    assert "was opened while a job runs" in window.said[-1]
+    assert window.keeper.folder == tmp_path / "a.unet"
+    window.controller.on_job_finished(result("train", path=ours))
+    assert window.controller.trainer.going.current == tmp_path / "a.unet" / "trainings" / ours.name
+    window.controller.close()
+
+
+def test_a_model_without_strokes_starts_no_savings(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.wait()
+    window.controller.trainer.take_opened(tmp_path / "model.safetensors", MODEL)
+    window.wait()
+    version = window.keeper._version
+    for _ in range(3):
+        window.wait(60)
+    assert window.keeper._version == version == window.keeper._written
+    window.controller.close()
 
 
 def test_a_training_outside_of_the_project_is_not_taken(image: Path, tmp_path: Path) -> None:

@@ -250,6 +250,12 @@ class Trainer:
             self.seconds, self.steps = 0.0, 0
         return True
 
+    def forget(self) -> None:
+        """Leave what there is to go on from, with the project that it is of."""
+        self.checkpoints.forget()
+        self.going.restore()
+        self.seconds, self.steps, self._training = 0.0, 0, None
+
     def take_opened(self, path: Path, model: ModelInfo) -> None:
         """Let Go on train a model that was opened."""
         self.going.open(path, model)

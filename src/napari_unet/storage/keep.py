@@ -128,7 +128,7 @@ def save(folder: Path, now: Now, before: Project, *, largest_copy: int = copies.
         annotation=now.annotation,
         point=now.point,
         settings=before.settings if now.settings is None else now.settings,
-        training=before.training if now.training is None else _training(folder, now.training),
+        training=before.training if now.training is None else bring_training(folder, now.training),
         closed=now.closed,
     )
     write_project(folder, project)
@@ -192,7 +192,7 @@ def _annotation(folder: Path, annotation: AnnotationNow, before: Project) -> Ann
     )
 
 
-def _training(folder: Path, model: Path) -> str:
+def bring_training(folder: Path, model: Path) -> str:
     """Bring a model and the state beside it into the project; returns its name there."""
     target = folder / TRAININGS / model.name
     target.parent.mkdir(exist_ok=True)
