@@ -17,6 +17,7 @@ import tifffile
 import zarr
 from napari.components import ViewerModel
 from npe2 import PluginManager, PluginManifest
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from napari_unet.cli.app import app
@@ -29,9 +30,10 @@ from napari_unet.plugin.opening import read
 from napari_unet.plugin.project import AFTER, AGAIN
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
-from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.spec import DEFAULT_CLASSES, TargetSpec, TrainingSpec, TrainSpec, UNetSpec
 from napari_unet.storage import copies
 from napari_unet.storage.claim import Claim
+from napari_unet.storage.facts import KEY
 from napari_unet.storage.keep import STATE
 from napari_unet.storage.project import FILE, read_project
 from napari_unet.storage.samples import load_sample
@@ -571,6 +573,58 @@ def test_a_project_without_a_training_begins_without_one(image: Path, tmp_path: 
     controller.on_job_finished(result("train", "failed"))
     controller.close()
     assert read_project(tmp_path / "a.unet").training == ours.name
+
+
+def test_a_training_that_is_back_knows_its_settings(image: Path, tmp_path: Path) -> None:
+    """As those of the model that the engine has filled in when it began."""
+    window = window_on(image, tmp_path / "cache")
+    path = trained(window)
+    filled = TrainingSpec(
+        net=UNetSpec(base=8, in_channels=1, classes=2),
+        target=TargetSpec(classes=DEFAULT_CLASSES[:2]),
+        train=TrainSpec(patch=(64, 64)),
+    )
+    facts = {"spec": filled.model_dump(mode="json"), "info": {"seconds": 7.5, "steps": 30}}
+    save_file({"x": np.zeros(1)}, path, {KEY: json.dumps(facts)})
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    window.controller.close()
+    back = Window(tmp_path / "cache")
+    back.bring(tmp_path / "a.unet")
+    trainer = back.controller.trainer
+    assert (trainer.seconds, trainer.steps) == (7.5, 30)
+    same = TrainingSpec(net=UNetSpec(base=8))
+    assert trainer.going.fits(same)
+    assert not trainer.going.fits(TrainingSpec(net=UNetSpec(base=4)))
+    assert not trainer.going.fits(same.model_copy(update={"target": TargetSpec(style="cells")}))
+    assert not trainer.going.fits(same.model_copy(update={"target": TargetSpec(classes=DEFAULT_CLASSES[1:3])}))
+    trainer.start_by_itself(TrainingSpec(), TrainingSpec())
+    assert not back.engine.last("train")["resume"]
+    back.controller.on_job_finished(result("train", "failed"))
+    trainer.start_by_itself(same, same)
+    assert back.engine.last("train")["resume"]
+    back.controller.on_job_finished(result("train", "failed"))
+    back.controller.close()
+
+
+def test_a_saving_while_it_is_compared_hides_nothing(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    trained(window)
+    window.keeper.keep_in(tmp_path / "a")
+    window.keeper._wait()
+    folder, layer = tmp_path / "a.unet", window.controller.selection.labels_layer
+    assert layer is not None
+    window.controller.comparison.toggle()
+    assert not layer.visible
+    window.paint((1, 7, 7))
+    window.wait(60)
+    assert read_project(folder).annotations[0].look.visible
+    window.controller.comparison.toggle()
+    assert layer.visible
+    layer.visible = False
+    window.paint((1, 8, 8))
+    window.controller.close()
+    assert not read_project(folder).annotations[0].look.visible
 
 
 def test_new_trainings_of_a_project_without_a_name_are_not_saved_in_the_one_before(

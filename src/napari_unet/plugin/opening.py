@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QApplication
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.identity import fingerprint
 from napari_unet.errors import UserError
-from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.annotation import ASIDE, MARK
 from napari_unet.plugin.colours import class_colormap
 from napari_unet.spec import DEFAULT_CLASSES
 from napari_unet.storage.blocks import read_blocks
@@ -237,7 +237,7 @@ def look_of(layer: Layer) -> Look:
         "axis_labels": list(layer.axis_labels),
         "opacity": float(layer.opacity),
         "blending": str(layer.blending),
-        "visible": bool(layer.visible),
+        "visible": bool(layer.visible) or ASIDE in layer.metadata,
     }
     if turned:
         known |= {
