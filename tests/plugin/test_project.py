@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,36 @@ def test_saving_waits_for_the_brush_and_writes_only_when_something_changed(image
     assert window.keeper.state == "a.unet: saved 1 min 0 s ago"
     window.controller.close()
     assert read_project(file.parent).closed
+
+
+def test_sliders_are_no_strokes_and_undo_is_one(image: Path, tmp_path: Path) -> None:
+    window = window_on(image, tmp_path / "cache")
+    window.paint((1, 1, 1))
+    layer = window.controller.selection.labels_layer
+    assert layer is not None
+    window.wait()
+
+    def is_edit(action: Callable[[], object]) -> bool:
+        before = window.keeper._version
+        action()
+        return window.keeper._version > before
+
+    dims = window.viewer.dims
+    for z in range(5):
+        assert not is_edit(lambda z=z: dims.set_current_step(0, z))  # type: ignore[misc]
+    assert not is_edit(lambda: dims.set_point(0, dims.point[0] + 0.1))
+    assert not is_edit(lambda: setattr(dims, "ndisplay", 3))
+    assert not is_edit(lambda: setattr(dims, "ndisplay", 2))
+    assert is_edit(layer.undo)
+    assert is_edit(layer.redo)
+    layer.visible = False
+    assert not is_edit(lambda: dims.set_current_step(0, 8))  # napari does not even show it
+    layer.undo()
+    layer.visible = True
+    assert is_edit(lambda: layer.paint((8, 9, 9), 2))
+    layer.data[3, 3, 3] = 1
+    assert is_edit(layer.refresh)  # of another plugin
+    window.controller.close()
 
 
 def test_a_layer_that_is_closed_is_kept_but_not_opened_again(image: Path, tmp_path: Path) -> None:

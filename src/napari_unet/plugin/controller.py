@@ -125,7 +125,6 @@ class Controller:
         self.segmenting.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
-        self.painter.edited.connect(self.keeper.edited)
         self.keeper.left.connect(self._leave)
         self.keeper.restored.connect(self.restore)
         self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over())

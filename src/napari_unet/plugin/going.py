@@ -61,7 +61,7 @@ class GoingOn:
         return self.possible and not self._differing(spec)[1]
 
     def restore(self, spec: TrainingSpec | None = None) -> None:
-        """Go on from the training that `Checkpoints.adopt` has taken over, if any; ``spec``: with which it was made."""
+        """Go on from the training that `Checkpoints.adopt` took over, if any; ``spec`` is what it was told."""
         self._opened = None
         if spec is not None and self.checkpoints.current is not None:
             self._specs[self.checkpoints.current] = spec
