@@ -196,7 +196,7 @@ class Keeper:
         self.edited()
         self._edited_at -= AFTER
         self.tick()
-        large = [m for m in self._images() if is_too_large(m.layer)]
+        large = [m for m in self._now.members if is_too_large(m.layer)]
         if large:
             self._work.say(
                 f"'{large[0].layer.name}' is in memory only, and too large to be copied: save it as a file "
@@ -391,7 +391,11 @@ class Keeper:
             self._viewer.dims.set_point(range(len(project.point)), project.point)
         if project.training is not None:
             self._restore(folder, project.training)
-        own = [f" '{a.look.name}' is painted into {a.path}." for a in project.annotations if a.path and a.is_open]
+        own = [
+            f" '{a.look.name}' is painted into {a.path}."
+            for a in project.annotations
+            if a.path and a.is_open and not a.as_opened
+        ]
         text = f"{folder.name} is as it was left, and is kept up to date by itself from now on.{''.join(own)}"
         self._work.say(text, "good")
         self._written = self._version

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import TypeVar
 
 from napari_unet.storage.keep import bring_training
-from napari_unet.storage.project import TRAININGS, KeptImage, Project, find_image, inside, relative_to
+from napari_unet.storage.project import TRAININGS, Annotation, KeptImage, Project, find_image, inside, relative_to
+
+Layer = TypeVar("Layer", KeptImage, Annotation)
 
 
 def carry_over(
@@ -64,7 +67,7 @@ def carry_over(
     model = None if name is None else inside(old / TRAININGS, name)
     return Project(
         images=tuple(pictures),
-        annotations=tuple(kept),
+        annotations=tuple(_moved(old, new, a) for a in kept),
         settings=project.settings,
         training=bring_training(new, model) if model is not None and model.is_file() else None,
     )
@@ -73,10 +76,15 @@ def carry_over(
 def _image(old: Path, new: Path, image: KeptImage) -> KeptImage:
     if image.copied is not None:
         _copy(inside(old, image.copied), inside(new, image.copied))
-    if image.path is None:
-        return image
-    path = find_image(old, image) or Path(image.path)
-    return image.model_copy(update={"path": str(path), "relative": relative_to(path, new)})
+    return _moved(old, new, image)
+
+
+def _moved(old: Path, new: Path, layer: Layer) -> Layer:
+    """Tell where the file of a layer is as seen from the new folder."""
+    if layer.path is None:
+        return layer
+    path = find_image(old, layer) or Path(layer.path)
+    return layer.model_copy(update={"path": str(path), "relative": relative_to(path, new)})
 
 
 def _copy(source: Path, target: Path) -> None:
