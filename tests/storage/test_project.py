@@ -122,6 +122,24 @@ def test_only_what_has_changed_is_written(tmp_path: Path, monkeypatch: pytest.Mo
     np.testing.assert_array_equal(read_blocks(tmp_path, second), array)
 
 
+def test_a_block_painted_on_while_it_is_written_is_what_its_sum_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = np.zeros((2, 16, 16), np.uint8)
+    array[1, 2, 2] = 3
+    write = tifffile.imwrite
+
+    def paint_meanwhile(*args: Any, **more: Any) -> None:
+        array[1, 5, 5] = 7
+        write(*args, **more)
+
+    monkeypatch.setattr(tifffile, "imwrite", paint_meanwhile)
+    kept = keep(tmp_path, array)
+    back = read_blocks(tmp_path, kept)
+    assert (back[1, 2, 2], back[1, 5, 5]) == (3, 0)
+    np.testing.assert_array_equal(read_blocks(tmp_path, keep(tmp_path, array, kept)), array)
+
+
 def test_other_programs_read_a_slice(tmp_path: Path) -> None:
     truth = load_sample("nuclei-5").labels
     (block,) = keep(tmp_path, truth).blocks.values()

@@ -16,6 +16,8 @@ from napari_unet.spec import DEFAULT_CLASSES, Style
 NAME = "strokes"
 MARK = "napari-unet-live"
 """Key in the metadata of layers that we made; its value is their part."""
+ASIDE = "napari-unet-live aside"
+"""Key in the metadata of layers that are hidden for a while only, and count as visible."""
 BACKGROUND_VALUE = 999
 """Suggested label value of background strokes in the style ``cells``."""
 COUNT_WHOLE = 2**26

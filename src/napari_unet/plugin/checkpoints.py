@@ -27,6 +27,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or Path(pooch.os_cache("napari-unet-live")) / "trainings"
+        self._first = self.folder
         self._named: list[Path] = []
 
     @property
@@ -66,6 +67,11 @@ class Checkpoints:
         """Take a training over that was saved earlier; new ones are saved beside it."""
         self.folder = path.parent
         self._named.append(path)
+
+    def forget(self) -> None:
+        """Go on with none of those that there are, and save new ones where the first was; files stay."""
+        self._named.clear()
+        self.folder = self._first
 
     def tidy(self) -> None:
         """Remove all but the files of the last trainings; call it when a training has ended.

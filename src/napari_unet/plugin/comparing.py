@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 from psygnal import Signal
 
-from napari_unet.plugin.annotation import is_ours
+from napari_unet.plugin.annotation import ASIDE, is_ours
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.live import LivePreview
 from napari_unet.plugin.selection import Selection
@@ -67,6 +67,10 @@ class Comparison:
             over = [x for x in self._viewer.layers if x is annotation or is_ours(x, "result")]
             self._hidden = [x for x in over if x.visible]
         for layer in self._hidden:
+            if before:
+                layer.metadata[ASIDE] = True
+            else:
+                layer.metadata.pop(ASIDE, None)
             layer.visible = not before
         if not before:
             self._hidden = []

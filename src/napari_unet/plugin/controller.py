@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from psygnal import Signal
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
-from napari_unet.errors import UserError
+from napari_unet.errors import UserError, one_line
 from napari_unet.events import Event, Finished, Note, StepDone
+from napari_unet.files import replacing
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.comparing import Comparison
@@ -32,6 +34,7 @@ from napari_unet.plugin.taking import Taking
 from napari_unet.plugin.trainer import Trainer
 from napari_unet.plugin.work import Work
 
+NO_MODEL = "There is no model yet: train one, or open one."
 SILENT = 20.0
 """Seconds without a sign of life after which the user is told."""
 
@@ -99,6 +102,8 @@ class Controller:
         )
         self.model_name = ""
         self._model_path: Path | None = None
+        self._stale = False
+        """The engine's model is of the project before; that of this one is read when it is needed."""
         self._warned = self._told = False
         self._wanted: SegmentRequest | None = None
         """What Segment would do now."""
@@ -120,7 +125,7 @@ class Controller:
         self.segmenting.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
-        self.painter.edited.connect(self.keeper.edited)
+        self.keeper.left.connect(self._leave)
         self.keeper.restored.connect(self.restore)
         self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over())
         self.keeper.moved.connect(self.trainer.checkpoints.move)
@@ -155,12 +160,17 @@ class Controller:
     @property
     def has_model(self) -> bool:
         """There is a model to segment with or to save."""
-        return self.engine.model is not None or self._model_path is not None
+        return self._engine_has_it or self._model_path is not None
+
+    @property
+    def _engine_has_it(self) -> bool:
+        return self.engine.model is not None and not self._stale
 
     @property
     def model_details(self) -> str:
         """Describe the engine's model; empty without one."""
-        return words.describe_model(self.engine.model) if self.engine.model is not None else ""
+        model = None if self._stale else self.engine.model
+        return "" if model is None else words.describe_model(model)
 
     def update(self) -> None:
         """Show what is known now."""
@@ -209,6 +219,9 @@ class Controller:
     def segment(self, request: SegmentRequest) -> None:
         """Predict a part of the image, or all of it, into layers."""
         self.live.show_before(False)
+        if self._stale and self._model_path is None:
+            self.work.say(NO_MODEL, "error")
+            return
         try:
             going_on = self.segmenting.begin(request, self._file_of_model())
         except UserError as error:
@@ -231,12 +244,28 @@ class Controller:
     def save_model(self, path: Path) -> None:
         """Save the model; the name gets the ending ``.safetensors`` if it lacks it."""
         path = path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")
+        file = self._file_of_model()
         try:
+            if file is not None:
+                self._copy_model(file, path)
+                return
             self.engine.save_model(path)
         except UserError as error:
             self.work.say(str(error), "error")
             return
         self.work.begin("save")
+
+    def _copy_model(self, file: Path, path: Path) -> None:
+        """Save the model that the engine has not read."""
+        try:
+            if file.resolve() != path.resolve():
+                with replacing(path) as temporary:
+                    shutil.copyfile(file, temporary)
+        except OSError as error:
+            raise UserError(f"the model could not be saved: {one_line(error)}") from error
+        self._model_path, self.model_name = path, path.name
+        self.work.say("The model is saved.", "good")
+        self.update()
 
     def open_model(self, path: Path) -> None:
         """Open a model file."""
@@ -248,8 +277,18 @@ class Controller:
         self.work.begin("load")
 
     def _file_of_model(self) -> Path | None:
-        """Where the model is if the engine has lost it."""
-        return None if self.engine.model is not None else self._model_path
+        """Where the model is if the engine has lost it, or has that of the project before."""
+        return None if self._engine_has_it else self._model_path
+
+    def _leave(self) -> None:
+        """Forget the training: another project has its own, or none."""
+        self.comparison.forget()
+        self.trainer.forget()
+        self._model_path, self.model_name = None, ""
+        self._stale = self.engine.model is not None
+        self.segmenting.models += 1
+        self.live.blank()
+        self.update()
 
     def restore(self, path: Path) -> None:
         """Take over the model of a project, and the training that it comes from if its state is there."""
@@ -273,7 +312,7 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone) or (isinstance(event, Finished) and self.job == "train"):
             self.trainer.follow(event)
-            self.comparison.possible = True
+            self.comparison.possible, self._stale = True, False
         if self.job == "predict":
             self.segmenting.follow(event)
             self.update()
@@ -285,14 +324,17 @@ class Controller:
 
     def on_preview(self, preview: Preview) -> None:
         """Show a predicted plane."""
-        self.live.on_preview(preview)
+        if not self._stale:
+            self.live.on_preview(preview)
 
     def on_suggestion(self, suggestion: Suggestion) -> None:
         """Go to where annotation is worth most."""
+        self._stale = self._stale and self._model_path is None  # it was read for this
         self.suggesting.on_suggestion(suggestion)
 
     def on_outputs(self, outputs: tuple[OutputInfo, ...]) -> None:
         """Make the layers of the prediction that begins."""
+        self._stale = False
         if self.segmenting.allocate(outputs, keep=self.selection.labels_layer):
             self.live.set_aside()
         else:
@@ -327,6 +369,7 @@ class Controller:
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
             self._model_path, self.model_name = result.path, result.path.name
         if result.job == "load" and result.outcome == "finished":
+            self._stale = False
             self._take_opened(result)
         if result.outcome in ("finished", "stopped", "died") and result.job in ("train", "load"):
             self.segmenting.models += 1

@@ -9,7 +9,7 @@ from napari_unet.engine.client import ModelInfo
 from napari_unet.errors import UserError
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
-from napari_unet.spec import NetSpec, TrainingSpec
+from napari_unet.spec import TrainingSpec
 from napari_unet.spec.differences import Difference, net_differences, training_differences
 
 
@@ -60,9 +60,11 @@ class GoingOn:
         """Tell whether a training with these settings can go on from what there is."""
         return self.possible and not self._differing(spec)[1]
 
-    def restore(self) -> None:
-        """Go on from the training that `Checkpoints.adopt` has taken over."""
+    def restore(self, spec: TrainingSpec | None = None) -> None:
+        """Go on from the training that `Checkpoints.adopt` took over, if any; ``spec`` is what it was told."""
         self._opened = None
+        if spec is not None and self.checkpoints.current is not None:
+            self._specs[self.checkpoints.current] = spec
 
     @property
     def current(self) -> Path | None:
@@ -91,19 +93,17 @@ class GoingOn:
         """Tell what would be gone on from, and what differs from it."""
         if self._opened is not None:
             path, model = self._opened
-            return path.name, _from_model(model.net, spec.net)
+            return path.name, tuple(filter(_is_told, net_differences(model.net, spec.net)))
         before = self._specs.get(self.checkpoints.current) if self.checkpoints.current is not None else None
-        return "the last training", training_differences(before, spec) if before is not None else ()
+        found = training_differences(before, spec) if before is not None else ()
+        return "the last training", tuple(filter(_is_told, found))
 
 
-def _from_model(theirs: NetSpec, ours: NetSpec) -> tuple[Difference, ...]:
-    """Tell how networks differ, but for what is filled in when a training starts."""
-    found = net_differences(theirs, ours)
-    return tuple(
-        d
-        for d in found
-        if d.field not in ("in_channels", "classes") and not (d.field in ("strides", "kernels") and d.ours is None)
-    )
+def _is_told(found: Difference) -> bool:
+    """Whether a difference is the user's, rather than of what is filled in when a training starts."""
+    if found.field == "classes":
+        return isinstance(found.ours, tuple) and bool(found.ours)  # of the annotation; a network has their number
+    return found.field != "in_channels" and not (found.field in ("strides", "kernels") and found.ours is None)
 
 
 def _refuse(what: str, found: tuple[Difference, ...]) -> None:

@@ -151,10 +151,11 @@ class LivePreview:
             self._asked = None
         elif self.plane != self._asked:
             self._asked = self.plane
-            self._blank()
+            self.blank()
             self._engine.set_view(*self.plane, self._selection.image, before=self.before)
 
-    def _blank(self) -> None:
+    def blank(self) -> None:
+        """Show nothing of what was predicted."""
         self.shown = None
         self.layer.blank()
         self.unsure.blank()

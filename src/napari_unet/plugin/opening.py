@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QApplication
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.identity import fingerprint
 from napari_unet.errors import UserError
-from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.annotation import ASIDE, MARK
 from napari_unet.plugin.colours import class_colormap
 from napari_unet.spec import DEFAULT_CLASSES
 from napari_unet.storage.blocks import read_blocks
@@ -40,11 +40,11 @@ NOTE = "napari-unet-live project"
 """Key in the metadata of layers that came from a project, see `note_of`."""
 
 LayerData = tuple[Any, dict[str, Any], str]
-Where = Callable[[Path, KeptImage], Path | None]
+Where = Callable[[Path, KeptImage | Annotation], Path | None]
 """Asks the user where an image is."""
 
 
-def ask_where(folder: Path, image: KeptImage) -> Path | None:
+def ask_where(folder: Path, image: KeptImage | Annotation) -> Path | None:
     """Ask; None where there is no window, or the user does not know."""
     if QApplication.instance() is None:
         return None
@@ -76,7 +76,7 @@ def read(path: str, where: Where = ask_where) -> list[LayerData]:
     folder = Path(path).absolute()
     project = read_project(folder)
     found = [_image(folder, image, where) for image in project.images if image.is_open]
-    return found + [_annotation(folder, a, project) for a in project.annotations if a.is_open]
+    return found + [_annotation(folder, a, project, where) for a in project.annotations if a.is_open]
 
 
 def note_of(layer: Layer) -> dict[str, Any] | None:
@@ -105,13 +105,7 @@ def _image(folder: Path, image: KeptImage, where: Where) -> LayerData:
         more: dict[str, Any] = {"rgb": image.axes.endswith("S")}
         _compare(image, data, file)
     else:
-        path = find_image(folder, image) or where(folder, image)
-        if path is None:
-            place = f"it was {image.path}" if image.path else "it was never saved as a file"
-            raise UserError(
-                f"{folder.name} needs the image '{image.look.name}', which is not there any more ({place}): put "
-                "it back, or open the project again and say where it is; all that was painted is untouched"
-            )
+        path = _find(folder, image, where)
         data, more = _from_file(path, image)
     note = {
         "folder": str(folder),
@@ -122,15 +116,32 @@ def _image(folder: Path, image: KeptImage, where: Where) -> LayerData:
     return data, {**more, **_look(image, ImageLayer, folder), "metadata": {NOTE: note}}, "image"
 
 
-def _from_file(path: Path, image: KeptImage) -> tuple[Any, dict[str, Any]]:
-    """Open a file as it was opened before, and find the image among what is in it."""
+def _find(folder: Path, layer: KeptImage | Annotation, where: Where) -> Path:
+    path = find_image(folder, layer) or where(folder, layer)
+    if path is None:
+        kind = "image" if isinstance(layer, KeptImage) else "label image"
+        place = f"it was {layer.path}" if layer.path else "it was never saved as a file"
+        raise UserError(
+            f"{folder.name} needs the {kind} '{layer.look.name}', which is not there any more ({place}): put "
+            "it back, or open the project again and say where it is; all that was painted is untouched"
+        )
+    return path
+
+
+def _opened(path: Path, reader: str | None) -> list[Any]:
+    """Open a file as it was opened before."""
     try:
-        layers, _ = read_data_with_plugins([str(path)], image.reader)
+        layers, _ = read_data_with_plugins([str(path)], reader)
     except ValueError:  # the plugin is not installed any more, or was told by a stranger
         layers, _ = read_data_with_plugins([str(path)])
+    return layers or []
+
+
+def _from_file(path: Path, image: KeptImage) -> tuple[Any, dict[str, Any]]:
+    """Open a file as it was opened before, and find the image among what is in it."""
     fitting = [
         (data, more)
-        for data, more in _images(layers or [])
+        for data, more in _images(_opened(path, image.reader))
         if (tuple(_full(data, more).shape), str(_full(data, more).dtype)) == (image.shape, image.dtype)
     ]
     if not fitting:
@@ -183,8 +194,9 @@ def _warn(image: KeptImage, path: Path) -> None:
     )
 
 
-def _annotation(folder: Path, annotation: Annotation, project: Project) -> LayerData:
-    note = {"folder": str(folder), "id": annotation.id, "path": annotation.path}
+def _annotation(folder: Path, annotation: Annotation, project: Project, where: Where) -> LayerData:
+    file = _find(folder, annotation, where) if annotation.as_opened else annotation.path
+    note = {"folder": str(folder), "id": annotation.id, "path": file and str(file), "reader": annotation.reader}
     metadata: dict[str, Any] = {NOTE: note}
     more = _look(annotation, Labels, folder)
     if annotation.marked:
@@ -192,8 +204,32 @@ def _annotation(folder: Path, annotation: Annotation, project: Project) -> Layer
         target = (project.settings or {}).get("target")
         if not isinstance(target, dict) or target.get("style") != "cells":
             more["colormap"] = class_colormap(DEFAULT_CLASSES)
+    if annotation.as_opened:
+        data, several = _labels(Path(str(file)), annotation)
+        return data, {**more, "multiscale": several, "metadata": metadata}, "labels"
     data = read_blocks(folder, annotation) if annotation.path is None else _own_file(annotation)
     return data, {**more, "metadata": metadata}, "labels"
+
+
+def _labels(path: Path, annotation: Annotation) -> tuple[Any, bool]:
+    """Find labels among what is in a file; and whether they are in several resolutions."""
+    layers = [
+        one.as_layer_data_tuple() if isinstance(one, Layer) else one for one in _opened(path, annotation.reader)
+    ]
+    fitting = [
+        (data, more)
+        for data, more, kind in (x for x in layers if len(x) == 3)
+        if kind == "labels"
+        and (tuple(_full(data, more).shape), str(_full(data, more).dtype)) == (annotation.shape, annotation.dtype)
+    ]
+    named = [c for c in fitting if c[1].get("name") == annotation.look.name]
+    if not fitting:
+        raise UserError(
+            f"{path} does not hold the labels '{annotation.look.name}' of the project any more: put them back, or "
+            "move the file away and open the project again to say where they are"
+        )
+    data, more = (named or fitting)[0]
+    return data, data is not _full(data, more)
 
 
 def _own_file(annotation: Annotation) -> Any:
@@ -237,7 +273,7 @@ def look_of(layer: Layer) -> Look:
         "axis_labels": list(layer.axis_labels),
         "opacity": float(layer.opacity),
         "blending": str(layer.blending),
-        "visible": bool(layer.visible),
+        "visible": bool(layer.visible) or ASIDE in layer.metadata,
     }
     if turned:
         known |= {

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,18 @@ from psygnal import Signal
 
 from napari_unet.errors import UserError, one_line
 from napari_unet.plugin import words
-from napari_unet.plugin.annotation import brush_size
+from napari_unet.plugin.arriving import BUSY, Arrivals, choose, take_in, use_folder
+from napari_unet.plugin.edits import Edits
 from napari_unet.plugin.live import Later
 from napari_unet.plugin.members import Member, annotation_now, image_now, is_too_large
-from napari_unet.plugin.opening import note_of
 from napari_unet.plugin.selection import Selection
+from napari_unet.plugin.unnamed import Unnamed
 from napari_unet.plugin.work import Work
 from napari_unet.plugin.writing import Saving, attempt
 from napari_unet.spec import TrainingSpec
 from napari_unet.storage import copies, keep
-from napari_unet.storage.claim import Claim, is_claimed
+from napari_unet.storage.carry import carry_over
+from napari_unet.storage.claim import Claim
 from napari_unet.storage.project import SUFFIX, TRAININGS, Project, inside, is_project, read_project
 
 AFTER = 2.0
@@ -39,8 +38,6 @@ REST, LONGEST_REST = 5.0, 60.0
 """Times the duration of a saving, and seconds, until the next: large annotations are not saved all the time."""
 AGAIN = 15.0
 """Seconds until the next attempt after one that has failed."""
-KEPT = 5
-"""Projects without a name that are kept."""
 COPIED_UNNAMED = 2**28
 """Bytes of an image in memory up to which a project without a name has a copy."""
 
@@ -76,6 +73,8 @@ class Keeper:
 
     changed = Signal()
     """What `state` says."""
+    left = Signal()
+    """Another project is to be opened; the training at hand belongs to the one before."""
     opened = Signal(Project)
     """A project was opened: its settings are to be taken over."""
     adopted = Signal()
@@ -98,10 +97,10 @@ class Keeper:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._viewer, self._selection, self._work = viewer, selection, work
-        self._unnamed, self._later, self._training, self._clock = unnamed, later, training, clock
+        self._unnamed, self._training, self._clock = Unnamed(unnamed), training, clock
         self.settings: dict[str, Any] | None = None
         """A `TrainingSpec` as JSON."""
-        self._now = _State(self._new_unnamed())
+        self._now = _State(self._unnamed.new())
         self._saving = Saving()
         self._version = 0
         """Counts edits."""
@@ -110,13 +109,15 @@ class Keeper:
         self._saved_at: float | None = None
         self._error = ""
         self._superseded: Path | None = None
+        self._seen: Path | None = None
+        """The training that was there at the last tick."""
         self._point: tuple[float, ...] = ()
-        self._arrived: list[Layer] = []
-        """Layers that came from a project, and are not looked at yet."""
         selection.changed.connect(self._follow)
-        viewer.layers.events.inserted.connect(self._inserted)
+        self._edits = Edits(viewer, selection)
+        self._edits.made.connect(self.edited)
+        self.arrivals = Arrivals(viewer, later)
+        self.arrivals.came.connect(self._go_on_with)
         self._follow()
-        self._arrived = [layer for layer in viewer.layers if note_of(layer) is not None]
 
     # What is known
 
@@ -128,7 +129,7 @@ class Keeper:
     @property
     def is_named(self) -> bool:
         """The user has chosen a folder."""
-        return self._now.folder.parent != self._unnamed
+        return not self._unnamed.has(self._now.folder)
 
     @property
     def state(self) -> str:
@@ -145,12 +146,7 @@ class Keeper:
 
     def lost(self) -> list[Path]:
         """List the projects without a name whose window has ended badly, the last one first."""
-        found = []
-        for folder in sorted(self._unnamed.glob(f"*{SUFFIX}"), reverse=True):
-            with contextlib.suppress(UserError):
-                if folder != self._now.folder and not read_project(folder).closed and not is_claimed(folder):
-                    found.append(folder)
-        return found
+        return self._unnamed.lost(but=self._now.folder)
 
     # What the user does
 
@@ -184,18 +180,23 @@ class Keeper:
             return
         self._wait()
         before = self._now
+        try:
+            rest = self._carry_over(folder)
+        except (OSError, UserError) as error:
+            claim.release()
+            shutil.rmtree(folder, ignore_errors=True)  # it was empty
+            self._work.say(f"Not everything could be copied into {folder}: {one_line(error)}.", "error")
+            return
         self._superseded = None if self.is_named else self._now.folder
         self._let_go()
-        self._now = _State(folder, claim, Project(), before.members, before.image, before.annotation)
-        for member in before.members:
-            if (note := note_of(member.layer)) is not None:
-                note["folder"] = str(folder)
+        self._now = _State(folder, claim, rest, before.members, before.image, before.annotation)
+        use_folder(before.members, folder)
         self._saved_at, self._error = None, ""
         self.moved.emit(folder / TRAININGS)
         self.edited()
         self._edited_at -= AFTER
         self.tick()
-        large = [m for m in self._images() if is_too_large(m.layer)]
+        large = [m for m in self._now.members if is_too_large(m.layer)]
         if large:
             self._work.say(
                 f"'{large[0].layer.name}' is in memory only, and too large to be copied: save it as a file "
@@ -209,8 +210,9 @@ class Keeper:
         if self._saving.thread is None:
             self._see_what_is_open()
             training = self._training()
-            if training is not None and training.name != self._now.project.training:
+            if training not in (None, self._seen) and training.name != self._now.project.training:
                 self._version += 1
+            self._seen = training
             waiting = self._version > self._written and bool(self._now.members)
             if waiting and now >= max(min(self._edited_at + AFTER, self._first_edit + LATEST), self._not_before):
                 self._start()
@@ -242,7 +244,8 @@ class Keeper:
     def close(self) -> None:
         """Save what is not saved yet, and let go of the folder."""
         self._selection.changed.disconnect(self._follow)
-        self._viewer.layers.events.inserted.disconnect(self._inserted)
+        self._edits.close()
+        self.arrivals.close()
         self.flush(closed=True)
         self._let_go()
 
@@ -293,6 +296,12 @@ class Keeper:
         path = inside(self._now.folder, f"{TRAININGS}/{name}")
         if path.resolve() != current.resolve() and current.name == name:
             self.restored.emit(path)
+
+    def _carry_over(self, folder: Path) -> Project:
+        """Bring what no layer holds any more into another folder."""
+        images, annotations = ({m.id for m in found} for found in (self._images(), self._annotations()))
+        old, project = self._now.folder, self._now.project
+        return carry_over(old, folder, project, images, annotations, training=self._training() is None)
 
     def _forget_superseded(self) -> None:
         """Remove the project without a name that has got one, once nothing is needed of it."""
@@ -346,19 +355,16 @@ class Keeper:
 
     # Opening
 
-    def _inserted(self, event: Any) -> None:
-        if note_of(event.value) is not None:
-            self._arrived.append(event.value)
-            self._later()(self.look)
-
-    def look(self) -> None:
-        """Go on with the project that layers have come from, if any have since the last time."""
-        arrived, self._arrived = self._arrived, []
-        if not arrived:
-            return
-        folder = Path((note_of(arrived[-1]) or {})["folder"])
+    def _go_on_with(self, folder: Path) -> None:
+        """Go on with the project that layers have come from."""
         if folder == self._now.folder:
             self._take_in(self._now.project)
+        elif self._work.job is not None:
+            self._work.say(
+                f"{folder.name} was opened while a job runs: {BUSY}. What you do in its layers is not kept there: "
+                "close them and open it again.",
+                "error",
+            )
         else:
             self._adopt(folder)
 
@@ -371,9 +377,11 @@ class Keeper:
             self._work.say(f"{error}: what you do here is not kept. Close it there and open it again.", "error")
             return
         self.flush(closed=True)
+        self._superseded = None
         self._let_go()
         self._now = _State(folder, claim, project)
         self._saved_at, self._error = self._clock(), ""
+        self.left.emit()
         if self.is_named:
             self.moved.emit(folder / TRAININGS)
         self.opened.emit(project)
@@ -383,7 +391,11 @@ class Keeper:
             self._viewer.dims.set_point(range(len(project.point)), project.point)
         if project.training is not None:
             self._restore(folder, project.training)
-        own = [f" '{a.look.name}' is painted into {a.path}." for a in project.annotations if a.path and a.is_open]
+        own = [
+            f" '{a.look.name}' is painted into {a.path}."
+            for a in project.annotations
+            if a.path and a.is_open and not a.as_opened
+        ]
         text = f"{folder.name} is as it was left, and is kept up to date by itself from now on.{''.join(own)}"
         self._work.say(text, "good")
         self._written = self._version
@@ -391,26 +403,10 @@ class Keeper:
 
     def _take_in(self, project: Project) -> None:
         """Take in the layers that came from the project, and choose those that were worked on."""
-        members = {(isinstance(m.layer, Labels), m.id): m for m in self._now.members}
-        for layer in self._viewer.layers:
-            note = note_of(layer)
-            if note is not None and Path(note["folder"]) == self._now.folder:
-                members.setdefault((isinstance(layer, Labels), int(note["id"])), Member(int(note["id"]), layer))
-        for image in project.images:
-            if (False, image.id) in members:
-                members[False, image.id].axes = image.axes
-        self._now.members = list(members.values())
-        self._now.image, self._now.annotation = project.image, project.annotation
-        self._choose(members.get((False, project.image or 0)), members.get((True, project.annotation or 0)))
-
-    def _choose(self, image: Member | None, annotation: Member | None) -> None:
-        if image is not None:
-            self._selection.choose_image(image.layer)
-            self._selection.set_axes(image.axes)
-        if annotation is not None:
-            annotation.layer.brush_size = brush_size(annotation.layer.data.shape[-2:])
-            self._selection.choose_labels(annotation.layer)
-            self._viewer.layers.selection.active = annotation.layer
+        now = self._now
+        now.members = take_in(self._viewer, now.folder, project, now.members)
+        now.image, now.annotation = project.image, project.annotation
+        choose(self._viewer, self._selection, project, now.members)
         self.adopted.emit()
 
     def _restore(self, folder: Path, name: str) -> None:
@@ -422,16 +418,9 @@ class Keeper:
         if path.is_file():
             self.restored.emit(path)
 
-    # Folders
-
-    def _new_unnamed(self) -> Path:
-        return self._unnamed / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}{SUFFIX}"
-
     def _let_go(self) -> None:
         """Release the folder; of projects without a name the last ones are kept."""
         if self._now.claim is not None:
             self._now.claim.release()
-        unnamed = [p for p in sorted(self._unnamed.glob(f"*{SUFFIX}")) if not is_claimed(p)]
-        for folder in unnamed[:-KEPT]:
-            shutil.rmtree(folder, ignore_errors=True)
-        self._now = _State(self._new_unnamed())
+        self._unnamed.tidy({self._superseded})
+        self._now = _State(self._unnamed.new())

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_unet.errors import UserError
+from napari_unet.plugin.arriving import BUSY
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.sections.project import ProjectRow
 from napari_unet.storage.project import SUFFIX, is_project, read_project
@@ -45,7 +46,7 @@ class Projects(QObject):
     def start(self) -> None:
         """Begin to save, go on with a project that is open in the viewer, and offer what was lost."""
         self._timer.start()
-        self._keeper.look()
+        self._keeper.arrivals.look()
         self._lost = self._keeper.lost()
         if self._lost:
             self._row.show_lost(_words(self._lost[0]))
@@ -62,6 +63,9 @@ class Projects(QObject):
             self._controller.work.say(
                 f"{folder} holds no project: choose a folder that ends in {SUFFIX}.", "error"
             )
+            return
+        if self._controller.job is not None:
+            self._controller.work.say(f"{folder.name} is not opened yet: {BUSY}, then open it.", "error")
             return
         try:
             self._controller.viewer.open(str(folder), plugin=PLUGIN)

@@ -140,7 +140,8 @@ class Segmenting:
             If it cannot be done.
         """
         image, geometry, region = self.region(request)
-        self.check_channels(image)
+        if model is None:
+            self.check_channels(image)
         going_on = self.can_go_on(request)
         self._engine.predict(
             image,

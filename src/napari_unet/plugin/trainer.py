@@ -242,13 +242,22 @@ class Trainer:
         if not path.with_suffix(STATE).is_file():
             return False
         self.checkpoints.adopt(path)
-        self.going.restore()
+        spec, self.seconds, self.steps = None, 0.0, 0
         try:
-            info = read_facts(path).get("info", {})
+            facts = read_facts(path)
+            spec = TrainingSpec.model_validate(facts.get("spec"))
+            info = facts.get("info", {})
             self.seconds, self.steps = float(info.get("seconds", 0)), int(info.get("steps", 0))
         except (UserError, ValueError, TypeError, AttributeError):  # the engine says what is wrong with it
-            self.seconds, self.steps = 0.0, 0
+            pass
+        self.going.restore(spec)
         return True
+
+    def forget(self) -> None:
+        """Leave what there is to go on from, with the project that it is of."""
+        self.checkpoints.forget()
+        self.going.restore()
+        self.seconds, self.steps, self._training = 0.0, 0, None
 
     def take_opened(self, path: Path, model: ModelInfo) -> None:
         """Let Go on train a model that was opened."""

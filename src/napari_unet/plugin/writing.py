@@ -33,8 +33,9 @@ def attempt(saving: Saving, folder: Path, now: keep.Now, before: Project, larges
             if not keep.is_painted(now):
                 return
             folder.mkdir(parents=True, exist_ok=True)
-            saving.claim = Claim(folder)
-            saving.claim.take()
+            claim = Claim(folder)
+            claim.take()
+            saving.claim = claim  # one that was refused is asked for again
         saving.result = keep.save(folder, now, before, largest_copy=largest)
     except OSError as error:
         full = f"the disk of {folder.parent} is full: make room; nothing is lost meanwhile."

@@ -64,7 +64,7 @@ def write_blocks(
     number
         Of the annotation.
     array
-        Numpy, or anything that is indexed like it; read block by block, so that painting may go on meanwhile.
+        Numpy, or anything that is indexed like it; copied block by block, so that painting may go on meanwhile.
     repeated
         Axes of which one element is enough.
     known
@@ -79,10 +79,10 @@ def write_blocks(
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for begin, place in places(array.shape, repeated):
-        pixels = _plain(np.asarray(array[_one(place)]))
+        pixels = np.array(_plain(np.asarray(array[_one(place)])), order="C")  # the brush goes on meanwhile
         if not pixels.any():
             continue
-        sha256 = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+        sha256 = hashlib.sha256(pixels.data).hexdigest()
         before = (known or {}).get(begin)
         if before is None or before.sha256 != sha256 or not (project / before.file).is_file():
             before = Block(file=f"{FOLDER}/{number}/{begin}-{sha256[:16]}.tif", sha256=sha256)

@@ -46,7 +46,15 @@ class ImageNow:
 
 @dataclass(frozen=True)
 class AnnotationNow:
-    """An annotation as it is in the viewer; ``path``: the file that it is painted into."""
+    """An annotation as it is in the viewer.
+
+    Parameters
+    ----------
+    path
+        The file that it is painted into, or, unless ``painted``, that it was opened from with ``reader``.
+    painted
+        It may hold strokes of this window. What does not, and has no file, is copied like an image: up to a size.
+    """
 
     id: int
     data: Any
@@ -54,6 +62,8 @@ class AnnotationNow:
     marked: bool = True
     path: Path | None = None
     is_open: bool = True
+    reader: str | None = None
+    painted: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,8 @@ def save(folder: Path, now: Now, before: Project, *, largest_copy: int = copies.
     before
         What `save` returned the last time.
     largest_copy
-        Images without a file of more bytes are not copied; they have neither path nor copy afterwards.
+        Images without a file of more bytes are not copied; they have neither path nor copy afterwards. Labels
+        without strokes are left out.
 
     Raises
     ------
@@ -117,7 +128,7 @@ def save(folder: Path, now: Now, before: Project, *, largest_copy: int = copies.
     folder.mkdir(parents=True, exist_ok=True)
     images = {i.id: i for i in before.images} | {i.id: _image(folder, i, before, largest_copy) for i in now.images}
     annotations = {a.id: a for a in before.annotations} | {
-        a.id: _annotation(folder, a, before) for a in now.annotations
+        a.id: _annotation(folder, a, before) for a in now.annotations if _is_kept(a, largest_copy)
     }
     project = Project(
         made_by=_version(),
@@ -128,7 +139,7 @@ def save(folder: Path, now: Now, before: Project, *, largest_copy: int = copies.
         annotation=now.annotation,
         point=now.point,
         settings=before.settings if now.settings is None else now.settings,
-        training=before.training if now.training is None else _training(folder, now.training),
+        training=before.training if now.training is None else bring_training(folder, now.training),
         closed=now.closed,
     )
     write_project(folder, project)
@@ -145,7 +156,7 @@ def _version() -> str:
 
 def is_painted(now: Now) -> bool:
     """Whether anything is painted that has no file of its own."""
-    drawn = (a.data for a in now.annotations if a.path is None)
+    drawn = (a.data for a in now.annotations if a.path is None and a.painted)
     return any(np.asarray(data[place]).any() for data in drawn for _, place in places(data.shape))
 
 
@@ -173,6 +184,11 @@ def _image(folder: Path, image: ImageNow, before: Project, largest_copy: int) ->
     )
 
 
+def _is_kept(annotation: AnnotationNow, largest_copy: int) -> bool:
+    size = budget.nbytes(annotation.data.shape, annotation.data.dtype)
+    return annotation.painted or annotation.path is not None or size <= largest_copy
+
+
 def _annotation(folder: Path, annotation: AnnotationNow, before: Project) -> Annotation:
     known = next((a for a in before.annotations if a.id == annotation.id), None)
     repeated = repeated_axes(annotation.data)
@@ -189,10 +205,13 @@ def _annotation(folder: Path, annotation: AnnotationNow, before: Project) -> Ann
         repeated=repeated,
         blocks=blocks,
         path=None if annotation.path is None else str(annotation.path),
+        relative=None if annotation.path is None else relative_to(annotation.path, folder),
+        reader=annotation.reader,
+        as_opened=annotation.path is not None and not annotation.painted,
     )
 
 
-def _training(folder: Path, model: Path) -> str:
+def bring_training(folder: Path, model: Path) -> str:
     """Bring a model and the state beside it into the project; returns its name there."""
     target = folder / TRAININGS / model.name
     target.parent.mkdir(exist_ok=True)

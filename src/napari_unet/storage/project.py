@@ -105,7 +105,13 @@ class Annotation(_Layer):
     marked: bool = True
     """It was made by this plugin, and wears the colours of the annotation style."""
     path: str | None = None
-    """A zarr array of its own."""
+    """A zarr array of its own, or the file that it was opened from."""
+    relative: str | None = None
+    """As of images."""
+    reader: str | None = None
+    """napari plugin that has opened it."""
+    as_opened: bool = False
+    """It is as a plugin has opened it, and cannot be painted there."""
 
 
 class Project(_Facts):
@@ -208,8 +214,8 @@ def inside(folder: Path, name: str) -> Path:
     )
 
 
-def find_image(folder: Path, image: KeptImage) -> Path | None:
-    """Find the file of an image, beside the project first; None if it is gone.
+def find_image(folder: Path, image: KeptImage | Annotation) -> Path | None:
+    """Find the file of an image or of labels, beside the project first; None if it is gone.
 
     Examples
     --------
