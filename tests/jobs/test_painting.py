@@ -321,3 +321,17 @@ def test_marks_tell_what_has_changed_and_where_nothing_was():
     np.testing.assert_array_equal(was.target[16:32, 16:], now[16:32, 16:])
     (new,) = marks.units_before([unit], {})
     assert (new.target == -1).all()
+
+
+def test_the_best_model_is_one_that_knows_the_last_strokes(tmp_path):
+    training = begin(strokes((0, slice(0, 90))), steps=20, checks=4, val_fraction=0.2)
+    for event in training:
+        if isinstance(event, CheckDone) and event.step == 5:
+            training._loop.best_loss = -1.0  # as if nothing could be better any more
+            training.paint(0, 2, 0, 0, TRUE[2, :40])
+            training.take_up()
+    assert training._loop.best_step > 5
+    begun, again = go_on(tmp_path, lambda labels: labels, val_fraction=0.2)
+    assert np.isfinite(again._loop.best_loss)
+    _, changed = go_on(tmp_path, lambda labels: np.where(np.arange(96) < 4, 0, labels), val_fraction=0.2)
+    assert np.isinf(changed._loop.best_loss)

@@ -542,7 +542,7 @@ def test_taking_and_comparing_by_key_and_button(
 
 
 def test_all_keys_are_told(dock: UNetDock, viewer: napari.Viewer) -> None:
-    assert {str(key) for key in dock._keys._before} | {"Escape"} == set(
+    assert {str(key) for key in dock._keys._bound} | {"Escape"} == set(
         KEYS
     )  # Escape only while there is something
 

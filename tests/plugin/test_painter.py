@@ -133,3 +133,19 @@ def test_the_style_changes_the_colours_of_our_layers_only(viewer: ViewerModel, p
     painter.choose(other)
     painter.set_target(TargetSpec())
     assert type(other.colormap) is not direct
+
+
+def test_an_annotation_of_classes_can_hold_cells_as_well(viewer: ViewerModel, painter: Painter) -> None:
+    layer = painter.new_layer()
+    assert layer is not None
+    layer.paint((1, 20, 20), 1)
+    painter.set_target(TargetSpec(style="cells", background_value=999))
+    painter.take_brush(999)
+    assert layer.selected_label == 999
+    assert layer.data[1, 20, 20] == 1
+    said = []
+    painter.said.connect(said.append)
+    own = viewer.add_labels(np.ones((4, 40, 50), np.uint8), scale=(3, 1, 1))
+    painter.choose(own)
+    painter.take_brush(999)
+    assert "up to 255 only" in said[-1].text

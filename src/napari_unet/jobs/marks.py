@@ -57,6 +57,14 @@ def units_before(units: Sequence[Unit], marks: Marks) -> list[Unit]:
     return [replace(unit, target=_before(unit, marks)) for unit in units]
 
 
+def marks_differ(now: Marks, state: Mapping[str, Tensor]) -> bool:
+    """Tell whether marks are other ones than those among the tensors of a training; False if it had none."""
+    before = from_tensors(state)
+    return bool(before) and (
+        before.keys() != now.keys() or not all(torch.equal(mark, before[p]) for p, mark in now.items())
+    )
+
+
 def _before(unit: Unit, marks: Marks) -> Target:
     planes = [_plane_before(plane, marks.get(place)) for place, plane in _planes(unit)]
     return np.stack(planes) if unit.target.ndim == 3 else planes[0]

@@ -21,7 +21,7 @@ from napari_unet.jobs.completion import check_output, complete, explain, invalid
 from napari_unet.jobs.differing import check_resume, new_classes, take_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
-from napari_unet.jobs.marks import marks_of, to_tensors
+from napari_unet.jobs.marks import marks_differ, marks_of, to_tensors
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.jobs.provenance import Provenance
@@ -137,6 +137,8 @@ class Training:
             restore(self._loop, *before[1:])
             if new:
                 self.notes += self._learn_classes(found.classes, sampler, held_out)
+            elif marks_differ(marks_of(units), before[1]):
+                self._loop.begin_anew()
             else:
                 self._loop.judge_again()
         self._begun = self._loop.progress.step
@@ -286,19 +288,18 @@ class Training:
         self._provenance.look(places)
         self._found, self._units, self._held_out = found, units, held_out
         sampler.follow(self._loop.sampler)
-        self._loop.be_patient()
+        self._loop.begin_anew()
         if found.classes != self.classes:
             return [*words, *self._learn_classes(found.classes, sampler, batch)]
         self._loop.sampler, self._loop.held_out = sampler, batch
-        if self._weigh(sampler) or words:
-            self._loop.judge_again()
+        self._weigh(sampler)
         return words
 
-    def _weigh(self, sampler: data.PatchSampler) -> bool:
-        """Look anew at what classes and start are worth, if much was painted since; tells whether it did."""
+    def _weigh(self, sampler: data.PatchSampler) -> None:
+        """Look anew at what classes and start are worth, if much was painted since."""
         painted, loop = sum(sampler.counts), self._loop
         if abs(painted - self._measured) < MUCH * self._measured:
-            return False
+            return
         self._measured = painted
         if loop.anchor is not None:
             assert self.spec.train.patch is not None
@@ -306,7 +307,6 @@ class Training:
             loop.class_weights = loop.anchor.weights
         if self.spec.train.class_balance:
             loop.class_weights = balance(sampler.counts)
-        return loop.class_weights is not None
 
     def _learn_classes(
         self, classes: tuple[ClassSpec, ...], sampler: data.PatchSampler, held_out: data.Batch | None

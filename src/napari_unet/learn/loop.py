@@ -137,8 +137,9 @@ class Loop:
         """More training seems to be of no use."""
         return 0 < self.spec.train.patience <= self._stale and self.progress.step - self._gained >= LEAST_STEPS
 
-    def be_patient(self) -> None:
-        """Count the checks without a gain anew: there is something new to learn."""
+    def begin_anew(self) -> None:
+        """Judge anew what is best, and be patient: there is something new, which no model has seen yet."""
+        self.best_loss = math.inf
         self._stale, self._mark, self._gained = 0, math.inf, self.progress.step
 
     def _step(self, rate: float) -> float:

@@ -93,7 +93,7 @@ class Automatic:
     def _look(self) -> None:
         """Note what is painted on layers that are newly chosen."""
         if self._chosen != self._looked_at:
-            self._looked_at, self._known = self._chosen, self._count()
+            self._looked_at, self._known, self.held = self._chosen, self._count(), False
 
     def take_over(self) -> None:
         """Note that the layers of a project were opened, and were the last training's."""

@@ -12,7 +12,7 @@ from psygnal import Signal
 
 from napari_unet.errors import UserError
 from napari_unet.plugin import words
-from napari_unet.plugin.annotation import Counts, StrokeCounter, dress, new_annotation
+from napari_unet.plugin.annotation import Counts, StrokeCounter, dress, is_ours, new_annotation
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.layers import check_place, full_data
 from napari_unet.plugin.requests import Painting
@@ -88,6 +88,14 @@ class Painter:
         if layer is None:
             self.said.emit(Message(words.missing(None, self.target), "warning"))
             return
+        if value > highest_value(layer):
+            if not is_ours(layer, "annotation"):
+                text = (
+                    f"'{layer.name}' holds values up to {highest_value(layer)} only, {value} is too large for it."
+                )
+                self.said.emit(Message(text, "error"))
+                return
+            layer.data = np.asarray(layer.data).astype(np.int32)
         self._viewer.layers.selection.active = layer
         layer.selected_label = value
         layer.mode = "paint"
@@ -171,6 +179,12 @@ class Painter:
     def _brush_moved(self) -> None:
         if self._followed is not None:
             self.brush_changed.emit(int(self._followed.selected_label))
+
+
+def highest_value(layer: Labels) -> int:
+    """Give the highest label value that a layer can hold."""
+    dtype = np.dtype(full_data(layer).dtype)
+    return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
 
 
 def _strokes(layer: Labels) -> list[Any]:

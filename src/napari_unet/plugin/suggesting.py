@@ -146,6 +146,7 @@ class Suggesting:
         if suggestion.again:
             self._before.clear()
         self._before[suggestion.region] = self._painted(suggestion.region)
+        self._live.show_before(False)
         corners = self._corners(suggestion.region)
         go_to(self._viewer, corners)
         self._draw(suggestion.region)
