@@ -331,7 +331,7 @@ def test_the_best_model_is_one_that_knows_the_last_strokes(tmp_path):
             training.paint(0, 2, 0, 0, TRUE[2, :40])
             training.take_up()
     assert training._loop.best_step > 5
-    begun, again = go_on(tmp_path, lambda labels: labels, val_fraction=0.2)
+    _, again = go_on(tmp_path, lambda labels: labels, val_fraction=0.2)
     assert np.isfinite(again._loop.best_loss)
     _, changed = go_on(tmp_path, lambda labels: np.where(np.arange(96) < 4, 0, labels), val_fraction=0.2)
     assert np.isinf(changed._loop.best_loss)
