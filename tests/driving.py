@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari
@@ -13,7 +13,11 @@ from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from scipy import ndimage as ndi
 
+from napari_unet.plugin.dock import UNetDock
+
 Point = tuple[float, float]
+OpenWindow = Callable[[str], tuple[napari.Viewer, UNetDock]]
+"""Opens a sample and the dock, see the fixture ``open_window``."""
 
 
 def rest(milliseconds: int) -> None:

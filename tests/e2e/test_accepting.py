@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-import napari
 import numpy as np
-import pooch
 import pytest
 from napari.layers import Shapes
 from pytestqt.qtbot import QtBot
@@ -15,8 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from scipy import ndimage as ndi
 
-from driving import on_canvas, paint_like_a_person, rest, stroke
-from napari_unet.plugin.dock import UNetDock
+from driving import OpenWindow, on_canvas, paint_like_a_person, rest, stroke
 from napari_unet.plugin.preview import NAME_BEFORE
 
 pytestmark = pytest.mark.e2e
@@ -24,19 +18,9 @@ LONG = 240_000
 """Milliseconds; only reached if something hangs."""
 
 
-def test_cells_and_regions_are_taken_by_mouse_and_key(
-    make_napari_viewer: Callable[..., napari.Viewer],
-    qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path)
-    viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1200, 800)
-    viewer.open_sample("napari-unet-live", "nuclei-5")
+def test_cells_and_regions_are_taken_by_mouse_and_key(open_window: OpenWindow, qtbot: QtBot) -> None:
+    viewer, dock = open_window("nuclei-5")
     truth = viewer.layers["nuclei-5 truth"].data
-    _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
-    assert isinstance(dock, UNetDock)
     dock.annotate.new_button.click()
     strokes = viewer.layers["strokes"]
     native = viewer.window._qt_viewer.canvas.native

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-import napari
 import numpy as np
-import pooch
 import pytest
 from pytestqt.qtbot import QtBot
 
-from driving import paint_like_a_person, stroke
-from napari_unet.plugin.dock import UNetDock
+from driving import OpenWindow, paint_like_a_person, stroke
 
 pytestmark = pytest.mark.e2e
 LONG = 240_000
 """Milliseconds; only reached if something hangs."""
 
 
-def test_strokes_in_a_running_training_change_the_preview(
-    make_napari_viewer: Callable[..., napari.Viewer],
-    qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path)
-    viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1200, 800)
-    viewer.open_sample("napari-unet-live", "nuclei-5")
+def test_strokes_in_a_running_training_change_the_preview(open_window: OpenWindow, qtbot: QtBot) -> None:
+    viewer, dock = open_window("nuclei-5")
     truth = viewer.layers["nuclei-5 truth"].data
-    _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
-    assert isinstance(dock, UNetDock)
     dock.advanced.train.setValue(dock.advanced.train.value().model_copy(update={"patch": (96, 96), "batch": 2}))
     dock.train.budget.endless.setChecked(True)
     dock.train.by_itself.setChecked(False)

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-import napari
 import numpy as np
-import pooch
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from driving import on_canvas, paint_like_a_person, rest
-from napari_unet.plugin.dock import UNetDock
+from driving import OpenWindow, on_canvas, paint_like_a_person, rest
 
 pytestmark = pytest.mark.e2e
 LONG = 240_000
 """Milliseconds; only reached if something hangs."""
 
 
-def test_going_where_annotation_is_worth_most_by_key(
-    make_napari_viewer: Callable[..., napari.Viewer],
-    qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path)
-    viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1200, 800)
-    viewer.open_sample("napari-unet-live", "nuclei-3d")
+def test_going_where_annotation_is_worth_most_by_key(open_window: OpenWindow, qtbot: QtBot) -> None:
+    viewer, dock = open_window("nuclei-3d")
     truth = viewer.layers["nuclei-3d truth"].data
-    _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
-    assert isinstance(dock, UNetDock)
     dock.advanced.train.setValue(dock.advanced.train.value().model_copy(update={"patch": (64, 64), "batch": 2}))
     dock.train.budget.endless.setChecked(True)
     dock.train.by_itself.setChecked(False)

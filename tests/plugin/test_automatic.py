@@ -48,7 +48,7 @@ def end(desk: Desk, outcome: str = "finished") -> None:
 
 def test_two_classes_and_more_than_a_touch_start_it(desk: Desk) -> None:
     painted = []
-    desk.controller.painter.painted.connect(lambda: painted.append(True))
+    desk.controller.painter.edits.stroke.connect(lambda: painted.append(True))
     stroke(desk, 1, 3)
     assert not rest(desk)
     stroke(desk, 2, 5, length=10)
@@ -141,7 +141,7 @@ def test_layers_that_are_chosen_start_nothing_until_they_are_painted_on(desk: De
 
 def test_moving_a_slider_is_no_stroke(desk: Desk) -> None:
     strokes = []
-    desk.controller.painter.painted.connect(lambda: strokes.append(1))
+    desk.controller.painter.edits.stroke.connect(lambda: strokes.append(1))
     desk.viewer.dims.set_current_step(0, 2)
     desk.controller.selection.labels_layer.refresh()
     assert strokes == []

@@ -118,9 +118,9 @@ def hold_out_again(
     """
     marks = from_tensors(state)
     before = units_before(units, marks) if marks else list(units)
-    starts = {(u.place[0], u.place[1]): u.place[2] for u in units if u.target.ndim == 3}
-    moved = [(place, box) if len(box) == 2 else _shifted(place, box, starts) for place, box in held_out]
-    moved = [h for h in moved if h[1][0].start >= 0]
+    volumes = {(u.place[0], u.place[1]): u for u in units if u.target.ndim == 3}
+    shifted = (h if len(h[1]) == 2 else _shifted(*h, volumes.get((h[0][0], h[0][1]))) for h in held_out)
+    moved = [h for h in shifted if h is not None]
     found, notes = hold_out_since(moved, before, units, spec)
     if moved and not found and spec.train.val_fraction:
         words = "all held-out places were painted on: they stay held out, and what is painted there is not learnt"
@@ -128,11 +128,13 @@ def hold_out_again(
     return found, notes
 
 
-def _shifted(place: tuple[int, ...], box: tuple[slice, ...], starts: Mapping[tuple[int, int], int]) -> Held:
-    """Move a box of a volume that begins elsewhere now."""
-    start = starts.get((place[0], place[1]), place[2])
-    shift = place[2] - start
-    return (*place[:2], start), (slice(box[0].start + shift, box[0].stop + shift), *box[1:])
+def _shifted(place: tuple[int, ...], box: tuple[slice, ...], volume: data.Unit | None) -> Held | None:
+    """Move a box of a volume that begins elsewhere now; None if it does not reach as far any more."""
+    if volume is None:
+        return None
+    shift = place[2] - volume.place[2]
+    moved = slice(box[0].start + shift, box[0].stop + shift)
+    return (volume.place, (moved, *box[1:])) if moved.start >= 0 and moved.stop <= len(volume.target) else None
 
 
 def hold_out_more(

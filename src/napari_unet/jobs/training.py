@@ -92,11 +92,10 @@ class Training:
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
         new = () if before is None else new_classes(found, spec.target, before[0].target.classes)
-        if earlier is not None:
-            known = replace(found, classes=earlier.target.classes) if new else found
-            known = take_classes(known, spec.target, earlier.target.classes, may_differ=start is not None)
-            found = found if new else known
-        self.spec = complete(spec, pairs, known if new else found, None if earlier is None else earlier.net)
+        if earlier is not None and not new:
+            found = take_classes(found, spec.target, earlier.target.classes, may_differ=start is not None)
+        at_first = replace(found, classes=before[0].target.classes) if before is not None and new else found
+        self.spec = complete(spec, pairs, at_first, None if earlier is None else earlier.net)
         if before is not None:
             check_resume(before[0], self.spec)
         self.notes = [*explain(self.spec, found, pairs[0][0]), *missing_background(pairs, found, spec.target)]

@@ -125,6 +125,7 @@ class Controller:
         self.segmenting.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
+        self.painter.edits.made.connect(self.keeper.edited)
         self.keeper.left.connect(self._leave)
         self.keeper.restored.connect(self.restore)
         self.keeper.adopted.connect(lambda: self.trainer.automatic.take_over())
@@ -143,6 +144,7 @@ class Controller:
         self.trainer.fetch.cancel()
         self.saving.cancel()
         self.engine.close()
+        self.painter.close()
         self.taking.close()
         self.keeper.close()
         self.live.close()

@@ -220,7 +220,7 @@ class UNetDock(QWidget):
         self._starting.setSingleShot(True)
         self._starting.setInterval(START_BY_ITSELF_AFTER)
         self._starting.timeout.connect(self._start_by_itself)
-        self.controller.painter.painted.connect(lambda: self._starting.start())
+        self.controller.painter.edits.stroke.connect(lambda: self._starting.start())
         self._watching = QTimer(self)
         self._watching.setInterval(WATCH_EVERY)
         self._watching.timeout.connect(self.controller.watch)

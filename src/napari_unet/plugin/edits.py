@@ -25,6 +25,10 @@ class Edits:
 
     made = Signal()
     """The annotation may have changed."""
+    stroke = Signal()
+    """A stroke, a fill, or a region that was taken."""
+    shown = Signal()
+    """The annotation is shown anew: it may have changed, or another slice is in view."""
 
     def __init__(self, viewer: ViewerModel, selection: Selection) -> None:
         self._viewer, self._selection = viewer, selection
@@ -66,6 +70,7 @@ class Edits:
         if self._layer is not None:
             self._history = history(self._layer)
         self.made.emit()
+        self.stroke.emit()
 
     def _shown(self) -> None:
         if self._layer is None:
@@ -73,6 +78,7 @@ class Edits:
         before, self._seen, self._history = (self._seen, self._history), self._view(), history(self._layer)
         if self._history != before[1] or self._seen == before[0]:
             self.made.emit()
+        self.shown.emit()
 
 
 def history(layer: Labels) -> tuple[int, int]:

@@ -82,6 +82,8 @@ class StrokeFeed:
         now = self._now
         if now is None or tuple(now.layer.data.shape) != now.geometry.shape:
             return 0
+        if now.layer.data.dtype != now.known.data.dtype:  # widened for whole cells, which this one does not learn
+            return 0
         painted = labels_of(now.layer, now.image, now.geometry, copy_below=0)
         seen = plane_at(self._selection.image_layer or now.layer, now.image, point)
         planes = [seen]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
@@ -14,6 +12,7 @@ from napari_unet.errors import UserError
 from napari_unet.plugin import words
 from napari_unet.plugin.annotation import Counts, StrokeCounter, dress, is_ours, new_annotation
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.edits import Edits
 from napari_unet.plugin.layers import check_place, full_data
 from napari_unet.plugin.requests import Painting
 from napari_unet.plugin.selection import Selection
@@ -38,16 +37,21 @@ class Painter:
     """The label value that is painted with."""
     edited = Signal()
     """The annotation may hold other strokes than before (undo and redo too); count them when there is time."""
-    painted = Signal()
-    """A stroke of the annotation was made."""
 
     def __init__(self, viewer: ViewerModel, selection: Selection) -> None:
         self._viewer, self._selection = viewer, selection
+        self.edits = Edits(viewer, selection)
+        for edited in (self.edits.stroke, self.edits.shown):
+            edited.connect(self._edited)
         self._counter = StrokeCounter()
         self._followed: Labels | None = None
         self._counted: tuple[Labels | None, ImageLayer | None] = None, None
         self.target = TargetSpec()
         selection.changed.connect(self._follow)
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        self.edits.close()
 
     def new_layer(self) -> Labels | None:
         """Add an annotation layer for the image and take the brush."""
@@ -158,20 +162,10 @@ class Painter:
             return
         if self._followed is not None:
             self._followed.events.selected_label.disconnect(self._brush_moved)
-            for event in _strokes(self._followed):
-                event.disconnect(self._painted)
-            self._followed.events.set_data.disconnect(self._edited)
         self._followed = layer
         if layer is not None:
             layer.events.selected_label.connect(self._brush_moved)
-            for event in _strokes(layer):
-                event.connect(self._painted)
-            layer.events.set_data.connect(self._edited)  # the only one at undo and redo, and at many other times
             self._brush_moved()
-
-    def _painted(self) -> None:
-        self.edited.emit()
-        self.painted.emit()
 
     def _edited(self) -> None:
         self.edited.emit()
@@ -185,8 +179,3 @@ def highest_value(layer: Labels) -> int:
     """Give the highest label value that a layer can hold."""
     dtype = np.dtype(full_data(layer).dtype)
     return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
-
-
-def _strokes(layer: Labels) -> list[Any]:
-    """Events of a layer that tell of a stroke, a fill, or a region that was taken."""
-    return [layer.events.paint, layer.events.labels_update]

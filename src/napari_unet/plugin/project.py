@@ -17,7 +17,6 @@ from psygnal import Signal
 from napari_unet.errors import UserError, one_line
 from napari_unet.plugin import words
 from napari_unet.plugin.arriving import BUSY, Arrivals, choose, take_in, use_folder
-from napari_unet.plugin.edits import Edits
 from napari_unet.plugin.live import Later
 from napari_unet.plugin.members import Member, annotation_now, image_now, is_too_large
 from napari_unet.plugin.selection import Selection
@@ -113,8 +112,6 @@ class Keeper:
         """The training that was there at the last tick."""
         self._point: tuple[float, ...] = ()
         selection.changed.connect(self._follow)
-        self._edits = Edits(viewer, selection)
-        self._edits.made.connect(self.edited)
         self.arrivals = Arrivals(viewer, later)
         self.arrivals.came.connect(self._go_on_with)
         self._follow()
@@ -244,7 +241,6 @@ class Keeper:
     def close(self) -> None:
         """Save what is not saved yet, and let go of the folder."""
         self._selection.changed.disconnect(self._follow)
-        self._edits.close()
         self.arrivals.close()
         self.flush(closed=True)
         self._let_go()

@@ -24,7 +24,7 @@ from napari_unet.leftovers import temporary
 from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, zeros
-from napari_unet.plugin.preview import insert_quietly
+from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.spec import BOUNDARY, ClassSpec, Output
 from napari_unet.storage.budget import check_disk, stored_size
 

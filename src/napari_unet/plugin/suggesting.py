@@ -20,7 +20,7 @@ from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.layers import check_place, labels_of
 from napari_unet.plugin.live import LivePreview
-from napari_unet.plugin.preview import insert_quietly
+from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.plugin.selection import Selection
 from napari_unet.plugin.work import Work
 
