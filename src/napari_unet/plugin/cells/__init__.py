@@ -1,0 +1,1 @@
+"""The second dock: cells are looked at, corrected, measured, compared and written."""
