@@ -37,6 +37,15 @@ class Contacts:
         return Contacts(self.nodes, self.pairs[edges], self.boundary[edges], self.length[edges], self.width[edges])
 
 
+def check_elf(method: str) -> None:
+    """Raise `UserError`, for a method that needs it, unless python-elf is installed."""
+    if not has_elf():
+        raise UserError(
+            f"the method '{method}' needs python-elf, which is not installed; "
+            'run: pip install "napari-unet-live[cells]", or choose the method watershed'
+        )
+
+
 def concatenated(graphs: Sequence[Contacts], nodes: int) -> Contacts:
     """Put graphs together that have no edge in common."""
     return Contacts(
@@ -308,11 +317,7 @@ def join_by_elf(graph: Contacts, method: Literal["gasp", "multicut"], beta: floa
     UserError
         If python-elf is not installed.
     """
-    if not has_elf():
-        raise UserError(
-            f"the method '{method}' needs python-elf, which is not installed; "
-            'run: pip install "napari-unet-live[cells]", or choose the method watershed'
-        )
+    check_elf(method)
     from bioimage_cpp.graph import UndirectedGraph
     from elf.segmentation.gasp import run_GASP
     from elf.segmentation.multicut import compute_edge_costs, multicut_kernighan_lin

@@ -45,7 +45,13 @@ Read = Callable[[Box], Array]
 T = TypeVar("T")
 
 
-class Store(Protocol):
+class Target(Protocol):
+    """An array that can be written in parts."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+
+
+class Store(Target, Protocol):
     """An array that can be read and written in parts, such as one of numpy or zarr."""
 
     @property
@@ -54,11 +60,13 @@ class Store(Protocol):
 
     def __getitem__(self, key: Any, /) -> Any: ...
 
-    def __setitem__(self, key: Any, value: Any, /) -> None: ...
 
-
-CONTEXT = 32
+CONTEXT = 24
 """Halo in which the fragments of a block are found, pixels."""
+IN_ONE_PIECE = 2**25
+"""Volumes of so many voxels are one block. Not by the memory that is free: the cells must not depend on it."""
+IN_A_BLOCK = 2**24
+"""Voxels of the blocks of larger ones, at most."""
 LEAST_INSIDE = 0.25
 """An object needs a pixel with at least this probability of being the inside of a cell,"""
 THICKEST_RIM = 3.0
@@ -105,7 +113,9 @@ class Blockwise:
     scratch
         Another, of at least 32 bits, for numbers of fragments. What it holds before does not matter.
     block
-        Lengths of a block; None: one block.
+        Lengths of a block; None: see `block_of`.
+    final
+        Where the cells are written at last, block by block; None: into ``out``.
     """
 
     def __init__(
@@ -118,10 +128,12 @@ class Blockwise:
         out: Store,
         scratch: Store,
         block: Sequence[int] | None = None,
+        final: Target | None = None,
     ) -> None:
         self._read, self._shape, self._classes, self._spec = read, tuple(shape), tuple(classes), spec
         self._pixel, self._out, self._scratch = tuple(pixel), out, scratch
-        self._boxes = boxes_of(self._shape, block or self._shape)
+        self._final = out if final is None else final
+        self._boxes = boxes_of(self._shape, block or block_of(self._shape))
         self._tissue, self._connected = is_tissue(classes), spec.method == "components"
         self._context = self._voxels(0 if self._connected else CONTEXT)
         self._reach = self._voxels(spec.grow + math.ceil(THICKEST_RIM) + 2)
@@ -299,8 +311,30 @@ class Blockwise:
         new[kept[np.argsort(first[kept])]] = np.arange(1, len(kept) + 1)
         self.cells, new_of_piece = len(kept), new[whole].astype(self._out.dtype)
         for box in self._boxes:
-            self._out[box] = new_of_piece[np.asarray(self._out[box])]
+            self._final[box] = new_of_piece[np.asarray(self._out[box])]
             yield
+
+
+def is_large(shape: Sequence[int]) -> bool:
+    """Tell whether a slice or volume is cut into blocks."""
+    return math.prod(shape) > IN_ONE_PIECE
+
+
+def block_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Choose the lengths of blocks: the volume itself unless it is large, else about equal ones.
+
+    Examples
+    --------
+    >>> block_of((64, 512, 512)), block_of((64, 2048, 2048))
+    ((64, 512, 512), (64, 512, 512))
+    """
+    block = list(shape)
+    if not is_large(shape):
+        return tuple(block)
+    while math.prod(block) > IN_A_BLOCK:
+        longest = block.index(max(block))
+        block[longest] = -(-block[longest] // 2)
+    return tuple(block)
 
 
 def boxes_of(shape: Sequence[int], block: Sequence[int]) -> list[Box]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_unet.arrays.agglomeration import (
     Contacts,
+    check_elf,
     has_elf,
     join_by_elf,
     join_by_mean,
@@ -17,6 +18,12 @@ from napari_unet.arrays.agglomeration import (
     narrowed,
 )
 from napari_unet.spec import CellMethod
+
+
+def check_method(method: CellMethod) -> None:
+    """Raise `UserError` if a method needs a library that is not installed."""
+    if method in ("gasp", "multicut"):
+        check_elf(method)
 
 
 def join(
