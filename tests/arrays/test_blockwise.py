@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_unet.arrays.agglomeration import has_elf
-from napari_unet.arrays.blockwise import Blockwise, boxes_of
+from napari_unet.arrays.blockwise import Blockwise
+from napari_unet.arrays.boxes import boxes_of
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.growing import grow_labels
 from napari_unet.arrays.metrics import instance_score

@@ -7,7 +7,7 @@ import zarr
 from scipy import ndimage
 
 import napari_unet as nu
-from napari_unet.arrays import agglomeration, blockwise
+from napari_unet.arrays import agglomeration, boxes
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.region import Region
@@ -31,8 +31,8 @@ def maps_of(truth):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Whatever has more than 4000 pixels is large."""
-    monkeypatch.setattr(blockwise, "IN_ONE_PIECE", 4000)
-    monkeypatch.setattr(blockwise, "IN_A_BLOCK", 1500)
+    monkeypatch.setattr(boxes, "IN_ONE_PIECE", 4000)
+    monkeypatch.setattr(boxes, "IN_A_BLOCK", 1500)
 
 
 @pytest.fixture(scope="module")

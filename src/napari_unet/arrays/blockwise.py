@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +28,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
 
 from napari_unet.arrays.agglomeration import Contacts, concatenated, contacts, touching
+from napari_unet.arrays.boxes import Box, ahead, block_of, boxes_of, grown, within
 from napari_unet.arrays.evidence import Evidence, find_evidence, is_tissue
 from napari_unet.arrays.fragments import distance_to_boundary, fragments
 from napari_unet.arrays.growing import grow_labels
@@ -38,11 +37,9 @@ from napari_unet.arrays.lines import draw_lines
 from napari_unet.errors import UserError
 from napari_unet.spec import CellSpec, ClassSpec
 
-Box = tuple[slice, ...]
 Array = npt.NDArray[Any]
 Read = Callable[[Box], Array]
 """Gives the probabilities ``(K, *box)`` of a box."""
-T = TypeVar("T")
 
 
 class Target(Protocol):
@@ -63,18 +60,12 @@ class Store(Target, Protocol):
 
 CONTEXT = 24
 """Halo in which the fragments of a block are found, pixels."""
-IN_ONE_PIECE = 2**25
-"""Volumes of so many voxels are one block. Not by the memory that is free: the cells must not depend on it."""
-IN_A_BLOCK = 2**24
-"""Voxels of the blocks of larger ones, at most."""
 LEAST_INSIDE = 0.25
 """An object needs a pixel with at least this probability of being the inside of a cell,"""
 THICKEST_RIM = 3.0
 """unless it is at most twice this thick, in pixels."""
 MIDDLE = 0.5
 """Part of the contact of two fragments of objects that is not their rims."""
-AT_ONCE = 2
-"""Blocks that are computed at the same time."""
 
 
 @dataclass(frozen=True)
@@ -315,59 +306,6 @@ class Blockwise:
             yield
 
 
-def is_large(shape: Sequence[int]) -> bool:
-    """Tell whether a slice or volume is cut into blocks."""
-    return math.prod(shape) > IN_ONE_PIECE
-
-
-def block_of(shape: Sequence[int]) -> tuple[int, ...]:
-    """Choose the lengths of blocks: the volume itself unless it is large, else about equal ones.
-
-    Examples
-    --------
-    >>> block_of((64, 512, 512)), block_of((64, 2048, 2048))
-    ((64, 512, 512), (64, 512, 512))
-    """
-    block = list(shape)
-    if not is_large(shape):
-        return tuple(block)
-    while math.prod(block) > IN_A_BLOCK:
-        longest = block.index(max(block))
-        block[longest] = -(-block[longest] // 2)
-    return tuple(block)
-
-
-def boxes_of(shape: Sequence[int], block: Sequence[int]) -> list[Box]:
-    """Cut a volume into blocks, the first axis slowest.
-
-    Examples
-    --------
-    >>> [[(s.start, s.stop) for s in box] for box in boxes_of((3, 4), (2, 4))]
-    [[(0, 2), (0, 4)], [(2, 3), (0, 4)]]
-    """
-    cuts = [[slice(i, min(i + b, n)) for i in range(0, n, b)] for n, b in zip(shape, block, strict=True)]
-    return list(itertools.product(*cuts))
-
-
-def grown(box: Box, by: Sequence[int], shape: Sequence[int], *, after: bool = True) -> Box:
-    """Grow a box to all sides, or only to those before it, as far as the volume goes.
-
-    Examples
-    --------
-    >>> grown((slice(4, 8),), (3,), (9,)), grown((slice(4, 8),), (3,), (9,), after=False)
-    ((slice(1, 9, None),), (slice(1, 8, None),))
-    """
-    return tuple(
-        slice(max(0, s.start - n), min(size, s.stop + n * after))
-        for s, n, size in zip(box, by, shape, strict=True)
-    )
-
-
-def within(box: Box, other: Box) -> Box:
-    """Tell a box in coordinates of another that holds it."""
-    return tuple(slice(s.start - o.start, s.stop - o.start) for s, o in zip(box, other, strict=True))
-
-
 def parts(pairs: Array, nodes: int) -> Array:
     """Give the connected parts of a graph numbers: 0 to node 0, which has no edges, the others from 1 on.
 
@@ -378,25 +316,6 @@ def parts(pairs: Array, nodes: int) -> Array:
     """
     graph = sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(nodes, nodes))
     return np.asarray(connected_components(graph, directed=False)[1]).astype(np.int64)
-
-
-def ahead(compute: Callable[[Box], T], boxes: Sequence[Box]) -> Iterator[T]:
-    """Compute boxes in order, the next ones already while one is worked on."""
-    if len(boxes) == 1:
-        yield compute(boxes[0])
-        return
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        waiting: deque[Future[T]] = deque()
-        try:
-            for box in boxes:
-                waiting.append(pool.submit(compute, box))
-                if len(waiting) > AT_ONCE:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _last(box: Box) -> Box:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image, Writable
-from napari_unet.arrays.blockwise import Blockwise, Box, Store, Target, block_of, is_large
+from napari_unet.arrays.blockwise import Blockwise, Store, Target
+from napari_unet.arrays.boxes import Box, block_of, is_large
 from napari_unet.arrays.evidence import check_shape
 from napari_unet.arrays.fragments import relative_spacing
 from napari_unet.arrays.joining import check_method
@@ -154,8 +155,8 @@ def make_cells(
     """
     if "C" not in probabilities.axes:
         raise UserError(
-            f"{probabilities.name} has the axes {probabilities.axes} and no C for the classes: give probabilities, "
-            "as 'napari-unet predict --output probabilities' writes them"
+            f"{probabilities.name} has the axes {probabilities.axes} and no C for the classes: give "
+            "probabilities, as 'napari-unet predict --output probabilities' writes them"
         )
     volume = volume and "Z" in probabilities.axes
     shape = [probabilities.size(a) for a in ("ZYX" if volume else "YX")]

@@ -14,7 +14,7 @@ import torch
 
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image, Writable
-from napari_unet.arrays.blockwise import IN_ONE_PIECE, is_large
+from napari_unet.arrays.boxes import IN_ONE_PIECE, is_large
 from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
 from napari_unet.arrays.joining import check_method
 from napari_unet.arrays.region import Region
