@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -71,6 +70,12 @@ def make_maps(name: str, seconds: float, folder: Path) -> None:
     (folder / "facts.json").write_text(json.dumps(facts))
 
 
+def peak_memory() -> float:
+    """Megabytes that this process has held at most; what Linux calls its high water mark."""
+    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
 def one(folder: Path, method: str) -> dict[str, Any]:
     """Make cells by one method; this process is thrown away afterwards."""
     facts, truth = json.loads((folder / "facts.json").read_text()), np.load(folder / "truth.npy")
@@ -80,12 +85,11 @@ def one(folder: Path, method: str) -> dict[str, Any]:
     image = Image(maps, "CZYX", tuple(facts["spacing"]))
     out = np.zeros(image.result_shape, np.int32)
     nu.cells_of(np.zeros((2, 32, 32), np.float32))  # imports what it needs
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    before, began = peak_memory(), time.perf_counter()
     for _ in make_cells(image, classes, out, CellSpec(method=method), volume=facts["volume"]):
         pass
     seconds = time.perf_counter() - began
-    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    peak = peak_memory() - before
     result = {"method": method, "seconds": round(seconds, 2), "MB": round(peak)}
     if facts["volume"]:
         score = instance_score(out, truth)
@@ -119,20 +123,20 @@ def large(shape: tuple[int, ...], method: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         maps = tissue(shape, Path(name, "maps.zarr"))
         out = zarr.create_array(Path(name, "cells.zarr"), shape=shape, dtype="int32", chunks=(16, 256, 256))
-        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        before, began = peak_memory(), time.perf_counter()
         events = make_cells(Image(maps, "CZYX"), DEFAULT_CLASSES[:2], out, CellSpec(method=method), volume=True)
         words = [e.reason for e in events if isinstance(e, Finished)]
-        peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        peak = peak_memory() - before
         minutes = (time.perf_counter() - began) / 60
     return {"shape": shape, "method": method, "minutes": round(minutes, 2), "MB": round(peak), "found": words[0]}
 
 
-def deviation(shape: tuple[int, ...], method: str) -> dict[str, Any]:
+def deviation(shape: tuple[int, ...], method: str, block: int) -> dict[str, Any]:
     """Compare cells made in one piece with those made in blocks."""
     with tempfile.TemporaryDirectory() as name:
         image, cells = Image(tissue(shape, Path(name, "maps.zarr")), "CZYX"), []
-        for limit in (2**62, 2**20):
-            boxes.IN_ONE_PIECE, boxes.IN_A_BLOCK = limit, min(limit, 2**24)
+        for limit in (2**62, block):
+            boxes.IN_ONE_PIECE = boxes.IN_A_BLOCK = limit
             cells.append(np.zeros(shape, np.int32))
             for _ in make_cells(image, DEFAULT_CLASSES[:2], cells[-1], CellSpec(method=method), volume=True):
                 pass
@@ -172,6 +176,7 @@ def main() -> None:
     parser.add_argument("--maps", type=Path, help="folder that keeps the maps")
     parser.add_argument("--large", type=int, nargs=3)
     parser.add_argument("--deviation", type=int, nargs=3)
+    parser.add_argument("--block", type=int, default=2**24, help="voxels of a block, for --deviation")
     parser.add_argument("--methods", nargs="+", default=["components", "auto"], choices=METHODS)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--large-one", nargs=4, help=argparse.SUPPRESS)
@@ -189,7 +194,7 @@ def main() -> None:
             if options.large:
                 print(rounded(separately("--large-one", *options.large, method)), flush=True)
             if options.deviation:
-                print(rounded(deviation(tuple(options.deviation), method)), flush=True)
+                print(rounded(deviation(tuple(options.deviation), method, options.block)), flush=True)
         return
     with tempfile.TemporaryDirectory() as name:
         for of in options.sets:
