@@ -79,11 +79,12 @@ def test_a_volume_of_long_voxels_is_measured_as_scikit_image_does() -> None:
     data = load_sample("nuclei-3d")
     assert data.spacing[0] != data.spacing[1]
     table = table_of(data.labels, "ZYX", data.image, data.spacing)
-    theirs = by_scikit_image(data.labels.astype(int), data.image, data.spacing)
-    for ours, other in (PAIRS | {"volume_um3": "area", "voxels": "num_pixels", "z_um": "centroid-0"}).items():
+    theirs = by_scikit_image(data.labels.astype(int), data.image, data.spacing, "solidity")
+    for ours, other in (
+        PAIRS | {"solidity": "solidity", "volume_um3": "area", "voxels": "num_pixels", "z_um": "centroid-0"}
+    ).items():
         np.testing.assert_allclose(table[ours], theirs[other], rtol=1e-9, err_msg=ours)
     np.testing.assert_array_equal(table["z_first_px"], theirs["bbox-0"])
-    assert table["solidity"].between(0.2, 1).all()
     assert table["surface_um2"].gt(4.8 * table["volume_um3"] ** (2 / 3)).all()  # a sphere has the least
 
 
@@ -98,7 +99,7 @@ def test_an_ellipsoid_has_the_size_that_it_has() -> None:
     np.testing.assert_allclose(table["minor_axis_um"], 12, rtol=0.02)
     p = 1.6075  # Knud Thomsen's formula
     surface = 4 * np.pi * (((12 * 8) ** p + (12 * 6) ** p + (8 * 6) ** p) / 3) ** (1 / p)
-    np.testing.assert_allclose(table["surface_um2"], surface, rtol=0.08)
+    np.testing.assert_allclose(table["surface_um2"], surface, rtol=0.12)
     assert 0.9 < table["solidity"][0] <= 1
 
 

@@ -12,6 +12,7 @@ from scipy.spatial import ConvexHull
 from skimage import measure
 
 Mask = npt.NDArray[np.bool_]
+_TOLERANCE = 1e-9
 UNKNOWN = (math.nan, math.nan)
 
 
@@ -47,30 +48,40 @@ def shape_of(mask: Mask, spacing: Sequence[float]) -> tuple[float, float]:
 
 
 def surface(mask: Mask, spacing: Sequence[float]) -> float:
-    """Area of the surface of a cell in a volume."""
+    """Area of the surface of a cell in a volume; the steps of voxels make it about a tenth too large."""
     padded = np.pad(mask, 1).astype(np.float32)
     vertices, faces, *_ = measure.marching_cubes(padded, 0.5, spacing=tuple(spacing))
     return float(measure.mesh_surface_area(vertices, faces))
 
 
 def solidity_3d(mask: Mask) -> float:
-    """Part of the convex hull of a cell's voxels that the cell fills.
+    """Part of the voxels in the convex hull of a cell that are the cell's.
 
-    The hull is that of the corners of the voxels. scikit-image counts voxels within a hull: that takes half a
-    minute for half a million of them, and fails for cells of a single slice.
+    As scikit-image tells it, but by lines of voxels: where a line enters the hull and leaves it follows from the
+    facets. scikit-image asks every voxel, half a minute for half a million, and fails for cells of one slice.
 
     Examples
     --------
     >>> half = np.ones((4, 4, 4), bool)
     >>> half[:2, :2] = False
     >>> solidity_3d(np.ones((1, 1, 1), bool)), round(solidity_3d(half), 3)
-    (1.0, 0.857)
+    (1.0, 0.923)
     """
-    lines = mask.any(axis=2)
-    z, y = np.nonzero(lines)
-    first = mask.argmax(axis=2)[lines]
-    last = mask.shape[2] - mask[:, :, ::-1].argmax(axis=2)[lines]
-    ends = np.concatenate([np.stack([z, y, x], axis=1) for x in (first, last)])
-    corners = np.concatenate([ends + np.array([dz, dy, 0]) for dz in (0, 1) for dy in (0, 1)])
-    hull = ConvexHull(np.unique(corners, axis=0).astype(np.float64))
-    return min(1.0, float(np.count_nonzero(mask) / hull.volume))
+    there = mask.any(axis=2)
+    z, y = np.nonzero(there)
+    last = mask.shape[2] - 1 - mask[:, :, ::-1].argmax(axis=2)[there]
+    ends = np.concatenate([np.stack([z, y, x], axis=1) for x in (mask.argmax(axis=2)[there], last)])
+    faces = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])  # the middles of a voxel's faces
+    hull = ConvexHull((ends[:, np.newaxis] + faces).reshape(-1, 3))
+    lines = np.indices(mask.shape[:2]).reshape(2, -1)
+    enter, leave = np.zeros(lines.shape[1]), np.full(lines.shape[1], mask.shape[2] - 1.0)
+    for nz, ny, nx, offset in hull.equations:
+        room = _TOLERANCE - nz * lines[0] - ny * lines[1] - offset  # nx * x may be no more
+        if nx > 0:
+            np.minimum(leave, room / nx, out=leave)
+        elif nx < 0:
+            np.maximum(enter, room / nx, out=enter)
+        else:
+            leave[room < 0] = -1
+    inside = np.maximum(np.floor(leave + _TOLERANCE) - np.ceil(enter - _TOLERANCE) + 1, 0).sum()
+    return float(np.count_nonzero(mask) / inside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,11 +112,11 @@ def measuring(
     return _ordered(pd.DataFrame(merged(parts)))
 
 
-def finish(events: Measuring) -> pd.DataFrame:
+def finish(events: Measuring, on_event: Callable[[Preparing | Note], None] = lambda _: None) -> pd.DataFrame:
     """Run to the end, and return the table."""
     while True:
         try:
-            next(events)
+            on_event(next(events))
         except StopIteration as stop:
             table: pd.DataFrame = stop.value
             return table
