@@ -191,7 +191,7 @@ def test_slices_that_are_numbered_anew_are_measured_one_by_one() -> None:
     stack = np.stack([plane, np.flip(plane), plane.T])
     assert is_flat(Image(stack, "ZYX"))
     table = table_of(stack, "ZYX")
-    assert list(table.columns[:3]) == ["z", "label", "area_um2"]
+    assert list(table.columns[:3]) == ["label", "z", "area_um2"]
     for z, one in enumerate(stack):
         alone = table_of(one, "YX")
         part = table[table["z"] == z].drop(columns="z").reset_index(drop=True)

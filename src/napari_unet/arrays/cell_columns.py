@@ -80,21 +80,23 @@ def columns_of(
     inside = sums.counts / np.prod(sums.high - sums.low + 1, axis=1)
     near = of_each(sums.ids, pairs)
     found: Columns = {"label": sums.ids}
-    found[f"area_{unit}2" if d == 2 else f"volume_{unit}3"] = size
+    if unit != "px":
+        found[f"area_{unit}2" if d == 2 else f"volume_{unit}3"] = size
     found["pixels" if d == 2 else "voxels"] = sums.counts
+    found[f"equivalent_diameter_{unit}"] = (2 * d * size / math.pi) ** (1 / d)
+    found |= _ellipse(sums, spacing, unit)
+    found["extent"] = inside
+    found |= _intensities(sums, channels)
+    found["touches_border"] = ((sums.low == 0) | (sums.high == np.array(shape) - 1)).any(axis=1)
+    found["neighbours"] = np.array([len(n) for n in near], np.int64)
+    found["neighbour_ids"] = np.array([" ".join(map(str, n)) for n in near], object)
     found |= {f"{a}_px": centre[:, i] for i, a in enumerate(axes)}
     if unit != "px":
         places = centre * spacing + lengths.origin[-d:]
         found |= {f"{a}_{unit}": places[:, i] for i, a in enumerate(axes)}
-    found[f"equivalent_diameter_{unit}"] = (2 * d * size / math.pi) ** (1 / d)
-    found |= _ellipse(sums, spacing, unit)
-    found["extent"] = inside
-    found["touches_border"] = ((sums.low == 0) | (sums.high == np.array(shape) - 1)).any(axis=1)
-    found["neighbours"] = np.array([len(n) for n in near], np.int64)
-    found["neighbour_ids"] = np.array([" ".join(map(str, n)) for n in near], object)
     for i, a in enumerate(axes):
         found |= {f"{a}_first_px": sums.low[:, i], f"{a}_last_px": sums.high[:, i]}
-    return found | _intensities(sums, channels)
+    return found
 
 
 def variances(sums: Sums, spacing: Floats) -> Floats:

@@ -73,8 +73,9 @@ def measuring(
     -------
     pandas.DataFrame
         A row for each cell. ``label``, ``t`` and ``z`` (of a slice) tell which it is. Lengths, areas and volumes
-        have their unit in their name: ``area_um2``; ``_px`` are pixels, counted from 0, and the first and last
-        pixel along each axis tells the bounding box. Neighbours are cells that touch or that one pixel separates.
+        have their unit in their name: ``area_um2``; where a pixel is all that is known, there are only ``pixels``
+        (``voxels``). ``_px`` are pixels, counted from 0: the middle, and the first and last along each axis, which
+        tell the bounding box. Neighbours are cells that touch or that one pixel separates.
         What is not defined is "not a number", such as the eccentricity of a single pixel.
 
     Raises
@@ -106,7 +107,8 @@ def measuring(
         left_out += missing
         done += unit.shape[0]
         edge = f"perimeter_{lengths.suffix}" if len(unit.shape) == 2 else f"surface_{lengths.suffix}2"
-        parts.append(unit.where(len(sums.ids)) | columns | {edge: rim, "solidity": solidity})
+        where = {"label": sums.ids} | unit.where(len(sums.ids))
+        parts.append(where | columns | {edge: rim, "solidity": solidity})
     if left_out:
         yield Note(f"{left_out} cells are too large for their outline and solidity to be measured", warning=True)
     return _ordered(pd.DataFrame(merged(parts)))
