@@ -13,6 +13,8 @@ from skimage import measure
 
 Mask = npt.NDArray[np.bool_]
 _TOLERANCE = 1e-9
+_AT_ONCE = 2**18
+"""Facets times lines that are worked on at once."""
 UNKNOWN = (math.nan, math.nan)
 
 
@@ -75,13 +77,15 @@ def solidity_3d(mask: Mask) -> float:
     hull = ConvexHull((ends[:, np.newaxis] + faces).reshape(-1, 3))
     lines = np.indices(mask.shape[:2]).reshape(2, -1)
     enter, leave = np.zeros(lines.shape[1]), np.full(lines.shape[1], mask.shape[2] - 1.0)
-    for nz, ny, nx, offset in hull.equations:
-        room = _TOLERANCE - nz * lines[0] - ny * lines[1] - offset  # nx * x may be no more
-        if nx > 0:
-            np.minimum(leave, room / nx, out=leave)
-        elif nx < 0:
-            np.maximum(enter, room / nx, out=enter)
-        else:
-            leave[room < 0] = -1
+    step = max(1, _AT_ONCE // lines.shape[1])
+    for first in range(0, len(hull.equations), step):
+        facets = hull.equations[first : first + step]
+        along = facets[:, 2:3]
+        room = _TOLERANCE - facets[:, :2] @ lines - facets[:, 3:]  # along * x may be no more
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends_at = room / along
+        leave = np.minimum(leave, np.where(along > 0, ends_at, np.inf).min(axis=0))
+        enter = np.maximum(enter, np.where(along < 0, ends_at, -np.inf).max(axis=0))
+        leave[((along == 0) & (room < 0)).any(axis=0)] = -1
     inside = np.maximum(np.floor(leave + _TOLERANCE) - np.ceil(enter - _TOLERANCE) + 1, 0).sum()
     return float(np.count_nonzero(mask) / inside)
