@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PIECE = 2**22
 """Pixels that are worked on at once; about 100 bytes are needed for each."""
+DEEP = 8
+"""Pieces that are read at once, so that they are thick: what lies between two pieces is looked at twice."""
 READ = 2**26
 """Pixels that are read at once, where they are stored in thick chunks; also the largest box of a cell that is read
 for its shape."""
@@ -214,26 +216,27 @@ def _check(cells: Image, image: Image | None) -> None:
 def _summed(
     unit: _Unit, done: int, total: int, piece: int, read: int
 ) -> Generator[Preparing, None, tuple[Sums, Integers]]:
-    """Add up a plane or a volume, some rows at a time."""
-    height = unit.shape[0]
+    """Add up a plane or a volume: some rows at a time (planes of a volume), and of them band after band."""
+    height, width = unit.shape[:2]
     across = tuple(slice(0, n) for n in unit.shape[1:])
-    step = max(1, piece // math.prod(unit.shape[1:]))
-    rows = max(unit.rows(read), step)
+    rows = max(unit.rows(read), DEEP * piece // math.prod(unit.shape[1:]))
     sums: list[Sums] = []
     pairs: list[Integers] = []
     before: npt.NDArray[Any] | None = None
     for start in range(0, height, rows):
         box = (slice(start, min(height, start + rows)), *across)
         labels, channels = unit.labels(box), unit.channels(box)
-        for first in range(0, len(labels), step):
-            part = labels[first : first + step]
-            sums.append(sums_of(part, channels[:, first : first + step], (start + first, *(0 for _ in across))))
-            near = part if before is None else np.concatenate([before, part])
-            pairs.append(neighbours.contacts(near))
-            before = near[-neighbours.OVERLAP :]
+        near = labels if before is None else np.concatenate([before, labels])
+        step = max(1, piece * width // near.size)
+        for first in range(0, width, step):
+            band = slice(first, first + step)
+            sums.append(sums_of(labels[:, band], channels[:, :, band], (start, first, 0)[: len(unit.shape)]))
+            pairs.append(neighbours.contacts(near[:, max(0, first - neighbours.OVERLAP) : band.stop]))
             if len(sums) > FEW:
                 sums, pairs = [together(sums)], [neighbours.joined(pairs)]
-            yield Preparing("measuring", done + (start + first + len(part)) // 2, total)
+            part = min(1, band.stop / width)
+            yield Preparing("measuring", done + int(start + len(labels) * part) // 2, total)
+        before = near[-neighbours.OVERLAP :]
     return together(sums), neighbours.joined(pairs)
 
 
