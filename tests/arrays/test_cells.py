@@ -7,14 +7,15 @@ from scipy import ndimage
 from skimage.measure import label
 
 from napari_unet.arrays import agglomeration
-from napari_unet.arrays.cells import boundary_mask, boundary_probability, cells_from_probabilities, is_tissue
+from napari_unet.arrays.cells import boundary_mask, boundary_probability, cells_from_probabilities
+from napari_unet.arrays.evidence import is_tissue
 from napari_unet.arrays.metrics import instance_score, membrane_score
 from napari_unet.errors import UserError
 from napari_unet.spec import BACKGROUND, BOUNDARY, CELL, DEFAULT_CLASSES, CellSpec, ClassSpec
 from synthetic import tissue
 
 TISSUE = (CELL, BOUNDARY)
-METHODS = ["auto", "watershed", "components"]
+METHODS = ["auto", "watershed", "mutex", "distance", "components"]
 ELF_METHODS = [*METHODS, "gasp", "multicut"] if agglomeration.has_elf() else METHODS
 SHAPES = st.one_of(st.tuples(*[st.integers(1, 14)] * 2), st.tuples(*[st.integers(1, 7)] * 3))
 

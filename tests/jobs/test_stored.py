@@ -135,7 +135,7 @@ def test_blocks_that_were_changed_are_made_again(model, stack, tmp_path):
     work = stored_work.open_work(unfinished.folder)
     number = min(unfinished.done())
     box = work.plan.block_at(number).slices[1:]
-    stored_work.open_array(unfinished, work)[box] = 7
+    stored_work.open_array(unfinished.image, work)[box] = 7
     events = list(predict_file(model, request))
     assert any(w.startswith("1 of them have changed") for w in words(events))
     np.testing.assert_array_equal(read(target), model.predict(stack).argmax(axis=0) + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -28,6 +29,46 @@ class Contacts:
     """(edges,): mean boundary probability along the contact."""
     length: npt.NDArray[np.float64]
     """(edges,): pairs of face neighbours along it."""
+    width: npt.NDArray[np.float64]
+    """(edges,): largest distance to the outside along it."""
+
+    def only(self, edges: npt.NDArray[np.bool_]) -> Contacts:
+        """Keep some edges."""
+        return Contacts(self.nodes, self.pairs[edges], self.boundary[edges], self.length[edges], self.width[edges])
+
+
+def check_elf(method: str) -> None:
+    """Raise `UserError`, for a method that needs it, unless python-elf is installed."""
+    if not has_elf():
+        raise UserError(
+            f"the method '{method}' needs python-elf, which is not installed; "
+            'run: pip install "napari-unet-live[cells]", or choose the method watershed'
+        )
+
+
+def concatenated(graphs: Sequence[Contacts], nodes: int) -> Contacts:
+    """Put graphs together that have no edge in common."""
+    return Contacts(
+        nodes,
+        np.concatenate([g.pairs for g in graphs]),
+        np.concatenate([g.boundary for g in graphs]),
+        np.concatenate([g.length for g in graphs]),
+        np.concatenate([g.width for g in graphs]),
+    )
+
+
+def touching(labels: Labels) -> npt.NDArray[np.int64]:
+    """List the pairs of ids that are face neighbours.
+
+    Examples
+    --------
+    >>> touching(np.array([[1, 1, 2], [3, 0, 2]]))
+    array([[1, 2],
+           [1, 3]])
+    """
+    nodes = int(labels.max()) + 1
+    found = np.unique(_faces(labels)[0])
+    return np.stack([found // nodes, found % nodes], axis=1)
 
 
 def has_elf() -> bool:
@@ -35,7 +76,13 @@ def has_elf() -> bool:
     return find_spec("elf") is not None and find_spec("bioimage_cpp") is not None
 
 
-def contacts(fragments: Labels, boundary: Floats, part: float = 1.0) -> Contacts:
+def contacts(
+    fragments: Labels,
+    boundary: Floats,
+    part: float = 1.0,
+    distance: Floats | None = None,
+    whole: Labels | None = None,
+) -> Contacts:
     """Find which fragments touch and how strong the boundary between them is.
 
     Parameters
@@ -47,6 +94,11 @@ def contacts(fragments: Labels, boundary: Floats, part: float = 1.0) -> Contacts
     part
         Average the weakest part of every contact only. Fragments that hold their rims touch there as well: the
         middle tells whether they are one.
+    distance
+        Distance of every pixel to the outside, same shape; gives the widths of the contacts.
+    whole
+        Fragments of which some are cut into several of ``fragments``, as where a block ends, same shape. There is
+        no boundary within one of them.
 
     Examples
     --------
@@ -55,18 +107,24 @@ def contacts(fragments: Labels, boundary: Floats, part: float = 1.0) -> Contacts
     ([[1, 2], [1, 3], [2, 3]], [0.5, 0.5, 1.0], [1.0, 2.0, 1.0])
     """
     nodes = int(fragments.max()) + 1
-    keys, heights = _faces(fragments, boundary)
+    keys, (heights, widths), cut = _faces(fragments, (boundary, boundary if distance is None else distance), whole)
+    heights, widths = np.where(cut, 0, heights), np.where(cut, np.inf, widths)
     found, edge = np.unique(keys, return_inverse=True)
     length = np.bincount(edge, minlength=len(found)).astype(float)
-    order = np.lexsort((heights, edge))
-    rank = np.empty(len(edge))
-    rank[order] = np.arange(len(edge)) - np.repeat(np.cumsum(length) - length, length.astype(int))
-    weak = rank < np.ceil(part * length)[edge]
-    total, whole = (np.bincount(edge[weak], weights=w[weak], minlength=len(found)) for w in (heights, weak))
-    return Contacts(nodes, np.stack([found // nodes, found % nodes], axis=1), total / whole, length)
+    weak: slice | npt.NDArray[np.bool_] = slice(None)
+    if part < 1:
+        order = np.lexsort((heights, edge))
+        rank = np.empty(len(edge))
+        rank[order] = np.arange(len(edge)) - np.repeat(np.cumsum(length) - length, length.astype(int))
+        weak = rank < np.ceil(part * length)[edge]
+    number = np.bincount(edge[weak], minlength=len(found))
+    mean = np.bincount(edge[weak], weights=heights[weak], minlength=len(found)) / number
+    width = np.zeros(len(found))
+    np.maximum.at(width, edge, widths)
+    return Contacts(nodes, np.stack([found // nodes, found % nodes], axis=1), mean, length, width)
 
 
-def narrowed(graph: Contacts, fragments: Labels, distance: Floats) -> Contacts:
+def narrowed(graph: Contacts, peaks: npt.NDArray[Any]) -> Contacts:
     """Strengthen the boundary where two fragments touch at a neck of the mask.
 
     Two round objects that touch are separated by their shape even where no boundary was seen.
@@ -74,11 +132,9 @@ def narrowed(graph: Contacts, fragments: Labels, distance: Floats) -> Contacts:
     Parameters
     ----------
     graph
-        Contacts of ``fragments``.
-    fragments
-        Ids, 0 is outside.
-    distance
-        Distance of every pixel to the outside, same shape.
+        Contacts with their widths.
+    peaks
+        (nodes,): largest distance to the outside in each fragment.
 
     Returns
     -------
@@ -88,33 +144,46 @@ def narrowed(graph: Contacts, fragments: Labels, distance: Floats) -> Contacts:
 
     Examples
     --------
-    >>> fragments = np.array([[1, 1, 1, 2, 2, 2]])
-    >>> distance = np.array([[2, 4, 2, 1, 4, 2]])
-    >>> narrowed(contacts(fragments, np.zeros((1, 6))), fragments, distance).boundary
+    >>> fragments, distance = np.array([[1, 1, 1, 2, 2, 2]]), np.array([[2, 4, 2, 1, 4, 2]])
+    >>> narrowed(contacts(fragments, np.zeros((1, 6)), distance=distance), np.array([0, 4, 4])).boundary
     array([0.5])
     """
-    keys, width = _faces(fragments, distance)
-    found, edge = np.unique(keys, return_inverse=True)
-    widest = np.zeros(len(found))
-    np.maximum.at(widest, edge, width)
-    peaks = np.zeros(graph.nodes)
-    np.maximum.at(peaks, fragments.ravel(), distance.ravel())
-    neck = np.minimum(1, widest / np.maximum(peaks[graph.pairs].min(axis=1), 1e-6))
+    neck = np.minimum(1, graph.width / np.maximum(peaks[graph.pairs].min(axis=1), 1e-6))
     return replace(graph, boundary=1 - (1 - graph.boundary) * neck)
 
 
-def _faces(fragments: Labels, values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """List the face neighbours in different fragments: a key of the two ids, and the higher value of the two."""
+def _faces(
+    fragments: Labels, values: Sequence[npt.NDArray[Any]] = (), whole: Labels | None = None
+) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]], npt.NDArray[np.bool_]]:
+    """List the face neighbours in different fragments.
+
+    Returns
+    -------
+    keys
+        A key of the two ids.
+    highest
+        Of each of ``values`` the higher of the two.
+    cut
+        Whether both lie in the same part of ``whole``.
+    """
     nodes = int(fragments.max()) + 1
-    keys, highest = [], []
+    keys, cut = [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    highest = [[np.zeros(0, of.dtype)] for of in values]
     for axis in range(fragments.ndim):
-        ids, heights = np.moveaxis(fragments, axis, 0), np.moveaxis(values, axis, 0)
+        ids = np.moveaxis(fragments, axis, 0)
         a, b = ids[:-1], ids[1:]
         touch = (a != b) & (a > 0) & (b > 0)
         a, b = a[touch].astype(np.int64), b[touch].astype(np.int64)
         keys.append(np.minimum(a, b) * nodes + np.maximum(a, b))
-        highest.append(np.maximum(heights[:-1][touch], heights[1:][touch]))
-    return np.concatenate(keys), np.concatenate(highest)
+        for of, to in zip(values, highest, strict=True):
+            heights = np.moveaxis(of, axis, 0)
+            to.append(np.maximum(heights[:-1][touch], heights[1:][touch]))
+        uncut = np.zeros(len(a), bool)
+        if whole is not None:
+            one = np.moveaxis(whole, axis, 0)
+            uncut = (one[:-1] == one[1:])[touch]
+        cut.append(uncut)
+    return np.concatenate(keys), [np.concatenate(of) for of in highest], np.concatenate(cut)
 
 
 def join_by_mean(graph: Contacts, threshold: float) -> npt.NDArray[Any]:
@@ -136,8 +205,8 @@ def join_by_mean(graph: Contacts, threshold: float) -> npt.NDArray[Any]:
 
     Examples
     --------
-    >>> graph = Contacts(4, np.array([[1, 2], [1, 3], [2, 3]]), np.array([0.1, 0.3, 0.9]), np.array([1, 1, 2]))
-    >>> join_by_mean(graph, 0.5)
+    >>> boundary, length = np.array([0.1, 0.3, 0.9]), np.array([1, 1, 2])
+    >>> join_by_mean(Contacts(4, np.array([[1, 2], [1, 3], [2, 3]]), boundary, length, length), 0.5)
     array([0, 1, 1, 3])
     """
     parent = np.arange(graph.nodes)
@@ -170,6 +239,62 @@ def join_by_mean(graph: Contacts, threshold: float) -> npt.NDArray[Any]:
     return parent
 
 
+def join_by_mutex(graph: Contacts, threshold: float) -> npt.NDArray[Any]:
+    """Join neighbours by the mutex watershed on the graph of fragments: the clearest contacts decide first.
+
+    A contact whose boundary is weak joins, one whose boundary is strong forbids that the two ever become one.
+
+    Parameters
+    ----------
+    graph
+        Fragments and contacts.
+    threshold
+        Boundary probability at which a contact separates; what is farther from it is clearer.
+
+    Returns
+    -------
+    array
+        (nodes,): the cell of each fragment, one of the ids of its fragments.
+
+    Notes
+    -----
+    Wolf et al. 2018, arXiv:1904.12654.
+
+    Examples
+    --------
+    >>> boundary, length = np.array([0.1, 0.3, 0.9]), np.array([1, 1, 2])
+    >>> join_by_mutex(Contacts(4, np.array([[1, 2], [1, 3], [2, 3]]), boundary, length, length), 0.5)
+    array([0, 1, 1, 3])
+    """
+    parent = list(range(graph.nodes))
+    forbidden: list[set[int]] = [set() for _ in range(graph.nodes)]
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    clearest_first = np.argsort(-np.abs(graph.boundary - threshold), kind="stable")
+    joins = (graph.boundary < threshold)[clearest_first].tolist()
+    for (u, v), join in zip(graph.pairs[clearest_first].tolist(), joins, strict=True):
+        u, v = root(u), root(v)
+        if u == v or v in forbidden[u]:
+            continue
+        if not join:
+            forbidden[u].add(v)
+            forbidden[v].add(u)
+            continue
+        if len(forbidden[u]) < len(forbidden[v]):
+            u, v = v, u
+        parent[v] = u
+        for other in forbidden[v]:
+            forbidden[other].discard(v)
+            forbidden[other].add(u)
+        forbidden[u] |= forbidden[v]
+        forbidden[v] = set()
+    return np.array([root(node) for node in range(graph.nodes)])
+
+
 def join_by_elf(graph: Contacts, method: Literal["gasp", "multicut"], beta: float) -> npt.NDArray[Any]:
     """Join fragments by GASP (average linkage) or multicut (Kernighan-Lin) of python-elf.
 
@@ -192,11 +317,7 @@ def join_by_elf(graph: Contacts, method: Literal["gasp", "multicut"], beta: floa
     UserError
         If python-elf is not installed.
     """
-    if not has_elf():
-        raise UserError(
-            f"the method '{method}' needs python-elf, which is not installed; "
-            'run: pip install "napari-unet-live[cells]", or choose the method watershed'
-        )
+    check_elf(method)
     from bioimage_cpp.graph import UndirectedGraph
     from elf.segmentation.gasp import run_GASP
     from elf.segmentation.multicut import compute_edge_costs, multicut_kernighan_lin

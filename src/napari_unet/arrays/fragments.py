@@ -21,7 +21,9 @@ SEED_SIGMA = 2.0
 BOUNDARY_SIGMA = 1.0
 """Smoothing of the boundary in the landscape that is flooded, pixels."""
 DISTANCE_WEIGHT = 0.05
-"""Part of the distances in that landscape; it carries the fragments' edges across holes in a boundary."""
+"""Weight of the distances in that landscape; it carries the fragments' edges across holes in a boundary."""
+DISTANCE_UNIT = 32.0
+"""Distance that counts as 1 in it, pixels: not the longest of the image, which a block does not know."""
 
 
 def fragments(
@@ -64,7 +66,7 @@ def fragments(
     smooth = ndi.gaussian_filter(distance, [SEED_SIGMA / p for p in pixel])
     seeds = _seeds(smooth, free & mask, mask)
     landscape = (1 - DISTANCE_WEIGHT) * ndi.gaussian_filter(boundary, [BOUNDARY_SIGMA / p for p in pixel])
-    landscape -= DISTANCE_WEIGHT * smooth / max(float(smooth.max()), 1e-6)
+    landscape -= DISTANCE_WEIGHT / DISTANCE_UNIT * smooth
     if rims:
         landscape = rims_last(landscape, free, pixel)
     return np.asarray(watershed(landscape, seeds, mask=mask, connectivity=1), dtype=np.int32)

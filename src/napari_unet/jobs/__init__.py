@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import napari_unet.learn  # noqa: F401  before torch: it tells OpenMP how to wait
+from napari_unet.jobs.cells import cells_file, cells_of, make_cells
 from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
 from napari_unet.jobs.measuring import measure
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
@@ -23,9 +24,12 @@ __all__ = [
     "as_image",
     "as_labels",
     "as_pairs",
+    "cells_file",
+    "cells_of",
     "find",
     "find_recipe",
     "load",
+    "make_cells",
     "make_spec",
     "measure",
     "net_spec",

@@ -222,11 +222,35 @@ class ArraySink:
         image = self._work.image
         box = block.within(self._work.plan.region) if self._of_region else block
         index = image.result_index(box.t[0], *box.slices[1:])
-        for output, values in arrays.items():
+        for output in self._arrays:
+            values = arrays[output]
             lead = (slice(None),) if output == "probabilities" else ()
             flat = values if "Z" in image.axes else values[..., 0, :, :]
             with self._one_at_a_time:
                 self._arrays[output][(*lead, *index)] = flat
+
+
+class Keeping:
+    """Writes blocks, and their probabilities once more, as bytes.
+
+    Parameters
+    ----------
+    sink
+        Takes the blocks.
+    bytes_
+        Takes probabilities as uint8 from 0 to 255.
+    """
+
+    def __init__(self, sink: Sink, bytes_: Sink) -> None:
+        self._sink, self._bytes = sink, bytes_
+
+    def write(self, number: int, block: Region, arrays: Arrays, source: str) -> None:
+        """Write a block into both."""
+        values = arrays["probabilities"]
+        if values.dtype != np.uint8:
+            values = np.rint(values * np.float32(255)).astype(np.uint8)
+        self._sink.write(number, block, arrays, source)
+        self._bytes.write(number, block, {"probabilities": values}, source)
 
 
 class _Shared:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,14 @@ import torch
 
 from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image, Writable
+from napari_unet.arrays.boxes import IN_ONE_PIECE, is_large
 from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
+from napari_unet.arrays.joining import check_method
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
-from napari_unet.events import Event, Finished, Note
-from napari_unet.jobs.blocks import ArraySink, Sink, Work, run_blocks
+from napari_unet.events import BlockDone, Event, Finished, Note
+from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
+from napari_unet.jobs.cells import Shifted, make_cells
 from napari_unet.jobs.hints import spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
@@ -26,9 +31,9 @@ from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
 from napari_unet.learn.predictor import Predictor
 from napari_unet.nets import geometry_of
 from napari_unet.spec import CellSpec, Output, TilingSpec
-from napari_unet.storage.budget import check_memory
+from napari_unet.storage.budget import check_disk, check_memory, stored_size
 
-CELL_BYTES = 60
+CELL_BYTES = 80
 """Bytes per pixel that finding cells takes, beside the probabilities."""
 
 
@@ -82,7 +87,18 @@ def prediction(
     check_outputs(model, image, dtypes, cells, region)
     chunks = _chunks(image, outputs)
     check_tile(image, model.spec.net, tiling, region)
+    if "cells" in outputs and in_blocks(model, region):
+        return _run_in_two(model, image, outputs, tiling, cells, region, chunks, of_region)
     return _run(model, image, outputs, tiling, cells, region, set(done), chunks, of_region)
+
+
+def in_blocks(model: Model, region: Region) -> bool:
+    """Tell whether slices or volumes are too large to make cells of them in one piece."""
+    return is_large(region.shape[2:] if _flat(model, region) else region.shape[1:])
+
+
+def _flat(model: Model, region: Region) -> bool:
+    return model.spec.net.ndim == 2 or region.shape[1] == 1
 
 
 def check_arrays(model: Model, image: Image, outputs: Mapping[Output, Writable], region: Region) -> bool:
@@ -117,8 +133,9 @@ def check_outputs(
         boundary_mask(nothing, classes, cells.threshold)
     if "cells" in outputs:
         cells_from_probabilities(nothing, classes, cells)
-        flat = model.spec.net.ndim == 2
-        size = math.prod(region.shape[2:] if flat else region.shape[1:])
+        check_method(cells.method)
+        flat = _flat(model, region)
+        size = min(math.prod(region.shape[2:] if flat else region.shape[1:]), IN_ONE_PIECE)
         what = f"finding the cells of {'a slice' if flat else 'a volume'} of {image.name}"
         check_memory(size * (4 * len(classes) + CELL_BYTES), what, "predict boundaries, or a part of it")
 
@@ -210,7 +227,9 @@ def _run(
     done: Collection[Region],
     chunks: Sequence[int],
     of_region: bool,
+    kept: Writable | None = None,
 ) -> Iterator[Event]:
+    """Predict; ``kept`` takes the probabilities of the region besides, as bytes."""
     devices, words = choose_devices(tiling.device)
     yield Note(words)
     yield from spacing_notes(model, image)
@@ -218,11 +237,43 @@ def _run(
     keep_memory()
     began = time.perf_counter()
     dtypes = {name: np.dtype(array.dtype) for name, array in outputs.items()}
+    if kept is not None:
+        dtypes.setdefault("probabilities", np.dtype(np.uint8))
     work, halo = plan_work(model, image, dtypes, tiling, cells, region, devices[0], chunks=chunks)
     if halo is not None:
         yield Note(str(halo))
-    yield from follow_blocks(work, ArraySink(work, outputs, of_region=of_region), devices, done)
+    sink: Sink = ArraySink(work, outputs, of_region=of_region)
+    if kept is not None:
+        sink = Keeping(sink, ArraySink(work, {"probabilities": kept}, of_region=True))
+    yield from follow_blocks(work, sink, devices, done)
     yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
+
+
+def _run_in_two(
+    model: Model,
+    image: Image,
+    outputs: Mapping[Output, Writable],
+    tiling: TilingSpec,
+    cells: CellSpec,
+    region: Region,
+    chunks: Sequence[int],
+    of_region: bool,
+) -> Iterator[Event]:
+    """Predict probabilities onto the disk and make cells of these, block by block."""
+    import zarr
+
+    shape = model.output_shape(image, "probabilities", region)
+    check_disk(Path(tempfile.gettempdir()), stored_size(math.prod(shape), np.uint8), "making cells")
+    with tempfile.TemporaryDirectory(prefix="napari-unet-probabilities-") as folder:
+        pieces = tuple(min(n, c) for n, c in zip(shape, (1, 1, 16, 256, 256)[-len(shape) :], strict=True))
+        kept = zarr.create_array(Path(folder, "p.zarr"), shape=shape, dtype="uint8", chunks=pieces, fill_value=0)
+        others: dict[Output, Writable] = {name: array for name, array in outputs.items() if name != "cells"}
+        events = _run(model, image, others, tiling, cells, region, (), chunks, of_region, kept)
+        # Cells are missing yet: no block is done, nor is the prediction.
+        yield from (e for e in events if not isinstance(e, BlockDone | Finished))
+        source = Image(kept, "C" + image.result_axes, image.spacing, image.name)
+        target = outputs["cells"] if of_region else Shifted(outputs["cells"], image, region)
+        yield from make_cells(source, model.classes, target, cells, volume=not _flat(model, region))
 
 
 def follow_blocks(

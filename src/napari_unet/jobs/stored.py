@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +20,10 @@ from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, Preparing
 from napari_unet.files import replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
+from napari_unet.jobs.cells import make_cells
 from napari_unet.jobs.hints import spacing_notes
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model
-from napari_unet.jobs.prediction import check_outputs, plan_work
+from napari_unet.jobs.prediction import check_outputs, in_blocks, plan_work
 from napari_unet.jobs.stored_work import (
     MODEL,
     Request,
@@ -37,7 +39,7 @@ from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.plan import check_tile
 from napari_unet.learn.predictor import digest_of_source
-from napari_unet.spec import TilingSpec
+from napari_unet.spec import Output, TilingSpec
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
@@ -45,7 +47,9 @@ from napari_unet.storage.stamp import read_stamp, stamp_of
 from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
 
-FORMAT = 1
+FORMAT = 2
+CELLS = "cells.zarr"
+"""In the folder of an unfinished result: cells that are being made of its probabilities."""
 Shard = tuple[int, int]
 """Which part of the blocks, from 1, and of how many."""
 
@@ -87,7 +91,10 @@ def predict_file(
     check_outputs(model, image, dtypes, request.cells, region)
     check_tile(image, model.spec.net, request.tiling, region)
     size = budget.nbytes(model.output_shape(image, request.output, region), dtypes[request.output])
-    _check_room(request, budget.stored_size(size, dtypes[request.output]))
+    kept = 0
+    if request.output == "cells" and in_blocks(model, region):
+        kept = budget.nbytes(model.output_shape(image, "probabilities", region), np.uint8)
+    _check_room(request, budget.stored_size(size, dtypes[request.output]) + budget.stored_size(kept, np.uint8))
     return _run(model, image, request, region, shard, scheduler)
 
 
@@ -180,7 +187,10 @@ def _prepare(
         yield Note(f"what was begun earlier cannot be used: another {' and '.join(changed)}; starting anew")
         earlier.remove()
     device = choose_devices(request.tiling.device)[0][0]
-    dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
+    blocks_first = request.output == "cells" and in_blocks(model, region)
+    dtypes: dict[Output, np.dtype[Any]] = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
+    if blocks_first:
+        dtypes = {"probabilities": np.dtype(np.uint8)}
     work, halo = plan_work(model, image, dtypes, request.tiling, request.cells, region, device)
     if halo is not None:
         yield Note(str(halo))
@@ -191,12 +201,13 @@ def _prepare(
         "plan": dataclasses.asdict(work.plan),
         "normalisation": dataclasses.asdict(work.normalisation),
         "halo": None if halo is None else str(halo),
+        "predicted": {name: str(dtype) for name, dtype in dtypes.items()},
         "software": modelfile.versions(),
     }
 
     def fill(new: Path) -> None:
         model.save(new / MODEL)
-        new_array(new / IMAGE, work, request, facts)
+        new_array(new / IMAGE, work, request, facts, plain=blocks_first or not request.is_zarr)
 
     Unfinished.create(request.target, facts, fill)
 
@@ -257,19 +268,25 @@ def _checked(unfinished: Unfinished, work: Work) -> Generator[Event, None, set[i
 
 def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Event]:
     """Make the target of the complete array."""
+    path = unfinished.image
+    if request.output not in work.outputs:
+        kept = work
+        work = dataclasses.replace(work, outputs={request.output: np.dtype(OUTPUT_DTYPE[request.output])})
+        path = unfinished.folder / CELLS
+        yield from _make_cells(unfinished, kept, work, request, path)
     if request.is_zarr:
         from napari_unet.storage import layout, pyramid
 
-        for done, total in pyramid.adding_levels(layout.image_group(unfinished.image)):
+        for done, total in pyramid.adding_levels(layout.image_group(path)):
             yield Preparing("adding smaller levels for viewers", done, total)
-        replace_folder(unfinished.image, request.target)
+        replace_folder(path, request.target)
     else:
         from napari_unet.storage.export import export_tiff
 
         yield Note(f"writing {request.target.name}")
         place = place_of(work)
         export_tiff(
-            open_array(unfinished, work),
+            open_array(path, work),
             request.target,
             layout_of(work)[0],
             place.spacing,
@@ -278,3 +295,14 @@ def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Ev
             origin=place.origin,
             stamp=stamp_of(unfinished.facts["request"]),
         )
+
+
+def _make_cells(unfinished: Unfinished, kept: Work, work: Work, request: Request, path: Path) -> Iterator[Event]:
+    """Make cells, block by block, of probabilities that do not fit into memory."""
+    shutil.rmtree(path, ignore_errors=True)  # an earlier attempt was interrupted
+    new_array(path, work, request, unfinished.facts, plain=not request.is_zarr)
+    axes, spacing = "C" + work.image.result_axes, work.image.spacing
+    source = Image(open_array(unfinished.image, kept), axes, spacing, work.image.name)
+    target, classes = open_array(path, work), work.model.classes
+    events = make_cells(source, classes, target, request.cells, volume=not work.flat, scratch=unfinished.folder)
+    yield from (e for e in events if not isinstance(e, Finished))

@@ -16,7 +16,7 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.arrays.tiles import Fit
 from napari_unet.jobs.blocks import Arrays, Work
-from napari_unet.jobs.model import OUTPUT_DTYPE, load
+from napari_unet.jobs.model import load
 from napari_unet.learn.plan import Plan
 from napari_unet.spec import CellSpec, Output, TilingSpec
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
@@ -47,15 +47,15 @@ class Request:
         return SUFFIXES[suffix_of(self.target)] == "zarr"
 
 
-def new_array(path: Path, work: Work, request: Request, facts: Mapping[str, Any]) -> None:
-    """Make the empty array of the result: an OME-Zarr if that is the target, else one to be exported."""
+def new_array(path: Path, work: Work, request: Request, facts: Mapping[str, Any], *, plain: bool) -> None:
+    """Make the empty array of the result: an OME-Zarr, or a plain one of which something else is made."""
     import zarr
 
     from napari_unet.storage import layout  # half a second that others need not wait
 
     axes, shape, chunks = layout_of(work)
     (dtype,), place = work.outputs.values(), place_of(work)
-    if not request.is_zarr:
+    if plain:
         zarr.create_array(path, shape=shape, dtype=dtype, chunks=chunks, fill_value=0)
         return
     layout.new_ordered(
@@ -121,14 +121,14 @@ def forget_work() -> None:
 def _work(folder: Path, text: str, _modified: int) -> Work:
     facts = json.loads(text)
     image = open_image(Path(facts["image"]["path"]), facts["image"]["axes"])
-    output, cells = facts["request"]["output"]
+    _, cells = facts["request"]["output"]
     normalisation = Normalisation(*(tuple(facts["normalisation"][k]) for k in ("offset", "scale")))
     return Work(
         load(folder / MODEL),
         image,
         _plan_of(facts["plan"]),
         normalisation,
-        {output: np.dtype(OUTPUT_DTYPE[output])},
+        {name: np.dtype(dtype) for name, dtype in facts["predicted"].items()},
         CellSpec.model_validate(cells),
     )
 
@@ -148,7 +148,7 @@ class StoredSink:
         self._unfinished, self._work = unfinished, work
         self._identity: str = unfinished.facts["id"]
         (self._output,) = work.outputs
-        self._array = open_array(unfinished, work)
+        self._array = open_array(unfinished.image, work)
 
     def write(self, number: int, block: Region, arrays: Arrays, source: str) -> None:
         """Write a block, then its mark."""
@@ -169,13 +169,13 @@ class StoredSink:
         return (slice(None), *index) if self._output == "probabilities" else index
 
 
-def open_array(unfinished: Unfinished, work: Work) -> Any:
-    """Open the array of an unfinished result, with the axes in the order of `prediction`'s outputs."""
+def open_array(path: Path, work: Work) -> Any:
+    """Open an array of an unfinished result, with the axes in the order of `prediction`'s outputs."""
     import zarr
 
     from napari_unet.storage import layout
 
-    found = zarr.open(unfinished.image, mode="r+")
+    found = zarr.open(path, mode="r+")
     if isinstance(found, zarr.Array):
         return found
-    return layout.level_0(layout.image_group(unfinished.image), layout_of(work)[0])
+    return layout.level_0(layout.image_group(path), layout_of(work)[0])

@@ -25,7 +25,7 @@ class TilingSpec(Spec):
     threads: int | None = Field(default=None, ge=1)
 
 
-CellMethod = Literal["auto", "watershed", "gasp", "multicut", "components"]
+CellMethod = Literal["auto", "watershed", "mutex", "gasp", "multicut", "distance", "components"]
 
 
 class CellSpec(Spec):
