@@ -5,6 +5,7 @@ from __future__ import annotations
 import napari_unet.learn  # noqa: F401  before torch: it tells OpenMP how to wait
 from napari_unet.jobs.cells import cells_file, cells_of, make_cells
 from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
+from napari_unet.jobs.measuring import measure
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.request import find_recipe, make_spec, net_spec
@@ -30,6 +31,7 @@ __all__ = [
     "load",
     "make_cells",
     "make_spec",
+    "measure",
     "net_spec",
     "predict_file",
     "prediction",

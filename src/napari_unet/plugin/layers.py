@@ -18,10 +18,12 @@ from napari.layers import Labels as LabelsLayer
 from napari.layers import Layer
 
 from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
+from napari_unet.arrays.cell_columns import Lengths
 from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
 from napari_unet.storage.blocks import zeros as shared_zeros
 from napari_unet.storage.opened import FileImage
+from napari_unet.storage.units import to_micrometres
 
 Index = tuple[int | slice, ...]
 _LETTERS = {"t": "T", "time": "T", "c": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
@@ -35,11 +37,16 @@ def full_data(layer: Layer) -> ArrayLike:
 
 def guess_layer_axes(layer: ImageLayer) -> str:
     """Guess the axis string of an image layer, from its axis labels or else from its shape."""
-    colour = "S" if layer.rgb else ""
-    told = "".join(_LETTERS.get(str(a).lower(), "?") for a in layer.axis_labels)
-    if "?" not in told and len(set(told)) == len(told) and told.endswith("YX"):
-        return told + colour
+    told = told_axes(layer)
+    if told is not None:
+        return told + ("S" if layer.rgb else "")
     return guess_axes(full_data(layer).shape, rgb=bool(layer.rgb))
+
+
+def told_axes(layer: Layer) -> str | None:
+    """Return the axes that a layer's axis labels tell, without colours; None if they tell nothing of use."""
+    told = "".join(_LETTERS.get(str(a).lower(), "?") for a in layer.axis_labels)
+    return told if "?" not in told and len(set(told)) == len(told) and told.endswith("YX") else None
 
 
 def check_layer_axes(axes: str, layer: ImageLayer) -> str:
@@ -88,6 +95,29 @@ def layer_axes(axes: str) -> str:
     ('ZYX', 'YX', 'TCYX', 'YX')
     """
     return axes.removesuffix("S").removeprefix("C")
+
+
+def lengths_of(layer: Layer, axes: str) -> Lengths:
+    """Tell size and place of a layer's pixels: in micrometres where its units are lengths, else in no unit.
+
+    Parameters
+    ----------
+    layer
+        Anything with ``scale``, ``translate`` and ``units``.
+    axes
+        One letter per axis; those that are missing have pixels of 1.
+    """
+    factors = {a: to_micrometres(str(u)) for a, u in zip(axes, layer.units, strict=True) if a in "ZYX"}
+    known = all(factor is not None for factor in factors.values())
+
+    def along(values: Sequence[float], missing: float) -> tuple[float, float, float]:
+        lengths = {a: (factors.get(a) if known else None) or 1.0 for a in axes}
+        given = {a: float(v) * lengths[a] for a, v in zip(axes, values, strict=True)}
+        z, y, x = (given.get(a, missing) for a in "ZYX")
+        return z, y, x
+
+    spacing, origin = along(np.abs(layer.scale).tolist(), 1.0), along(layer.translate.tolist(), 0.0)
+    return Lengths(spacing, "micrometer" if known else "pixel", origin)
 
 
 @dataclass(frozen=True)

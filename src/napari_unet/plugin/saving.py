@@ -16,12 +16,11 @@ from napari.layers import Layer
 from psygnal import Signal
 
 from napari_unet.errors import UserError
-from napari_unet.plugin.layers import full_data
+from napari_unet.plugin.layers import full_data, lengths_of
 from napari_unet.plugin.results import Piece
 from napari_unet.storage.budget import check_disk, human, is_full, nbytes
 from napari_unet.storage.export import export_tiff
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
-from napari_unet.storage.units import to_micrometres
 from napari_unet.storage.write import check_output, create_output
 
 EVERY = 0.1
@@ -105,22 +104,14 @@ def describe(piece: Piece, path: Path, axes: str, creator: Mapping[str, Any]) ->
         What made them.
     """
     layer = piece.layers[0]
-    factors = {a: to_micrometres(str(u)) for a, u in zip(axes, layer.units, strict=True) if a in "ZYX"}
-    known = all(factor is not None for factor in factors.values())
-
-    def along(values: Sequence[float], missing: float) -> tuple[float, float, float]:
-        lengths = {a: (factors.get(a) if known else None) or 1.0 for a in axes}
-        given = {a: float(v) * lengths[a] for a, v in zip(axes, values, strict=True)}
-        z, y, x = (given.get(a, missing) for a in "ZYX")
-        return z, y, x
-
+    lengths = lengths_of(layer, axes)
     return Saved(
         path,
         [full_data(x) for x in piece.layers],
         axes,
-        along(np.abs(layer.scale).tolist(), 1.0),
-        along(layer.translate.tolist(), 0.0),
-        "micrometer" if known else "pixel",
+        lengths.spacing,
+        lengths.origin,
+        lengths.unit,
         piece.output != "probabilities",
         piece.classes,
         {**creator, "output": piece.output, "layers": [_name(x) for x in piece.layers]},

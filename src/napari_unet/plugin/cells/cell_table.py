@@ -1,0 +1,220 @@
+"""The table of cells of the window: measured in the background, linked with its layer; no Qt here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from napari.components import ViewerModel
+from napari.layers import Labels
+from psygnal import Signal
+
+from napari_unet.arrays.measuring import measuring
+from napari_unet.errors import UserError, one_line
+from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.going import Clicks, go_to
+from napari_unet.plugin.cells.measured import Wanted, features_of, wanted, with_others
+from napari_unet.plugin.cells.measurement import Measurement
+from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.edits import history
+from napari_unet.plugin.kept import kept_of
+from napari_unet.storage.table import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class CellTable:
+    """Measures the chosen cells, and goes to and fro between cells and rows.
+
+    Parameters
+    ----------
+    viewer, choice
+        What is looked at, and which cells over which image.
+    """
+
+    changed = Signal()
+    """There is another table, or none, or it is out of date."""
+    progressed = Signal(float)
+    """A measuring is so far; 1 is the end."""
+    clicked = Signal(int)
+    """The row of a cell that was clicked."""
+    said = Signal(Message)
+
+    def __init__(self, viewer: ViewerModel, choice: CellsChoice) -> None:
+        self._viewer, self._choice = viewer, choice
+        self.table: pd.DataFrame | None = None
+        self.layer: Labels | None = None
+        """Whose cells are in the table."""
+        self.outdated = False
+        """The cells were edited since."""
+        self._axes = ""
+        self._rows: dict[tuple[int, ...], int] = {}
+        self._running: tuple[Measurement, Labels, Wanted] | None = None
+        self._followed: Labels | None = None
+        self._edited = False
+        """The followed layer was, since its measuring began."""
+        self._history = 0, 0
+        self._alone: tuple[Labels, bool] | None = None
+        """A layer that shows one cell for a moment, and whether it did before."""
+        self._ours: WeakKeyDictionary[Labels, list[str]] = WeakKeyDictionary()
+        self._clicks = Clicks(viewer, lambda: self.layer, self._find)
+        viewer.layers.events.removed.connect(self._removed)
+
+    def close(self) -> None:
+        """Let go of the viewer; the features stay."""
+        self.cancel()
+        self._running = None
+        self.show_alone(False)
+        self._follow(None)
+        self._clicks.close()
+        self._viewer.layers.events.removed.disconnect(self._removed)
+
+    @property
+    def busy(self) -> bool:
+        """Cells are being measured."""
+        return self._running is not None
+
+    def measure(self, per_slice: bool | None = None) -> None:
+        """Begin to measure the chosen cells; ``per_slice`` None: as they are numbered."""
+        if self.busy:
+            return
+        try:
+            layer = self._choice.require()
+            given = wanted(layer, self._choice.image)
+        except UserError as error:
+            self._say(f"{error}.", "error")
+            return
+        kept = kept_of(layer)
+        flat = kept.flat if per_slice is None and kept is not None else per_slice
+        measurement = Measurement(measuring(given.cells, given.image, flat=flat, lengths=given.lengths))
+        self._running = measurement, layer, given
+        self._follow(layer)
+        self.changed.emit()
+        self.progressed.emit(0.0)
+        measurement.start()
+
+    def cancel(self) -> None:
+        """End the measuring at its next part; the table stays as it was."""
+        if self._running is not None:
+            self._running[0].cancel()
+
+    def poll(self) -> None:
+        """Look how far the measuring is; called by the window ten times a second."""
+        if self._running is None:
+            return
+        measurement, layer, given = self._running
+        if not measurement.ended:
+            self.progressed.emit(measurement.part)
+            return
+        self._running = None
+        if measurement.table is not None and not measurement.cancelled and layer in self._viewer.layers:
+            self._take(measurement.table, layer, given, measurement.note)
+        elif measurement.error:
+            self._say(measurement.error, "error")
+        else:
+            self._say("The cells were not measured to the end.")
+        if self._followed is not self.layer:
+            self._follow(self.layer)
+        self.progressed.emit(1.0)
+        self.changed.emit()
+
+    def go_to(self, row: int) -> None:
+        """Show the cell of a row of the table."""
+        if self.table is None or self.layer is None:
+            return
+        found = self.table.iloc[row]
+        at = {a: float(found[c]) for a in "ZYX" if (c := f"{a.lower()}_px") in found}
+        at |= {a: float(found[a.lower()]) for a in "TZ" if a.lower() in found}
+        go_to(self._viewer, self.layer, self._axes, at, int(found["label"]))
+
+    def show_alone(self, alone: bool) -> None:
+        """Show the chosen cell alone, or everything as before, so that it meets the eye."""
+        if self._alone is not None and not alone:
+            layer, before = self._alone
+            layer.show_selected_label = before
+            self._alone = None
+        elif self._alone is None and alone and self.layer is not None:
+            self._alone = self.layer, bool(self.layer.show_selected_label)
+            self.layer.show_selected_label = True
+
+    def save(self, path: Path) -> None:
+        """Write the table as CSV."""
+        if self.table is None:
+            return
+        try:
+            write_table(self.table, path)
+        except UserError as error:
+            self._say(f"{error}.", "error")
+        except OSError as error:
+            self._say(f"{path.name} could not be written: {one_line(error)}.", "error")
+        else:
+            self._say(f"Saved {len(self.table):,} cells in {path.name}.", "good")
+
+    def _take(self, table: pd.DataFrame, layer: Labels, given: Wanted, note: str) -> None:
+        self.table, self.layer, self._axes, self.outdated = table, layer, given.axes, self._edited
+        self._rows = {key: row for row, key in enumerate(zip(*(table[c] for c in self._keys()), strict=True))}
+        features = features_of(table)
+        if features is not None:
+            mine = [c for c in features if c != "index"]
+            layer.features = with_others(features, layer.features, self._ours.get(layer, []))
+            self._ours[layer] = mine
+        self._tell(note or given.problem, features is not None)
+
+    def _tell(self, problem: str, features: bool) -> None:
+        assert self.table is not None
+        assert self.layer is not None
+        text = f"Measured {len(self.table):,} cells of '{self.layer.name}'"
+        if not features:
+            text += "; a number is several cells, so that the layer gets no features"
+        self._say(f"{text}; {problem}." if problem else f"{text}.", "warning" if problem else "good")
+
+    def _keys(self) -> list[str]:
+        assert self.table is not None
+        return [c for c in ("t", "z", "label") if c in self.table]
+
+    def _find(self, label: int, place: tuple[float, ...]) -> None:
+        if self.table is None:
+            return
+        at = {a.lower(): round(p) for a, p in zip(self._axes, place, strict=True)} | {"label": label}
+        row = self._rows.get(tuple(at[c] for c in self._keys()))
+        if row is not None:
+            self.clicked.emit(row)
+
+    def _follow(self, layer: Labels | None) -> None:
+        """Notice when a layer is edited from now on. Undo and redo come with nothing but ``set_data``."""
+        events = ("paint", "labels_update", "data")
+        if self._followed is not None:
+            for name in events:
+                getattr(self._followed.events, name).disconnect(self._mark)
+            self._followed.events.set_data.disconnect(self._shown)
+        self._followed, self._edited = layer, False
+        if layer is not None:
+            self._history = history(layer)
+            for name in events:
+                getattr(layer.events, name).connect(self._mark)
+            layer.events.set_data.connect(self._shown)
+
+    def _shown(self) -> None:
+        if self._followed is not None and history(self._followed) != self._history:
+            self._mark()
+
+    def _mark(self) -> None:
+        if self._followed is None:
+            return
+        self._history, self._edited = history(self._followed), True
+        if self._followed is self.layer and not self.outdated:
+            self.outdated = True
+            self.changed.emit()
+
+    def _removed(self, event: Any) -> None:
+        if event.value is self.layer:
+            self.table = self.layer = None
+            self._rows, self.outdated = {}, False
+            if not self.busy:
+                self._follow(None)
+            self.changed.emit()
+
+    def _say(self, text: str, kind: Kind = "info") -> None:
+        self.said.emit(Message(text, kind))
