@@ -1,0 +1,119 @@
+"""Which cells are like some that were chosen: by their size, their roundness, and the boundary in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage as ndi
+from skimage.segmentation import find_boundaries
+
+TOLERANCE = 0.1
+"""By which part cells may lie beyond the range of the chosen ones."""
+
+
+class Shape(NamedTuple):
+    """What is compared of a cell.
+
+    Parameters
+    ----------
+    size
+        Pixels.
+    roundness
+        Part of it that the largest disks inside it fill, a disk per slice: about 1 for a ball.
+    boundary
+        Mean probability of being boundary, 0 to 1; 0 where it is not known.
+    """
+
+    size: float
+    roundness: float
+    boundary: float
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the pixels of cells, by number; those of the slices of a volume add up.
+
+    Parameters
+    ----------
+    numbers
+        Of the cells, ascending.
+    sums
+        Axes cell, (pixels, pixels of the largest disk, boundary probability).
+    """
+
+    numbers: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.float64]
+
+
+def sums_of(plane: npt.NDArray[np.integer[Any]], boundary: npt.NDArray[Any] | None = None) -> Sums:
+    """Add up what is needed of the cells of a plane.
+
+    Parameters
+    ----------
+    plane
+        Cells, axes Y, X; 0 is none.
+    boundary
+        Probability of being boundary, of the same shape.
+    """
+    numbers, places = np.unique(plane, return_inverse=True)
+    places = places.reshape(plane.shape)
+    index = np.arange(len(numbers))
+    # The outermost pixels of a cell have their centre half a pixel from its rim.
+    depth = ndi.distance_transform_edt(~find_boundaries(plane, mode="inner", background=0)) + 0.5
+    radius = ndi.maximum(depth, places, index)
+    pixels = np.bincount(places.ravel(), minlength=len(numbers))
+    weights = np.zeros(plane.shape) if boundary is None else boundary
+    walls = np.bincount(places.ravel(), weights=weights.ravel(), minlength=len(numbers))
+    sums = np.stack([pixels, np.minimum(np.pi * np.square(radius), pixels), walls], axis=1)
+    cells = numbers != 0
+    return Sums(numbers[cells].astype(np.int64), sums[cells])
+
+
+def shapes_of(planes: Iterable[Sums]) -> dict[int, Shape]:
+    """Put the sums of planes together.
+
+    Examples
+    --------
+    >>> shapes_of([sums_of(np.array([[4, 4, 0]])), sums_of(np.array([[4, 0, 6]]))])[4].size
+    3.0
+    """
+    total: dict[int, npt.NDArray[np.float64]] = {}
+    for plane in planes:
+        for number, sums in zip(plane.numbers.tolist(), plane.sums, strict=True):
+            total[number] = total.get(number, 0) + sums
+    return {n: Shape(float(s[0]), float(s[1] / s[0]), float(s[2] / s[0])) for n, s in total.items()}
+
+
+def alike(shapes: dict[int, Shape], chosen: Collection[Shape]) -> set[int]:
+    """Find the cells that are like the chosen ones.
+
+    Parameters
+    ----------
+    shapes
+        Of all cells, by number.
+    chosen
+        Those of the chosen cells, one at least. Of a single one, the half to the double of its size counts; of
+        several, their range of sizes, the least roundness and the highest boundary among them, each with
+        `TOLERANCE`.
+
+    Examples
+    --------
+    >>> cells = {1: Shape(100, 0.9, 0), 2: Shape(60, 0.4, 0), 3: Shape(300, 0.9, 0)}
+    >>> alike(cells, [cells[1]]), alike(cells, [cells[1], cells[3]])
+    ({1, 2}, {1, 3})
+    """
+    sizes = [s.size for s in chosen]
+    if len(chosen) == 1:
+        return {n for n, s in shapes.items() if sizes[0] / 2 <= s.size <= 2 * sizes[0]}
+    smallest, largest = (1 - TOLERANCE) * min(sizes), (1 + TOLERANCE) * max(sizes)
+    least = (1 - TOLERANCE) * min(s.roundness for s in chosen)
+    most = (1 + TOLERANCE) * max(s.boundary for s in chosen)
+    return {
+        n
+        for n, s in shapes.items()
+        if smallest <= s.size <= largest and s.roundness >= least and s.boundary <= most
+    }
