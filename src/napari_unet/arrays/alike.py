@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage as ndi
-from skimage.segmentation import find_boundaries
 
 TOLERANCE = 0.1
 """By which part cells may lie beyond the range of the chosen ones."""
@@ -23,7 +21,7 @@ class Shape(NamedTuple):
     size
         Pixels.
     roundness
-        Part of it that the largest disks inside it fill, a disk per slice: about 1 for a ball.
+        ``4 pi size / rim ** 2``, of every slice of it, weighted by size: highest for balls.
     boundary
         Mean probability of being boundary, 0 to 1; 0 where it is not known.
     """
@@ -42,7 +40,7 @@ class Sums:
     numbers
         Of the cells, ascending.
     sums
-        Axes cell, (pixels, pixels of the largest disk, boundary probability).
+        Axes cell, (pixels, pixels times roundness, boundary probability).
     """
 
     numbers: npt.NDArray[np.int64]
@@ -60,17 +58,25 @@ def sums_of(plane: npt.NDArray[np.integer[Any]], boundary: npt.NDArray[Any] | No
         Probability of being boundary, of the same shape.
     """
     numbers, places = np.unique(plane, return_inverse=True)
-    places = places.reshape(plane.shape)
-    index = np.arange(len(numbers))
-    # The outermost pixels of a cell have their centre half a pixel from its rim.
-    depth = ndi.distance_transform_edt(~find_boundaries(plane, mode="inner", background=0)) + 0.5
-    radius = ndi.maximum(depth, places, index)
-    pixels = np.bincount(places.ravel(), minlength=len(numbers))
-    weights = np.zeros(plane.shape) if boundary is None else boundary
-    walls = np.bincount(places.ravel(), weights=weights.ravel(), minlength=len(numbers))
-    sums = np.stack([pixels, np.minimum(np.pi * np.square(radius), pixels), walls], axis=1)
+    flat = places.ravel()
+    pixels = np.bincount(flat, minlength=len(numbers))
+    rims = np.bincount(flat[_rims(plane).ravel()], minlength=len(numbers))
+    roundness = 4 * np.pi * pixels / np.maximum(rims, 1) ** 2
+    weights = np.zeros(plane.size) if boundary is None else np.ravel(boundary)
+    walls = np.bincount(flat, weights=weights, minlength=len(numbers))
     cells = numbers != 0
-    return Sums(numbers[cells].astype(np.int64), sums[cells])
+    return Sums(numbers[cells].astype(np.int64), np.stack([pixels, pixels * roundness, walls], axis=1)[cells])
+
+
+def _rims(plane: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    """Mark the pixels that have a face neighbour of another number."""
+    rims = np.zeros(plane.shape, bool)
+    for axis in range(plane.ndim):
+        values, marks = np.moveaxis(plane, axis, 0), np.moveaxis(rims, axis, 0)
+        differ = values[1:] != values[:-1]
+        marks[1:] |= differ
+        marks[:-1] |= differ
+    return rims
 
 
 def shapes_of(planes: Iterable[Sums]) -> dict[int, Shape]:

@@ -150,37 +150,41 @@ def _landscape(mask: Mask, boundary: Floats, pixel: tuple[float, ...]) -> Floats
     return np.asarray(rise - DISTANCE_WEIGHT * depth / max(float(depth.max()), 1e-6))
 
 
-def sides(mask: Mask, line: Mask) -> npt.NDArray[np.int32]:
-    """Seeds on both sides of a line that is drawn through a cell.
+def cut_by(cells: Cells, line: Mask) -> tuple[int, npt.NDArray[np.int32]]:
+    """Find the cell that a line cuts, and seeds on both sides of the line.
 
     Parameters
     ----------
-    mask
-        The cell in one plane, axes Y, X.
+    cells
+        Axes Y, X; 0 is none.
     line
         Pixels of the line, of the same shape; its steps may go over corners.
 
     Returns
     -------
+    int
+        Number of the cell; of several that are cut, the one in which most of the line lies.
     int32 array
-        A number for every part that the line leaves.
+        A number for every part of the cell that the line leaves.
 
     Raises
     ------
     UserError
-        If the line leaves the cell in one part.
+        If the line cuts no cell.
 
     Examples
     --------
-    >>> sides(np.ones((2, 4), bool), np.array([[0, 1, 0, 0], [0, 0, 1, 0]], bool))
-    array([[1, 0, 2, 2],
-           [1, 1, 0, 2]], dtype=int32)
+    >>> number, seeds = cut_by(np.full((2, 4), 5), np.array([[0, 1, 0, 0], [0, 0, 1, 0]], bool))
+    >>> number, seeds.tolist()
+    (5, [[1, 0, 2, 2], [1, 1, 0, 2]])
     """
-    parts, count = label(mask & ~line, connectivity=1, return_num=True)
-    whole = label(mask, connectivity=1, return_num=True)[1]
-    if count <= whole:
-        raise UserError("this line does not cut the cell: draw it from one side of the cell to the other")
-    return np.asarray(parts, dtype=np.int32)
+    numbers, counts = np.unique(cells[line & (cells != 0)], return_counts=True)
+    for number in numbers[np.argsort(-counts)].tolist():
+        body = cells == number
+        parts, count = label(body & ~line, connectivity=1, return_num=True)
+        if count > label(body, connectivity=1, return_num=True)[1]:
+            return int(number), np.asarray(parts, dtype=np.int32)
+    raise UserError("this line cuts no cell in two: draw it from one side of a cell to the other")
 
 
 def holes(cells: Cells, number: int) -> Mask:
@@ -226,6 +230,31 @@ def gap_at(cells: Cells, y: int, x: int) -> Mask | None:
         return None
     gap = flood(wide, (y, x), connectivity=1)
     return None if _at_edge(gap) else np.asarray(gap)
+
+
+def neighbours(cells: Cells, mask: Mask) -> set[int]:
+    """Return the numbers of the cells that touch a part of a plane.
+
+    Examples
+    --------
+    >>> neighbours(np.array([[3, 0, 0, 4]]), np.array([[False, True, False, False]]))
+    {3}
+    """
+    ring = ndi.binary_dilation(mask) & ~mask
+    return set(np.unique(cells[ring]).tolist()) - {0}
+
+
+def hang_together(whole: Mask, first: Mask, second: Mask) -> bool:
+    """Tell whether a piece of a cell holds pixels of two parts.
+
+    Examples
+    --------
+    >>> first, second = np.array([1, 0, 0, 0], bool), np.array([0, 0, 0, 1], bool)
+    >>> hang_together(np.array([1, 1, 1, 1], bool), first, second), hang_together(first | second, first, second)
+    (True, False)
+    """
+    pieces = label(whole, connectivity=1)
+    return bool(np.intersect1d(pieces[first], pieces[second]).size)
 
 
 def _at_edge(mask: Mask) -> bool:
