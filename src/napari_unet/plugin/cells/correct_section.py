@@ -20,6 +20,7 @@ from napari_unet.plugin.cells.correcting import KEYS, Action, Correcting
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import later
+from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.plugin.sections.base import Section, button, note
 from napari_unet.plugin.words import count
 
@@ -183,14 +184,11 @@ class CorrectSection(Section):
             text = str(error)
             self.correcting.said.emit(Message(f"{text[:1].upper()}{text[1:]}.", "warning"))
             return
-        self._viewer.add_layer(layer)
-        self.correcting.said.emit(
-            Message(
-                f"Made the layer '{layer.name}' with {count(cells, 'cell', 'cells')}. To train on them, choose it "
-                "in the U-Net dock under Annotate, in the style 'Whole cells'.",
-                "good",
-            )
-        )
+        layer.visible = False  # it would cover the cells
+        insert_quietly(self._viewer, layer, len(self._viewer.layers))
+        made = f"Made the layer '{layer.name}' with {count(cells, 'cell', 'cells')}, hidden."
+        how = "To train on them, choose it in the U-Net dock under Annotate, in the style 'Whole cells'."
+        self.correcting.said.emit(Message(f"{made} {how}", "good"))
 
     def _through_toggled(self, through: bool) -> None:
         self.correcting.stack().flat = not through

@@ -123,7 +123,13 @@ class Correcting:
             "fill": lambda stack, place: _done(steps.fill(stack, place)),
             "accept": self._accept,
         }
-        self._try(lambda stack: doing[action](stack, stack.place(position)))
+
+        def do(stack: CellStack) -> Message:
+            place = stack.place(position)
+            stack.look_at(place)
+            return doing[action](stack, place)
+
+        self._try(do)
 
     def accept_alike(self) -> None:
         """Accept all cells of the slice, or of the volume, that are like those accepted by hand."""
@@ -161,7 +167,9 @@ class Correcting:
 
     def in_view(self, stack: CellStack) -> Place:
         """Return the place of the slice in view."""
-        return stack.slice_at(self._viewer.dims.point)
+        place = stack.slice_at(self._viewer.dims.point)
+        stack.look_at(place)
+        return place
 
     def _try(self, do: Callable[[CellStack], Message]) -> None:
         try:
@@ -185,7 +193,7 @@ class Correcting:
             self._places, self._number = [place], number
             self._marks.show(stack, self._places)
             return Message(f"Cell {number} stays: click at those that belong to it. J begins with another one.")
-        if number == self._number:
+        if stack.key(place, number) == stack.key(self._places[0], self._number):
             return Message(f"This is cell {number} already: click at another one.")
         return _done(steps.merge(stack, self._places[0], self._number, place))
 

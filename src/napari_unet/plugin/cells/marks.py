@@ -35,7 +35,8 @@ class Marks:
             metadata={MARK: "clicks"},
             **stack.geometry.properties,
         )
-        made.size = max(2.0, SIZE / self._viewer.camera.zoom / float(stack.layer.scale[-1]))
+        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari 0.9 moved it
+        made.size = max(2.0, SIZE / camera.zoom / float(stack.layer.scale[-1]))
         insert_quietly(self._viewer, made, len(self._viewer.layers))
         self._layer = made
 

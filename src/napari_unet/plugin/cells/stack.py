@@ -193,32 +193,27 @@ class CellStack:
 
     @property
     def flat(self) -> bool:
-        """Cells are those of slices, which are numbered anew in each; else they go through the slices."""
+        """Every slice is numbered anew; else, or as long as that is not known, cells go through the slices."""
         if self.size("Z") == 1:
             return True
         if self.layer in _FLAT:
             return _FLAT[self.layer]
         kept = kept_of(self.layer)
-        return kept.flat if kept is not None else self._seems_flat()
+        return kept is not None and kept.flat
 
     @flat.setter
     def flat(self, flat: bool) -> None:
         _FLAT[self.layer] = flat
 
-    def _seems_flat(self) -> bool:
-        """Look at some slices in the middle."""
-        z, y, x = (self.size(a) // 2 for a in "ZYX")
-        half = SAMPLE // 2
-        box = (
-            slice(max(0, z - SLICES), z + SLICES),
-            slice(max(0, y - half), y + half),
-            slice(max(0, x - half), x + half),
-        )
-        sample = self.crop(self.size("T") // 2, box)
-        seems = numbered_by_slice(sample)
+    def look_at(self, place: Place) -> None:
+        """Look at the slices around a place, if it is not known yet whether cells go through them."""
+        if self.layer in _FLAT or kept_of(self.layer) is not None or self.size("Z") == 1:
+            return
+        middles, halves = (place.z, self.size("Y") // 2, self.size("X") // 2), (SLICES, SAMPLE // 2, SAMPLE // 2)
+        z, y, x = (slice(max(0, m - half), m + half) for m, half in zip(middles, halves, strict=True))
+        sample = self.crop(place.t, (z, y, x))
         if sample.any():
-            _FLAT[self.layer] = seems
-        return seems
+            _FLAT[self.layer] = numbered_by_slice(sample)
 
     # Writing
 
