@@ -83,7 +83,9 @@ def on_disk(folder: Path, data: np.ndarray) -> Any:
 
 def test_merging_by_clicks_fills_the_line_and_goes_on() -> None:
     desk = Desk(squares())
+    desk.layer.mode = "paint"
     desk.correcting.begin("merge")
+    assert desk.layer.mode == "pan_zoom"
     desk.click("merge", 4, 4)
     assert desk.click("merge", 4, 12).startswith("Merged cell 2 into cell 1.")
     assert (desk.layer.data[1:9, 1:20] == 1).all()
@@ -92,6 +94,7 @@ def test_merging_by_clicks_fills_the_line_and_goes_on() -> None:
     np.testing.assert_array_equal(desk.layer.data[9:], squares()[9:])
     assert "do not touch" in desk.click("merge", 14, 10)
     desk.correcting.listener.end()
+    assert desk.layer.mode == "paint"
     for _ in range(3):
         desk.layer.undo()
     np.testing.assert_array_equal(desk.layer.data, squares())

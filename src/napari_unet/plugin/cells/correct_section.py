@@ -145,7 +145,7 @@ class CorrectSection(Section):
                 self._bind(layer)
                 layer.events.set_data.connect(self._show_soon)
                 layer.events.paint.connect(self._show_soon)
-        self._soon.start()
+        self._show_soon()
 
     def _bind(self, layer: Labels) -> None:
         correcting = self.correcting
@@ -192,7 +192,7 @@ class CorrectSection(Section):
 
     def _through_toggled(self, through: bool) -> None:
         self.correcting.stack().flat = not through
-        self._soon.start()
+        self._show_soon()
 
     # What is shown
 
@@ -203,7 +203,8 @@ class CorrectSection(Section):
             self._canvas.take_focus()
 
     def _show_soon(self) -> None:
-        self._soon.start()
+        if not self._soon.isActive():
+            self._soon.start()
 
     def show_accepted(self) -> None:
         """Outline the accepted cells of the slice in view, and count them."""

@@ -147,7 +147,8 @@ class Correcting:
         stack.check_writable()
         if dims.ndisplay != 2 or set(dims.displayed) != {dims.ndim - 2, dims.ndim - 1}:
             raise UserError("look at slices along Y and X in the 2D view first: cells are corrected there")
-        stack.layer.visible = True
+        if not stack.layer.visible:
+            stack.layer.visible = True
         if self._viewer.layers.selection.active is not stack.layer:
             self._viewer.layers.selection.active = stack.layer
         return stack
