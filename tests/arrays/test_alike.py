@@ -33,3 +33,13 @@ def test_slices_of_a_volume_add_up() -> None:
     assert shape.size == (volume == 2).sum()
     flat = shapes_of([sums_of(volume[1])])[2]
     assert shape.roundness == pytest.approx(flat.roundness, rel=0.1)
+
+
+def test_numbers_of_any_size_are_told_apart() -> None:
+    plane = np.random.default_rng(0).integers(0, 5, (30, 40))
+    large = np.where(plane > 0, plane + 2**40, 0)
+    small, others = sums_of(plane), sums_of(large)
+    np.testing.assert_array_equal(small.numbers, [1, 2, 3, 4])
+    np.testing.assert_array_equal(others.numbers, small.numbers + 2**40)
+    np.testing.assert_array_equal(others.sums, small.sums)
+    assert not sums_of(np.zeros((3, 3), np.uint8)).numbers.size

@@ -57,15 +57,22 @@ def sums_of(plane: npt.NDArray[np.integer[Any]], boundary: npt.NDArray[Any] | No
     boundary
         Probability of being boundary, of the same shape.
     """
-    numbers, places = np.unique(plane, return_inverse=True)
-    flat = places.ravel()
+    numbers, flat = _numbered(plane)
     pixels = np.bincount(flat, minlength=len(numbers))
     rims = np.bincount(flat[_rims(plane).ravel()], minlength=len(numbers))
     roundness = 4 * np.pi * pixels / np.maximum(rims, 1) ** 2
     weights = np.zeros(plane.size) if boundary is None else np.ravel(boundary)
     walls = np.bincount(flat, weights=weights, minlength=len(numbers))
-    cells = numbers != 0
+    cells = (numbers != 0) & (pixels > 0)
     return Sums(numbers[cells].astype(np.int64), np.stack([pixels, pixels * roundness, walls], axis=1)[cells])
+
+
+def _numbered(plane: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Give numbers, and the index of each pixel's; small numbers need no sorting, which takes long."""
+    if plane.min(initial=0) >= 0 and plane.max(initial=0) < plane.size:
+        return np.arange(int(plane.max(initial=0)) + 1), plane.ravel()
+    numbers, places = np.unique(plane, return_inverse=True)
+    return numbers, places.ravel()
 
 
 def _rims(plane: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:

@@ -63,7 +63,7 @@ def counted(plane: npt.NDArray[np.integer], accepted: Collection[int]) -> tuple[
     >>> counted(np.array([[0, 4, 4, 9]]), {9, 7})
     (1, 2)
     """
-    numbers = set(np.unique(plane).tolist()) - {0}
+    numbers = set(sums_of(plane).numbers.tolist())
     return len(numbers & set(accepted)), len(numbers)
 
 
