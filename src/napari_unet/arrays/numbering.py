@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_unet.arrays.contingency import Labels
 
-
-def numbered_by_slice(stack: Labels) -> bool:
+def numbered_by_slice(stack: npt.NDArray[np.integer[Any]]) -> bool:
     """Tell whether the same id in two slices means two cells.
 
     Parameters

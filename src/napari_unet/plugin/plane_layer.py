@@ -28,7 +28,7 @@ class PlaneLayer(ABC):
             self._layer = None
         return self._layer
 
-    def put(self, values: npt.NDArray[np.uint8], plane: Geometry) -> bool:
+    def put(self, values: npt.NDArray[Any], plane: Geometry) -> bool:
         """Show values (Y, X) at a place; tells whether that took a new layer."""
         layer, place = self.layer, (plane.shape, plane.properties["scale"])
         if layer is not None and (layer.data.shape, tuple(layer.scale)) == place:
@@ -43,7 +43,7 @@ class PlaneLayer(ABC):
         return True
 
     @abstractmethod
-    def _make(self, values: npt.NDArray[np.uint8], plane: Geometry) -> Layer:
+    def _make(self, values: npt.NDArray[Any], plane: Geometry) -> Layer:
         """Make the layer."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
-from napari.layers import Shapes
+from napari.layers import Layer, Shapes
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Range, Region
@@ -87,9 +87,9 @@ def _rectangles(viewer: ViewerModel) -> Iterator[tuple[Shapes, npt.NDArray[np.fl
 
 
 def corners_in(
-    viewer: ViewerModel, shapes: Shapes, corners: npt.NDArray[np.float64], layer: ImageLayer
+    viewer: ViewerModel, shapes: Shapes, corners: npt.NDArray[np.float64], layer: Layer
 ) -> npt.NDArray[np.float64]:
-    """Return the corners of a shape as (row, column) of an image layer; napari lines up the last axes."""
+    """Return the corners of a shape as (row, column) of another layer; napari lines up the last axes."""
     places = []
     for corner in corners:
         world = np.array(tuple(viewer.dims.point)[-layer.ndim :], float)

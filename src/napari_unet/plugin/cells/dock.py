@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.correct_section import CorrectSection
 from napari_unet.plugin.cells.measure import MeasureSection
 from napari_unet.plugin.lifetime import Lifetime, Outer
 from napari_unet.plugin.sections.base import Rows, Section, scrolled
@@ -61,18 +62,20 @@ class CellsDock(QWidget):
         self.choice = CellsChoice(viewer)
         self.status = StatusLine()
         self.layers = LayersSection(self.choice)
+        canvas = CanvasKeeper(viewer, self)
+        self.correct = CorrectSection(viewer, self.choice, canvas)
+        self.correct.correcting.said.connect(self.status.show_message)
         self.measure = MeasureSection(viewer, self.choice)
         self.measure.said.connect(self.status.show_message)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
-        layout.addWidget(scrolled((self.layers, self.measure)), 1)
+        layout.addWidget(scrolled((self.layers, self.correct, self.measure)), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        self._outer = Outer(
-            (self._lifetime.forget, CanvasKeeper(viewer, self).close, self.measure.cells.close, self.choice.close)
-        )
+        endings = (self.correct.let_go, self.measure.cells.close, canvas.close, self.choice.close)
+        self._outer = Outer((self._lifetime.forget, *endings))
         self.destroyed.connect(self._outer.end)
 
     def shut_down(self) -> None:
