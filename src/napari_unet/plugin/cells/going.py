@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_unet.plugin.layers import place_of
-from napari_unet.plugin.pointing import STILL
+from napari_unet.plugin.listening import STILL
 
 Place = dict[str, float]
 """Where something is, by the letters of axes; pixels."""
