@@ -13,7 +13,7 @@ from skimage.segmentation import watershed
 Labels = npt.NDArray[Any]
 
 
-def fill_gaps(labels: Labels) -> Labels:
+def fill_gaps(labels: Labels, within: npt.NDArray[np.bool_] | None = None) -> Labels:
     """Grow all labels evenly into the gaps, until lines of one pixel are left where they would meet.
 
     A watershed over a flat landscape, with 4-connected (in 3D 6-connected) neighbours.
@@ -22,6 +22,8 @@ def fill_gaps(labels: Labels) -> Labels:
     ----------
     labels
         Integer ids, 0 where there is none. Labels that already touch stay as they are.
+    within
+        The gaps that are filled; None: all.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def fill_gaps(labels: Labels) -> Labels:
     array([[1, 1, 1, 0, 2, 2],
            [1, 1, 1, 0, 2, 2]])
     """
-    gaps = labels == 0
+    gaps = labels == 0 if within is None else (labels == 0) & within
     if not gaps.any() or gaps.all():
         return labels
     # Only labels at a gap can grow: the others would merely fill the queue.
@@ -42,7 +44,7 @@ def fill_gaps(labels: Labels) -> Labels:
     grown = watershed(
         np.zeros(labels.shape, np.uint8),
         markers=np.where(active, labels, 0),
-        mask=active,
+        mask=active if within is None else gaps | (active & (labels != 0)),
         connectivity=1,
         watershed_line=True,
     )
@@ -50,7 +52,7 @@ def fill_gaps(labels: Labels) -> Labels:
     # Where two labels meet at corners, scikit-image lets single pixels jump over the line: they are line, too.
     pieces = label(filled, connectivity=1)
     grown_from = np.zeros(int(pieces.max()) + 1, bool)
-    grown_from[pieces[~gaps]] = True
+    grown_from[pieces[labels != 0]] = True
     return np.where(grown_from[pieces], filled, 0).astype(labels.dtype, copy=False)
 
 
