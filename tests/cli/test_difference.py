@@ -69,7 +69,7 @@ def test_a_picture_for_every_image_of_a_folder(tmp_path, pair):
 
 
 def test_probabilities_are_cut_where_they_score_best(tmp_path):
-    truth = np.full((2, 40, 60), 255, np.uint8)
+    truth = np.full((2, 41, 60), 255, np.uint8)
     truth[:, 20], truth[:, :, 30] = 0, 0
     inside = np.where(truth > 0, 0.8, 0.65).astype(np.float32)
     inside[1, 20, :25] = 0.75  # a gap in a membrane
