@@ -141,6 +141,24 @@ def compare(
     return Comparison(picture, counts, score_tables(tables), v_rand, v_info, ordered)
 
 
+def kind_of_truth(truth: ArrayLike) -> TruthKind | None:
+    """Tell what a truth is by its values: `membrane` if 0 and one of 1 and 255 only, else `cells`; None: neither.
+
+    Read slice by slice, until it is clear.
+
+    Examples
+    --------
+    >>> kind_of_truth(np.array([[0, 255]])), kind_of_truth(np.array([[0, 2], [1, 7]]))
+    ('membrane', 'cells')
+    """
+    values: set[float] = set()
+    for index in np.ndindex(tuple(truth.shape[:-2])):
+        values |= set(np.unique(np.asarray(truth[index])).tolist())
+        if not (values <= {0, 255} or values <= {0, 1}):
+            return "cells" if np.dtype(truth.dtype).kind in "uib" else None
+    return "membrane"
+
+
 class _Steps:
     """Counts steps and tells the part of them that is done."""
 

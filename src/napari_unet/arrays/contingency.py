@@ -135,16 +135,16 @@ def overlap_of(planes: Iterable[tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> O
 
 
 def row_of(ids: Labels, labels: npt.NDArray[Any]) -> Labels:
-    """Tell the row, or column, of every label in the table of an `Overlap` with these ids.
+    """Tell the row, or column, of every label in the table of an `Overlap` with these ids; 0 for other labels.
 
     Examples
     --------
-    >>> row_of(np.array([-3, 0, 8]), np.array([[8, 0], [-3, 8]]))
+    >>> row_of(np.array([-3, 0, 8]), np.array([[8, 0], [-3, 9]]))
     array([[2, 0],
-           [1, 2]])
+           [1, 0]])
     """
-    rows: Labels = renumber(ids)[np.searchsorted(ids, labels)]
-    return rows
+    at = np.minimum(np.searchsorted(ids, labels), len(ids) - 1)
+    return np.where(ids[at] == labels, renumber(ids)[at], 0)
 
 
 def _count(truth: npt.NDArray[Any], prediction: npt.NDArray[Any]) -> tuple[Labels, Labels, Labels]:

@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import is_ours
+from napari_unet.plugin.cells.difference import PART as DIFFERENCE
 from napari_unet.plugin.results import is_result
 
 
@@ -58,7 +59,7 @@ class CellsChoice:
     @property
     def all_cells(self) -> list[Labels]:
         """Labels layers to choose from, topmost last."""
-        ours = ("preview", "annotation")
+        ours = ("preview", "annotation", DIFFERENCE)
         labels = [x for x in self.viewer.layers if isinstance(x, Labels)]
         return [x for x in labels if not any(is_ours(x, part) for part in ours) and not is_result(x, "boundaries")]
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Layer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_unet.plugin.canvas import CanvasKeeper
+from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.compare_section import CompareSection
+from napari_unet.plugin.cells.comparing import Comparing
 from napari_unet.plugin.lifetime import Lifetime, Outer
 from napari_unet.plugin.sections.base import Rows, Section, scrolled
 from napari_unet.plugin.sections.choice import Choice
@@ -16,6 +20,10 @@ from napari_unet.plugin.status import StatusLine
 
 if TYPE_CHECKING:
     import napari
+
+
+WIDTH = 380
+"""Pixels that the dock asks for, as the other dock does."""
 
 
 class LayersSection(Section):
@@ -57,14 +65,25 @@ class CellsDock(QWidget):
         self.choice = CellsChoice(viewer)
         self.status = StatusLine()
         self.layers = LayersSection(self.choice)
+        compares = Background()
+        self.comparing = Comparing(viewer, self.choice, compares)
+        self.comparing.said.connect(self.status.show_message)
+        self.compare = CompareSection(self.comparing, compares)
+        self.setMinimumWidth(WIDTH - 20)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
-        layout.addWidget(scrolled((self.layers,)), 1)
+        layout.addWidget(scrolled((self.layers, self.compare)), 1)
         layout.addWidget(self.status)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        self._outer = Outer((self._lifetime.forget, CanvasKeeper(viewer, self).close, self.choice.close))
+        self._outer = Outer(
+            (self._lifetime.forget, CanvasKeeper(viewer, self).close, compares.close, self.choice.close)
+        )
         self.destroyed.connect(self._outer.end)
+
+    def sizeHint(self) -> QSize:
+        """Ask for the width in which nothing is cut off, and any height."""
+        return QSize(WIDTH, 900)
 
     def shut_down(self) -> None:
         """Let go of the viewer; the layers stay."""
