@@ -14,9 +14,10 @@ from qtpy.QtWidgets import QApplication
 
 from driving import rest
 from napari_unet.arrays.comparison import Category, compare
+from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK
-from napari_unet.plugin.cells.background import Background, Outcome, Tell
+from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.comparing import Comparing
 from napari_unet.plugin.cells.scores import as_text

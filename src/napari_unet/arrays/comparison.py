@@ -6,7 +6,7 @@ picture shows what the score counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from napari_unet.arrays.axes import ArrayLike, Writable
 from napari_unet.arrays.contingency import Labels, Overlap, overlap_of, row_of, sums
 from napari_unet.arrays.metrics import InstanceScore, score_tables, v_scores
 from napari_unet.arrays.places import Difference, Places
+from napari_unet.arrays.steps import Steps, Tell, nobody
 from napari_unet.errors import UserError
 
 TruthKind = Literal["cells", "membrane"]
@@ -69,7 +70,7 @@ def compare(
     ndim: int | None = None,
     kind: TruthKind = "cells",
     out: Any = None,
-    tell: Callable[[float], None] = lambda part: None,
+    tell: Tell = nobody,
 ) -> Comparison:
     """Tell of every cell whether it is found, missed, extra, merged or split.
 
@@ -118,7 +119,7 @@ def compare(
     shape = _check(prediction, truth)
     ndim = 2 if kind == "membrane" else min(ndim or 3, len(shape))
     picture: Writable = np.zeros(shape, np.uint8) if out is None else out
-    steps = _Steps(2 * int(np.prod(shape[:-2])), tell)
+    steps = Steps(2 * int(np.prod(shape[:-2])), tell)
     counts = dict.fromkeys((c.name.lower() for c in Category), 0)
     tables: list[sparse.csr_array] = []
     v: list[tuple[float, float]] = []
@@ -130,7 +131,7 @@ def compare(
         states = _states(overlap, counts)
         tables.append(overlap.table)
         for index in planes:
-            steps.done()
+            steps.next()
             true, found = _plane(prediction, truth, index, kind)
             shown = _show(true, found, overlap, *states)
             picture[index] = shown
@@ -159,17 +160,6 @@ def kind_of_truth(truth: ArrayLike) -> TruthKind | None:
     return "membrane"
 
 
-class _Steps:
-    """Counts steps and tells the part of them that is done."""
-
-    def __init__(self, total: int, tell: Callable[[float], None]) -> None:
-        self._total, self._tell, self._n = total, tell, 0
-
-    def done(self) -> None:
-        self._tell(self._n / self._total)
-        self._n += 1
-
-
 def _check(prediction: ArrayLike, truth: ArrayLike) -> Index:
     """Shape of both."""
     shape, other = tuple(prediction.shape), tuple(truth.shape)
@@ -196,12 +186,12 @@ def _read(
     truth: ArrayLike,
     planes: list[Index],
     kind: TruthKind,
-    steps: _Steps,
+    steps: Steps,
     v: list[tuple[float, float]],
 ) -> Iterator[tuple[Labels, Labels]]:
     """Give the slices, adding the V scores of each to a list."""
     for index in planes:
-        steps.done()
+        steps.next()
         true, found = _plane(prediction, truth, index, kind)
         if true.any():
             within = true > 0 if kind == "cells" else None

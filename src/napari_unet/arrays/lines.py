@@ -1,4 +1,4 @@
-"""Lines of one pixel between touching cells: drawn where there are none, thinned where they are wide."""
+"""Lines of one pixel: drawn between touching cells or around all, thinned where they are wide."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage as ndi
 from skimage.measure import label
-from skimage.segmentation import watershed
+from skimage.segmentation import find_boundaries, watershed
 
 Labels = npt.NDArray[Any]
 
@@ -85,3 +85,26 @@ def draw_lines(labels: Labels) -> Labels:
         a, b = labels[tuple(first)], labels[tuple(second)]
         touching[tuple(first)] |= (a != b) & (a != 0) & (b != 0)
     return np.where(touching, 0, labels).astype(labels.dtype, copy=False)
+
+
+def outline(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Mark the rims of cells by lines of one pixel, and where cells touch by a single line.
+
+    Parameters
+    ----------
+    labels
+        Integer ids, 0 where there is none: (Y, X).
+
+    Returns
+    -------
+    array
+        The rims lie in the cells; there is none where a cell leaves the image.
+
+    Examples
+    --------
+    >>> outline(np.array([[1, 1, 2, 2, 2, 0, 0]] * 3)).astype(int)[1]
+    array([0, 1, 0, 0, 1, 0, 0])
+    """
+    rims: npt.NDArray[np.bool_] = find_boundaries(labels != 0, connectivity=1, mode="inner")
+    touching: npt.NDArray[np.bool_] = draw_lines(labels) != labels
+    return rims | touching

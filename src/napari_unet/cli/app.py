@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, predict, score, train
+from napari_unet.cli import about, export, predict, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -56,6 +56,7 @@ def _root(
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("score")(score.score)
+app.command("export")(export.export)
 app.command("nets")(about.nets)
 app.command("recipes")(about.recipes)
 app.command("info")(about.info)

@@ -10,14 +10,12 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Qt, Signal
 
+from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError, one_line
 from napari_unet.storage.budget import is_full
 
 EVERY = 0.1
 """Seconds between two reports of progress."""
-
-Tell = Callable[[float], None]
-"""Told how much is done, from 0 to 1."""
 
 
 class Cancelled(Exception):

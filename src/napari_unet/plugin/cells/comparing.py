@@ -14,9 +14,10 @@ from napari_unet.arrays.axes import ArrayLike
 from napari_unet.arrays.comparison import Category, Comparison, compare, kind_of_truth
 from napari_unet.arrays.numbering import numbered_by_slice
 from napari_unet.arrays.places import Difference
+from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import is_ours
-from napari_unet.plugin.cells.background import Background, Outcome, Tell
+from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.difference import PART, difference_layer
 from napari_unet.plugin.cells.place import corners_around, geometry_of, slice_in_view
