@@ -18,9 +18,9 @@ from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import is_ours
 from napari_unet.plugin.cells.background import Background, Outcome
-from napari_unet.plugin.cells.choice import CellsChoice
-from napari_unet.plugin.cells.difference import PART, difference_layer
-from napari_unet.plugin.cells.place import corners_around, geometry_of, slice_in_view
+from napari_unet.plugin.cells.choice import DIFFERENCE, OUTLINES, CellsChoice
+from napari_unet.plugin.cells.difference import difference_layer
+from napari_unet.plugin.cells.place import corners_around, geometry_of, in_words, slice_in_view
 from napari_unet.plugin.cells.scores import summary
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.kept import kept_of
@@ -50,11 +50,7 @@ class Order:
     @property
     def where(self) -> str:
         """What is compared, in words."""
-        if self.index is None:
-            return "The whole stack"
-        at = zip(self.geometry.axes, self.index, strict=False)
-        named = [f"{ {'T': 'time', 'Z': 'slice', 'C': 'channel'}[a] } {i}" for a, i in at]
-        return ", ".join(named).capitalize() if named else "This image"
+        return "The whole stack" if self.index is None else in_words(self.geometry.axes, self.index)
 
 
 class Comparing:
@@ -95,7 +91,7 @@ class Comparing:
     @property
     def truths(self) -> list[Layer]:
         """Layers that may be the truth, topmost last."""
-        ours = ("preview", "annotation", "result", "unsure", PART)
+        ours = ("preview", "annotation", "result", "unsure", DIFFERENCE, OUTLINES)
         layers = [x for x in self._viewer.layers if isinstance(x, Labels | Image) and x is not self._choice.cells]
         return [x for x in layers if not any(is_ours(x, part) for part in ours)]
 
@@ -181,7 +177,7 @@ class Comparing:
         if order.index is not None:
             picture = self._store.array(order.geometry, np.uint8)
             picture[order.index] = found.picture
-        for layer in [x for x in self._viewer.layers if is_ours(x, PART)]:
+        for layer in [x for x in self._viewer.layers if is_ours(x, DIFFERENCE)]:
             self._viewer.layers.remove(layer)
         for layer in (order.cells, order.truth):
             if isinstance(layer, Labels):

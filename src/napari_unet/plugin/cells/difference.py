@@ -9,11 +9,11 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_unet.arrays.comparison import Category
 from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.cells.choice import DIFFERENCE
 from napari_unet.plugin.layers import Geometry
 from napari_unet.storage.difference import COLOURS
 
 NAME = "differences"
-PART = "difference"
 FAINT = "66"
 """Opacity of what is found, which would cover most of the image."""
 
@@ -31,7 +31,7 @@ def difference_layer(picture: Any, geometry: Geometry) -> Labels:
     colours: dict[int | None, str] = {None: "#FFFFFF", 0: "#00000000"}
     for category, colour in COLOURS.items():
         colours[int(category)] = colour + (FAINT if category == Category.FOUND else "")
-    layer = Labels(picture, name=NAME, opacity=0.8, metadata={MARK: PART}, **geometry.properties)
+    layer = Labels(picture, name=NAME, opacity=0.8, metadata={MARK: DIFFERENCE}, **geometry.properties)
     layer.colormap = DirectLabelColormap(color_dict=colours)
     layer.editable = False
     return layer

@@ -13,6 +13,8 @@ from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.compare_section import CompareSection
 from napari_unet.plugin.cells.comparing import Comparing
+from napari_unet.plugin.cells.write_section import WriteSection
+from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.lifetime import Lifetime, Outer
 from napari_unet.plugin.sections.base import Rows, Section, scrolled
 from napari_unet.plugin.sections.choice import Choice
@@ -69,11 +71,15 @@ class CellsDock(QWidget):
         self.comparing = Comparing(viewer, self.choice, compares)
         self.comparing.said.connect(self.status.show_message)
         self.compare = CompareSection(self.comparing, compares)
+        writes = Background()
+        self.writing = Writing(viewer, self.choice, writes)
+        self.writing.said.connect(self.status.show_message)
+        self.write = WriteSection(self.writing, writes)
         self.setMinimumWidth(WIDTH - 20)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
-        layout.addWidget(scrolled((self.layers, self.compare)), 1)
+        layout.addWidget(scrolled((self.layers, self.compare, self.write)), 1)
         layout.addWidget(self.status)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
         self._outer = Outer(

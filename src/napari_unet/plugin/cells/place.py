@@ -71,3 +71,15 @@ def corners_around(
     for row, step in zip(corners, (-half, half), strict=True):
         row[-layer.ndim :] = layer.data_to_world((*index, y + step, x + step))[-layer.ndim :]
     return corners
+
+
+def in_words(axes: str, index: tuple[int, ...]) -> str:
+    """Name a slice.
+
+    Examples
+    --------
+    >>> in_words("TZYX", (2, 7)), in_words("YX", ())
+    ('Time 2, slice 7', 'This image')
+    """
+    names = {"T": "time", "Z": "slice", "C": "channel"}
+    return ", ".join(f"{names[a]} {i}" for a, i in zip(axes, index, strict=False)).capitalize() or "This image"
