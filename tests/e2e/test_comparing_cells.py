@@ -140,6 +140,7 @@ def test_contours_outlines_and_files_by_mouse(
     viewer, dock, cells, _ = window("nuclei-3d")
     viewer.dims.set_current_step(0, 14)
     click(dock.write.contour_button)
+    wait_for(lambda: "contours, slice 14" in viewer.layers)
     contours = viewer.layers["contours, slice 14"]
     assert isinstance(contours, Shapes)
     assert set(contours.features["cell"]) == set(np.unique(cells[14])[1:])

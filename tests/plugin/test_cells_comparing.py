@@ -125,6 +125,8 @@ def test_the_largest_difference_is_gone_to_first_and_every_one_once(desk: Desk) 
     assert desk.said[-1].text.startswith("All were shown, so from the first again. 1 of ")
     desk.comparing.go_on(Category.SPLIT)
     assert desk.said[-1].text == "Nothing is split."
+    desk.comparing.go_on(Category.FOUND)
+    assert desk.said[-1].text == "What is found is not different."
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_contours_lie_in_their_slice_and_know_their_cells(desk: Desk, cells: np.
     desk.viewer.dims.set_point(0, 4.0 + 3 * 2.0)
     for _ in range(2):  # the second time takes the place of the first
         desk.writing.contour()
+        desk.wait()
     (layer,) = [x for x in desk.viewer.layers if x is not desk.layer]
     assert layer.name == "contours, slice 3"
     assert all((np.asarray(polygon)[:, 0] == 3).all() for polygon in layer.data)
@@ -101,12 +102,14 @@ def test_contours_lie_in_their_slice_and_know_their_cells(desk: Desk, cells: np.
     assert "holes are not drawn" in desk.said[-1].text
     desk.viewer.dims.set_point(0, 4.0)
     desk.writing.contour()
+    desk.wait()
     assert {x.name for x in desk.viewer.layers} == {"cells", "contours, slice 3", "contours, slice 0"}
 
 
 def test_a_slice_without_cells_has_no_contours(qapp: QApplication) -> None:
     desk = Desk(np.zeros((2, 5, 6), np.int32))
     desk.writing.contour()
+    desk.wait()
     assert desk.said[-1].text == "Slice 0 holds no cells."
     assert len(desk.viewer.layers) == 1
     desk.close()

@@ -97,7 +97,11 @@ class Background(QObject):
                 told = time.monotonic()
                 self._told.emit(None, None, part)
 
-        self._told.emit(done, _attempt(work, tell), 1.0)
+        outcome = _attempt(work, tell)
+        if self._closed:  # Qt may be gone by now
+            self._thread = None
+        else:
+            self._told.emit(done, outcome, 1.0)
 
     def _deliver(self, done: Callable[[Outcome], None] | None, outcome: Outcome | None, part: float) -> None:
         if done is not None:

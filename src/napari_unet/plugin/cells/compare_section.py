@@ -41,7 +41,8 @@ class Legend(QWidget):
         self.keys: dict[Category, QPushButton] = {}
         for row, (category, meaning) in enumerate(MEANINGS.items()):
             name = category.name.lower()
-            key = button(name, f"Go to the next that is {name}.", partial(clicked, category))
+            tip = "Seen faintly." if category == Category.FOUND else f"Go to the next that is {name}."
+            key = button(name, tip, partial(clicked, category))
             key.setIcon(_square(COLOURS[category]))
             key.setIconSize(QSize(SIDE, SIDE))
             key.setStyleSheet("text-align: left; padding: 1px 4px;")
@@ -56,8 +57,6 @@ class Legend(QWidget):
         for category, key in self.keys.items():
             name = category.name.lower()
             key.setText(f"{found.counts[name]:,} {name}")
-            # the others are seen by their colour only: what is found is nowhere to go to
-            key.setEnabled(category != Category.FOUND and any(d.category == category for d in found.differences))
 
 
 class Scores(QWidget):
@@ -170,6 +169,4 @@ class CompareSection(Section):
 def _square(colour: str) -> QIcon:
     picture = QPixmap(SIDE, SIDE)
     picture.fill(QColor(colour))
-    icon = QIcon(picture)
-    icon.addPixmap(picture, QIcon.Mode.Disabled)  # a legend is no less true where there is nowhere to go to
-    return icon
+    return QIcon(picture)

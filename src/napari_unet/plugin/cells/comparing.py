@@ -193,8 +193,7 @@ class Comparing:
             return
         every = [d for d in self.found.differences if category in (None, d.category)]
         if not every:
-            what = "different" if category is None else category.name.lower()
-            self._say(f"Nothing is {what}.", "good")
+            self._say(_none_of(category), "good")
             return
         again = all(d in self._visited for d in every)
         if again:
@@ -215,6 +214,12 @@ class Comparing:
 
     def _say(self, text: str, kind: Kind = "info") -> None:
         self.said.emit(Message(text, kind))
+
+
+def _none_of(category: Category | None) -> str:
+    if category == Category.FOUND:
+        return "What is found is not different."
+    return f"Nothing is {'different' if category is None else category.name.lower()}."
 
 
 def _data(layer: Layer, index: tuple[int, ...] | None) -> ArrayLike:

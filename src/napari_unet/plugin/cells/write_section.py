@@ -59,7 +59,8 @@ class WriteSection(Section):
     def show_busy(self, busy: bool) -> None:
         """Show that something is written."""
         self.save_button.setText("Cancel" if busy else "Save cells ...")
-        self.outline_button.setEnabled(not busy)
+        for other in (self.outline_button, self.contour_button):
+            other.setEnabled(not busy)
         self.progress.setVisible(busy)
         self.progress.setValue(0)
 

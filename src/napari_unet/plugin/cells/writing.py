@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ CONTOURS = "contours"
 """Name of the layers, and of what they are to us."""
 EDGE = 0.7
 """Width of contours, in pixels."""
+
+AT_ONCE = 16
+"""Polygons that are drawn between two reports of progress."""
+Work = Callable[[Tell], Any]
 
 
 class Writing:
@@ -83,30 +88,24 @@ class Writing:
             cells = self._choice.require()
             index = slice_in_view(cells, self._viewer.dims.point)
             where = in_words(axes_of(cells), index)
+            name = f"{CONTOURS}, {where.lower()}" if index else CONTOURS
+            work = _contouring(cells, index, name)
+            self._background.start(work, lambda outcome: self._contoured(where, outcome))
         except UserError as error:
             self._say(f"{error}.", "error")
+
+    def _contoured(self, where: str, outcome: Outcome) -> None:
+        if self._failed("Drawing contours", outcome):
             return
-        found = list(contours(np.asarray(full_data(cells)[index])))
-        if not found:
+        made: Shapes = outcome.value
+        if made.nshapes == 0:
             self._say(f"{where} holds no cells.", "warning")
             return
-        name = f"{CONTOURS}, {where.lower()}" if index else CONTOURS
-        for layer in [x for x in self._viewer.layers if is_ours(x, CONTOURS) and x.name == name]:
+        for layer in [x for x in self._viewer.layers if is_ours(x, CONTOURS) and x.name == made.name]:
             self._viewer.layers.remove(layer)
-        layer = Shapes(
-            [np.column_stack([np.tile(index, (len(c.corners), 1)), c.centred]) for c in found],
-            shape_type="polygon",
-            features={"cell": [c.id for c in found]},
-            edge_color=colour_of(CELL),
-            face_color="transparent",
-            edge_width=EDGE,
-            name=name,
-            metadata={MARK: CONTOURS},
-            **geometry_of(cells).properties,
-        )
-        insert_quietly(self._viewer, layer, len(self._viewer.layers))
-        number = count(len({c.id for c in found}), "cell is", "cells are")
-        self._say(f"The outer contours of {number} in the layer '{name}'; holes are not drawn.", "good")
+        insert_quietly(self._viewer, made, len(self._viewer.layers))
+        number = count(made.features["cell"].nunique(), "cell is", "cells are")
+        self._say(f"The outer contours of {number} in the layer '{made.name}'; holes are not drawn.", "good")
 
     # Files
 
@@ -139,7 +138,30 @@ class Writing:
         self.said.emit(Message(text, kind))
 
 
-def _outlining(cells: Labels, made: Any) -> Any:
+def _contouring(cells: Labels, index: tuple[int, ...], name: str) -> Work:
+    """Return what is done in the thread: draws a slice's contours into a layer that is in no window yet.
+
+    napari cuts every polygon into triangles, which takes some hundredths of a second.
+    """
+    data, geometry = full_data(cells), geometry_of(cells)
+    marks = {MARK: CONTOURS}
+    look = {"edge_color": colour_of(CELL), "face_color": "transparent", "edge_width": EDGE}
+
+    def work(tell: Tell) -> Shapes:
+        found = list(contours(np.asarray(data[index])))
+        layer = Shapes(ndim=len(index) + 2, name=name, metadata=marks, **geometry.properties)
+        polygons = [np.column_stack([np.tile(index, (len(c.corners), 1)), c.centred]) for c in found]
+        steps = Steps(-(-len(polygons) // AT_ONCE), tell)
+        for first in range(0, len(polygons), AT_ONCE):
+            steps.next()
+            layer.add_polygons(polygons[first : first + AT_ONCE], **look)
+        layer.features = {"cell": [c.id for c in found]}
+        return layer
+
+    return work
+
+
+def _outlining(cells: Labels, made: Any) -> Work:
     """Return what is done in the thread: fills an array with outlines, slice by slice."""
     data = full_data(cells)
 
