@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,28 @@ import numpy.typing as npt
 from scipy import sparse
 
 Labels = npt.NDArray[np.int64]
+
+
+FEW = 2**22
+"""Ids below this are counted, which is ten times as quick as to sort them."""
+
+
+def unique(labels: npt.NDArray[Any]) -> tuple[Labels, Labels]:
+    """Return the ids that occur, ascending, and the place of every pixel's among them.
+
+    As ``numpy.unique`` with its inverse.
+
+    Examples
+    --------
+    >>> unique(np.array([[7, 0], [3, 7]]))
+    (array([0, 3, 7]), array([[2, 0],
+           [1, 2]]))
+    """
+    if labels.size == 0 or labels.dtype.kind not in "ui" or labels.min() < 0 or labels.max() >= FEW:
+        ids, places = np.unique(labels, return_inverse=True)
+        return ids, places.reshape(labels.shape)
+    there = np.bincount(labels.ravel().astype(np.intp, copy=False)) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[labels]
 
 
 def renumber(labels: npt.NDArray[Any]) -> Labels:
@@ -25,7 +49,7 @@ def renumber(labels: npt.NDArray[Any]) -> Labels:
     array([[0, 3, 1],
            [1, 0, 2]])
     """
-    ids, inverse = np.unique(labels, return_inverse=True)
+    ids, inverse = unique(labels)
     new = np.zeros(len(ids), np.int64)
     new[ids != 0] = np.arange(1, np.count_nonzero(ids) + 1)
     return new[inverse].reshape(labels.shape)
@@ -67,3 +91,65 @@ def entropy(shares: npt.NDArray[np.float64]) -> float:
     """
     shares = shares[shares > 0]
     return float(-np.sum(shares * np.log2(shares)))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many pixels the segments of two segmentations share, with the ids of both.
+
+    Parameters
+    ----------
+    table
+        See `contingency`; row and column 0 are the background.
+    true_ids, predicted_ids
+        All ids that occur, ascending; their rows and columns are ``renumber(ids)``.
+    """
+
+    table: sparse.csr_array
+    true_ids: Labels
+    predicted_ids: Labels
+
+
+def overlap_of(planes: Iterable[tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> Overlap:
+    """Count shared pixels plane by plane: an id is the same segment in all of them.
+
+    Parameters
+    ----------
+    planes
+        Pairs (truth, prediction) of integer ids; only one is needed at a time.
+
+    Examples
+    --------
+    >>> above = np.array([[900, 900]]), np.array([[1, 0]])
+    >>> below = np.array([[900, 0]]), np.array([[1, 1]])
+    >>> overlap_of([above, below]).table.toarray()
+    array([[0, 1],
+           [1, 2]])
+    """
+    parts = [_count(truth, prediction) for truth, prediction in planes]
+    rows, columns, numbers = (np.concatenate(found) for found in zip(*parts, strict=True))
+    true_ids, predicted_ids = np.unique(np.append(rows, 0)), np.unique(np.append(columns, 0))
+    at = row_of(true_ids, rows), row_of(predicted_ids, columns)
+    table = sparse.coo_array((numbers, at), shape=(len(true_ids), len(predicted_ids)))
+    return Overlap(table.tocsr(), true_ids, predicted_ids)
+
+
+def row_of(ids: Labels, labels: npt.NDArray[Any]) -> Labels:
+    """Tell the row, or column, of every label in the table of an `Overlap` with these ids; 0 for other labels.
+
+    Examples
+    --------
+    >>> row_of(np.array([-3, 0, 8]), np.array([[8, 0], [-3, 9]]))
+    array([[2, 0],
+           [1, 0]])
+    """
+    at = np.minimum(np.searchsorted(ids, labels), len(ids) - 1)
+    return np.where(ids[at] == labels, renumber(ids)[at], 0)
+
+
+def _count(truth: npt.NDArray[Any], prediction: npt.NDArray[Any]) -> tuple[Labels, Labels, Labels]:
+    """Ids of every pair of segments of a plane that share pixels, and how many."""
+    true_ids, true = unique(truth)
+    predicted_ids, predicted = unique(prediction)
+    pairs = contingency(true, predicted).tocoo()
+    return true_ids[pairs.row].astype(np.int64), predicted_ids[pairs.col].astype(np.int64), pairs.data

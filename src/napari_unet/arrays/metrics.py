@@ -6,7 +6,7 @@ segment shares. Ids never matter, only which pixels carry the same one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,46 @@ def membrane_score(prediction: Arrays, truth: Arrays) -> MembraneScore:
     return MembraneScore(float(means[best, 0]), float(means[:, 1].max()), thresholds[best])
 
 
+def v_scores(cells: Labels, truth: Labels, within: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+    """V_rand and V_info of the cells of a slice (Y, X), as of `membrane_score`, where true cells have ids.
+
+    Parameters
+    ----------
+    cells, truth
+        Ids, 0 where there is none; there is a true cell.
+    within
+        Where gaps between the predicted cells are thinned to lines; None: everywhere. In images of scattered
+        cells, tell the true cells: else a cell that was missed would count as one with its neighbours.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 1, 2, 2, 2]] * 4)
+    >>> v_scores(truth * 7, truth)
+    (1.0, 1.0)
+    """
+    return _v_scores(fill_gaps(renumber(cells), within), renumber(truth))
+
+
+def cells_of(prediction: Array, threshold: float | None) -> Labels:
+    """Return the cells that `membrane_score` sees in a prediction, slice by slice.
+
+    Parameters
+    ----------
+    prediction
+        ``([T,] [Z,] Y, X)``; see there.
+    threshold
+        Of the score, for probabilities.
+
+    Examples
+    --------
+    >>> cells_of(np.array([[0.9, 0.8, 0.1, 0.7]]), 0.5).tolist()
+    [[1, 1, 0, 2]]
+    """
+    kind = _kind([prediction])
+    planes = prediction.reshape(-1, *prediction.shape[-2:])
+    return np.stack([_segments(p, kind, threshold) for p in planes]).reshape(prediction.shape)
+
+
 def looks_inverted(prediction: Arrays, truth: Arrays) -> bool:
     """Tell whether a mask or probability means boundary: wrong in most pixels, it scores better inverted.
 
@@ -175,11 +215,15 @@ def instance_score(prediction: Arrays, truth: Arrays, *, ndim: int | None = None
         for a in arrays:
             if a.dtype.kind not in "uib":
                 raise UserError(f"the {name} has {a.dtype} values; cells need integer ids (1, 2, 3 ...)")
+    return score_tables(contingency(renumber(t), renumber(p)) for p, t in _slices(predictions, truths, ndim))
+
+
+def score_tables(tables: Iterable[sparse.csr_array]) -> InstanceScore:
+    """Score images by their tables (see `napari_unet.arrays.contingency`), as `instance_score` does."""
     counts = np.zeros((len(OVERLAPS), 3), int)
     errors = []
     cells = true_cells = 0
-    for p, t in _slices(predictions, truths, ndim):
-        table = contingency(renumber(t), renumber(p))
+    for table in tables:
         counts += _matches(table)
         errors.append(_region_errors(table))
         cells, true_cells = cells + table.shape[1] - 1, true_cells + table.shape[0] - 1

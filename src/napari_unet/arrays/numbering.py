@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from napari_unet.arrays.axes import ArrayLike
+from napari_unet.arrays.contingency import Labels
 
 
-def numbered_by_slice(stack: npt.NDArray[np.integer[Any]]) -> bool:
+def numbered_by_slice(stack: ArrayLike, most: int | None = None) -> bool:
     """Tell whether the same id in two slices means two cells.
 
     Parameters
     ----------
     stack
-        Cells, axes ([T,] Z,) Y, X; 0 is none. The first axes count as slices.
+        Cells, axes ([T,] Z,) Y, X; 0 is none. The first axes count as slices, which are read one by one.
+    most
+        Look at no more than about this many slices, the first ones that are there; None: at all.
 
     Returns
     -------
@@ -30,10 +34,17 @@ def numbered_by_slice(stack: npt.NDArray[np.integer[Any]]) -> bool:
     >>> numbered_by_slice(slices), numbered_by_slice(slices[[0, 0]])
     (True, False)
     """
-    planes = stack.reshape(-1, *stack.shape[-2:])
     pairs = shared = together = 0
-    for above, below in pairwise(planes):
+    for above, below in pairwise(planes_of(stack)):
+        if most is not None and pairs >= most:
+            break
         pairs += bool(above.any() and below.any())
         shared += len(np.intersect1d(above[above != 0], below[below != 0]))
         together += len(np.unique(above[(above == below) & (above != 0)]))
     return pairs > 0 and 2 * together < max(shared, 1)
+
+
+def planes_of(stack: ArrayLike) -> Iterator[Labels]:
+    """Read the slices (Y, X) of a stack one after the other."""
+    for index in np.ndindex(tuple(stack.shape[:-2])):
+        yield np.asarray(stack[index])

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, cells, measure, predict, score, train
+from napari_unet.cli import about, cells, export, measure, predict, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -58,6 +58,7 @@ app.command("predict")(predict.predict)
 app.command("cells")(cells.cells)
 app.command("measure")(measure.measure)
 app.command("score")(score.score)
+app.command("export")(export.export)
 app.command("nets")(about.nets)
 app.command("recipes")(about.recipes)
 app.command("info")(about.info)

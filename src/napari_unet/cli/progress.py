@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
@@ -64,6 +65,19 @@ def follow(events: Iterator[Event], what: str) -> int | None:
     if close is not None:
         close()  # saves what has been reported
     return stop.signal
+
+
+@contextmanager
+def telling(what: str, doing: str) -> Iterator[Callable[[float], None]]:
+    """Give a function that shows how much of some work is done, from 0 to 1, on stderr.
+
+    Parameters
+    ----------
+    what, doing
+        What is worked on, and how.
+    """
+    with _Display(what) as display:
+        yield lambda part: display.show(Preparing(doing, round(100 * part), 100))
 
 
 class _Display:

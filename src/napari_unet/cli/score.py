@@ -40,6 +40,13 @@ def score(
             "through the stack. Else told by the ids.",
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write where they differ, in colours: .png or .tif; a folder for folders. 1 found, 2 extra, "
+            "3 missed, 4 split, 5 merged; their numbers are added to the JSON."
+        ),
+    ] = None,
 ) -> None:
     """Score a prediction against the truth; prints JSON.
 
@@ -47,6 +54,8 @@ def score(
     """
     from napari_unet.storage.pairs import pair_paths
 
+    if picture is not None:
+        _check_pictures(picture, prediction, truth)
     pairs = [(p, t, *_read(p, t)) for p, t in pair_paths(prediction, truth)]
     kinds = {kind or kind_of_truth(t) for _, _, _, t in pairs}
     chosen: Truth = "membrane" if kinds == {"membrane"} else "cells"
@@ -61,6 +70,9 @@ def score(
     else:
         result.update(_score(predictions, truths, chosen, ndim))
         result.update(mean=mean(each.values()), images=each)
+    if picture is not None:
+        names = [t for _, t, *_ in pairs]
+        result["difference"] = _draw(picture, names, predictions, truths, chosen, ndim, list(each.values()))
     if chosen == "membrane" and not boundaries:
         _say_if_inverted(pairs[0][0] if len(pairs) == 1 else prediction, predictions, truths)
     typer.echo(json.dumps(plain(result), indent=2))
@@ -86,6 +98,46 @@ def _say_if_inverted(path: Path, predictions: list[Array], truths: list[Array]) 
     if looks_inverted(predictions, truths):
         words = "looks like boundaries and was scored as insides: use --boundaries"
         typer.echo(f"napari-unet: {path} {words}", err=True)
+
+
+def _check_pictures(picture: Path, prediction: Path, truth: Path) -> None:
+    """Raise `UserError` unless pictures can be written; makes the folder for folders."""
+    from napari_unet.storage.difference import check_picture
+    from napari_unet.storage.formats import kind_of, suffix_of
+
+    if kind_of(truth) is not None or not truth.is_dir():
+        check_picture(picture, prediction, truth)
+        return
+    if suffix_of(picture) or picture.is_file():
+        raise UserError(f"{truth} is a folder, so --picture must be a folder too, not {picture}")
+    if picture.resolve() in (prediction.resolve(), truth.resolve()):
+        raise UserError(f"{picture} holds the images; choose another folder for the pictures")
+    picture.mkdir(exist_ok=True, parents=True)
+
+
+def _draw(
+    picture: Path,
+    names: list[Path],
+    predictions: list[Array],
+    truths: list[Array],
+    kind: Truth,
+    ndim: int | None,
+    each: list[Scores],
+) -> dict[str, int]:
+    """Write a picture of every image, add its counts to its scores, and return those of all."""
+    from napari_unet.arrays.comparison import compare
+    from napari_unet.arrays.metrics import cells_of
+    from napari_unet.storage.difference import write_picture
+    from napari_unet.storage.formats import stem_of
+
+    total: dict[str, int] = {}
+    for name, found, true, scores in zip(names, predictions, truths, each, strict=True):
+        cells = cells_of(found, scores["threshold"]) if kind == "membrane" else found
+        difference = compare(cells, true, ndim=ndim, kind=kind)
+        write_picture(picture / f"{stem_of(name)}.tif" if picture.is_dir() else picture, difference.picture)
+        scores["difference"] = difference.counts
+        total = {k: total.get(k, 0) + n for k, n in difference.counts.items()}
+    return total
 
 
 def mean(each: Iterable[Scores]) -> Scores:

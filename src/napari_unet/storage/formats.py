@@ -8,6 +8,8 @@ from typing import Literal
 from napari_unet.errors import UserError
 
 Kind = Literal["tiff", "zarr", "picture"]
+CellFormat = Literal["cells", "outlines", "imagej", "cellpose", "rois", "geojson"]
+"""What cells can be written as, see `napari_unet.storage.cell_files`."""
 
 SUFFIXES: dict[str, Kind] = {
     ".ome.tiff": "tiff",

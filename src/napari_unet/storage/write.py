@@ -45,21 +45,44 @@ def check_output(path: str | os.PathLike[str], source: Path | None = None) -> Pa
         in the source.
     """
     path = Path(path)
-    if source is not None:
-        inside, outside = source.resolve(), path.resolve()
-        if inside.is_relative_to(outside) or outside.is_relative_to(inside):
-            raise UserError(f"{path} is or holds the image, or lies in it; choose another place for the output")
+    _check_source(path, source)
     kind = SUFFIXES.get(suffix_of(path))
     if kind not in ("tiff", "zarr"):
         raise UserError(f"{path}: cannot write this kind of file; end the name in {WRITABLE}")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if kind == "tiff" and path.is_dir():
-        raise UserError(f"{path}: is a folder; choose another name")
     if kind == "zarr" and path.is_file():
         raise UserError(f"{path}: is a file, not a zarr folder; choose another name")
     if kind == "zarr" and path.is_dir() and not _is_own(path):
         raise UserError(f"{path}: this folder holds more than an output of this program; choose another name")
+    return _check_folder(path, folder=kind == "zarr")
+
+
+def check_file(path: Path, suffixes: Sequence[str], source: Path | None = None) -> Path:
+    """Check that a file with one of some suffixes can be written, before any work is done.
+
+    Raises
+    ------
+    UserError
+        As of `check_output`.
+    """
+    _check_source(path, source)
+    if not path.name.lower().endswith(tuple(suffixes)):
+        raise UserError(f"{path}: cannot write this kind of file; end the name in {' or '.join(suffixes)}")
+    return _check_folder(path, folder=False)
+
+
+def _check_source(path: Path, source: Path | None) -> None:
+    if source is not None:
+        inside, outside = source.resolve(), path.resolve()
+        if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+            raise UserError(f"{path} is or holds the image, or lies in it; choose another place for the output")
+
+
+def _check_folder(path: Path, *, folder: bool) -> Path:
+    """Check that the folder of ``path`` can be written into, and that no other one is in the way of a file."""
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not folder and path.is_dir():
+        raise UserError(f"{path}: is a folder; choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass

@@ -13,6 +13,9 @@ from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import is_ours
 from napari_unet.plugin.results import is_result
 
+DIFFERENCE, OUTLINES = "difference", "outlines"
+"""What Labels layers are to us that are made of cells, and hold none."""
+
 
 class CellsChoice:
     """The chosen layer of cells and the chosen image; follows layers as they come and go.
@@ -58,7 +61,7 @@ class CellsChoice:
     @property
     def all_cells(self) -> list[Labels]:
         """Labels layers to choose from, topmost last."""
-        ours = ("preview", "annotation")
+        ours = ("preview", "annotation", DIFFERENCE, OUTLINES)
         labels = [x for x in self.viewer.layers if isinstance(x, Labels)]
         return [x for x in labels if not any(is_ours(x, part) for part in ours) and not is_result(x, "boundaries")]
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Layer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_unet.plugin.canvas import CanvasKeeper
+from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.compare_section import CompareSection
+from napari_unet.plugin.cells.comparing import Comparing
 from napari_unet.plugin.cells.correct_section import CorrectSection
 from napari_unet.plugin.cells.measure import MeasureSection
+from napari_unet.plugin.cells.write_section import WriteSection
+from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.lifetime import Lifetime, Outer
 from napari_unet.plugin.sections.base import Rows, Section, scrolled
 from napari_unet.plugin.sections.choice import Choice
@@ -19,8 +25,8 @@ from napari_unet.plugin.status import StatusLine
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 340
-"""Pixels; the docks beside it are as wide."""
+WIDTH = 380
+"""Pixels that the dock asks for, as the other dock does."""
 
 
 class LayersSection(Section):
@@ -67,16 +73,28 @@ class CellsDock(QWidget):
         self.correct.correcting.said.connect(self.status.show_message)
         self.measure = MeasureSection(viewer, self.choice)
         self.measure.said.connect(self.status.show_message)
+        compares = Background()
+        self.comparing = Comparing(viewer, self.choice, compares)
+        self.comparing.said.connect(self.status.show_message)
+        self.compare = CompareSection(self.comparing, compares)
+        writes = Background()
+        self.writing = Writing(viewer, self.choice, writes)
+        self.writing.said.connect(self.status.show_message)
+        self.write = WriteSection(self.writing, writes)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
-        layout.addWidget(scrolled((self.layers, self.correct, self.measure)), 1)
+        layout.addWidget(scrolled((self.layers, self.correct, self.measure, self.compare, self.write)), 1)
         layout.addWidget(self.status)
-        self.setMinimumWidth(WIDTH)
+        self.setMinimumWidth(WIDTH - 20)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        endings = (self.correct.let_go, self.measure.cells.close, canvas.close, self.choice.close)
-        self._outer = Outer((self._lifetime.forget, *endings))
+        works = (self.correct.let_go, self.measure.cells.close, compares.close, writes.close)
+        self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)
+
+    def sizeHint(self) -> QSize:
+        """Ask for the width in which nothing is cut off, and any height."""
+        return QSize(WIDTH, 900)
 
     def shut_down(self) -> None:
         """Let go of the viewer; the layers stay."""

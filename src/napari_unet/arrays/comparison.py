@@ -1,0 +1,241 @@
+"""Where a segmentation differs from the truth: every cell is found, missed, extra, merged or split.
+
+Only overlaps rule, never ids. The matches are those of `napari_unet.arrays.metrics.instance_score`, so that the
+picture shows what the score counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from skimage.measure import label
+
+from napari_unet.arrays.axes import ArrayLike, Writable
+from napari_unet.arrays.contingency import Labels, Overlap, overlap_of, row_of, sums
+from napari_unet.arrays.metrics import InstanceScore, score_tables, v_scores
+from napari_unet.arrays.places import Difference, Places
+from napari_unet.arrays.steps import Steps, Tell, nobody
+from napari_unet.errors import UserError
+
+TruthKind = Literal["cells", "membrane"]
+Index = tuple[int, ...]
+
+
+class Category(IntEnum):
+    """What becomes of a cell; of two at one pixel, the higher is shown."""
+
+    FOUND = 1
+    EXTRA = 2
+    MISSED = 3
+    SPLIT = 4
+    MERGED = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` has found.
+
+    Parameters
+    ----------
+    picture
+        A `Category` for every pixel, 0 where neither has a cell.
+    counts
+        By the names of the categories, see `compare`.
+    score
+        Of the same cells.
+    v_rand, v_info
+        Means over the slices that hold true cells; NaN if none does.
+    differences
+        All but what is found: one for each place, the largest first.
+    """
+
+    picture: Any
+    counts: dict[str, int]
+    score: InstanceScore
+    v_rand: float
+    v_info: float
+    differences: tuple[Difference, ...]
+
+
+def compare(
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    *,
+    ndim: int | None = None,
+    kind: TruthKind = "cells",
+    out: Any = None,
+    tell: Tell = nobody,
+) -> Comparison:
+    """Tell of every cell whether it is found, missed, extra, merged or split.
+
+    Let a cell *lie in* a cell of the other segmentation if more than half of its pixels do. Then
+
+    - a pair is **found** if its intersection over union is above 0.5, which matches no cell twice;
+    - a predicted cell in which two or more true cells lie is **merged**: so many are counted, and it and those in
+      it are shown so, unless they are found;
+    - a true cell in which two or more predicted cells lie is **split**, counted and shown likewise;
+    - other true cells are **missed**, other predicted cells are **extra**.
+
+    To exchange prediction and truth exchanges missed with extra and merged with split.
+
+    Parameters
+    ----------
+    prediction
+        Integer ids, 0 is background: ``([T,] [Z,] Y, X)``. Read slice by slice, twice.
+    truth
+        Same shape. For the kind ``membrane`` pixels above 0 are inside: true cells are the 4-connected components
+        of a slice, and membrane pixels do not count.
+    ndim
+        How many of the last axes a cell extends over, see `napari_unet.arrays.metrics.instance_score`; None: all,
+        at most three. Membranes are compared slice by slice.
+    kind
+        What the truth is.
+    out
+        Where to write the picture, of the same shape; None: a new array of uint8.
+    tell
+        Told how much is done, from 0 to 1; what it raises ends the comparison.
+
+    Raises
+    ------
+    UserError
+        If the shapes differ or ids are not integers.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 0, 2, 2, 0, 3, 3, 3, 3]])
+    >>> cells = np.array([[7, 7, 0, 0, 0, 0, 5, 5, 6, 6]])
+    >>> found = compare(cells, truth)
+    >>> found.picture
+    array([[1, 1, 0, 3, 3, 0, 4, 4, 4, 4]], dtype=uint8)
+    >>> found.counts
+    {'found': 1, 'extra': 0, 'missed': 1, 'split': 1, 'merged': 0}
+    """
+    shape = _check(prediction, truth)
+    ndim = 2 if kind == "membrane" else min(ndim or 3, len(shape))
+    picture: Writable = np.zeros(shape, np.uint8) if out is None else out
+    steps = Steps(2 * int(np.prod(shape[:-2])), tell)
+    counts = dict.fromkeys((c.name.lower() for c in Category), 0)
+    tables: list[sparse.csr_array] = []
+    v: list[tuple[float, float]] = []
+    differences: list[Difference] = []
+    for group in np.ndindex(shape[:-ndim]):
+        places = Places()
+        planes = [(*group, *rest) for rest in np.ndindex(shape[len(group) : -2])]
+        overlap = overlap_of(_read(prediction, truth, planes, kind, steps, v))
+        states = _states(overlap, counts)
+        tables.append(overlap.table)
+        for index in planes:
+            steps.next()
+            true, found = _plane(prediction, truth, index, kind)
+            shown = _show(true, found, overlap, *states)
+            picture[index] = shown
+            places.add(index, shown * (shown > Category.FOUND))
+        differences += places.found()
+    v_rand, v_info = np.mean(v, axis=0).tolist() if v else (np.nan, np.nan)
+    ordered = tuple(sorted(differences, key=lambda d: (-d.pixels, d.index, d.centre)))
+    return Comparison(picture, counts, score_tables(tables), v_rand, v_info, ordered)
+
+
+def kind_of_truth(truth: ArrayLike) -> TruthKind | None:
+    """Tell what a truth is by its values: `membrane` if 0 and one of 1 and 255 only, else `cells`; None: neither.
+
+    Read slice by slice, until it is clear.
+
+    Examples
+    --------
+    >>> kind_of_truth(np.array([[0, 255]])), kind_of_truth(np.array([[0, 2], [1, 7]]))
+    ('membrane', 'cells')
+    """
+    values: set[float] = set()
+    for index in np.ndindex(tuple(truth.shape[:-2])):
+        values |= set(np.unique(np.asarray(truth[index])).tolist())
+        if not (values <= {0, 255} or values <= {0, 1}):
+            return "cells" if np.dtype(truth.dtype).kind in "uib" else None
+    return "membrane"
+
+
+def _check(prediction: ArrayLike, truth: ArrayLike) -> Index:
+    """Shape of both."""
+    shape, other = tuple(prediction.shape), tuple(truth.shape)
+    if shape != other:
+        raise UserError(f"the cells {shape} and the truth {other} differ in shape; give both the same pixels")
+    if len(shape) < 2 or 0 in shape:
+        raise UserError(f"cannot compare arrays of shape {shape}; they need at least the axes Y, X")
+    for name, array in (("cells", prediction), ("truth", truth)):
+        if np.dtype(array.dtype).kind not in "uib":
+            raise UserError(f"the {name} has {array.dtype} values; cells need integer ids (1, 2, 3 ...)")
+    return shape
+
+
+def _plane(prediction: ArrayLike, truth: ArrayLike, index: Index, kind: TruthKind) -> tuple[Labels, Labels]:
+    """Read the true and the predicted cells of a slice, where the truth counts."""
+    true, found = np.asarray(truth[index]), np.asarray(prediction[index])
+    if kind == "cells":
+        return true, found
+    return label(true > 0, connectivity=1), np.where(true > 0, found, 0)
+
+
+def _read(
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    planes: list[Index],
+    kind: TruthKind,
+    steps: Steps,
+    v: list[tuple[float, float]],
+) -> Iterator[tuple[Labels, Labels]]:
+    """Give the slices, adding the V scores of each to a list."""
+    for index in planes:
+        steps.next()
+        true, found = _plane(prediction, truth, index, kind)
+        if true.any():
+            within = true > 0 if kind == "cells" else None
+            v.append(v_scores(np.asarray(prediction[index]), true, within))
+        yield true, found
+
+
+def _states(overlap: Overlap, counts: dict[str, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Tell the category of every true and every predicted cell, and add to the counts."""
+    pairs = overlap.table.tocoo()
+    real = (pairs.row > 0) & (pairs.col > 0)
+    true, found, shared = pairs.row[real], pairs.col[real], pairs.data[real]
+    true_size, size = sums(overlap.table, 1), sums(overlap.table, 0)
+    matched = 3 * shared > true_size[true] + size[found]  # more than half of the union
+    lies, holds = 2 * shared > true_size[true], 2 * shared > size[found]
+    cut = np.bincount(true[holds], minlength=len(true_size)) >= 2
+    merged = np.bincount(found[lies], minlength=len(size)) >= 2
+
+    true_state = np.full(len(true_size), Category.MISSED, np.uint8)
+    true_state[cut] = Category.SPLIT
+    true_state[true[lies & merged[found]]] = Category.MERGED
+    state = np.full(len(size), Category.EXTRA, np.uint8)
+    state[merged] = Category.MERGED
+    state[found[holds & cut[true]]] = Category.SPLIT
+    true_state[true[matched]] = state[found[matched]] = Category.FOUND
+    true_state[0] = state[0] = 0
+
+    counts["found"] += int(matched.sum())
+    counts["extra"] += int((state == Category.EXTRA).sum())
+    counts["missed"] += int((true_state == Category.MISSED).sum())
+    counts["split"] += int(cut.sum())
+    counts["merged"] += int(merged.sum())
+    return true_state, state
+
+
+def _show(
+    true: Labels,
+    found: Labels,
+    overlap: Overlap,
+    true_state: npt.NDArray[np.uint8],
+    state: npt.NDArray[np.uint8],
+) -> npt.NDArray[np.uint8]:
+    """Paint the categories of the cells of a slice."""
+    higher: npt.NDArray[np.uint8] = np.maximum(
+        true_state[row_of(overlap.true_ids, true)], state[row_of(overlap.predicted_ids, found)]
+    )
+    return higher

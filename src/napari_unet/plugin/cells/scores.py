@@ -1,0 +1,86 @@
+"""The scores of a comparison in words: each with one sentence that says what is good."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from napari_unet.arrays.comparison import Category, Comparison
+from napari_unet.arrays.metrics import OVERLAPS
+from napari_unet.plugin.words import count
+
+
+@dataclass(frozen=True)
+class Line:
+    """A score: its name, its value in words, and what is good."""
+
+    name: str
+    value: str
+    sentence: str
+
+
+MEANINGS: dict[Category, str] = {
+    Category.FOUND: "true cells that a cell matches (overlap above 0.5)",
+    Category.MISSED: "true cells without a match",
+    Category.EXTRA: "cells where there is no true one",
+    Category.MERGED: "cells that hold several true ones",
+    Category.SPLIT: "true cells that are cut into several",
+}
+
+
+def lines_of(found: Comparison) -> tuple[Line, ...]:
+    """Write the scores."""
+    score = found.score
+    return (
+        Line("AP50", _number(score.ap50), "Share of matches among all cells, true and found. 1 is perfect."),
+        Line("mean AP", _number(score.ap), "The same for ever stricter overlaps. 1 is perfect."),
+        Line("V_rand", _number(found.v_rand), "Pairs of pixels that are rightly together. 1 is perfect."),
+        Line("V_info", _number(found.v_info), "Information shared with the truth. 1 is perfect."),
+        Line(
+            "Rand error",
+            _number(score.adapted_rand),
+            "Adapted Rand: pairs of pixels that are wrong. 0 is perfect.",
+        ),
+        Line("VOI split", _number(score.voi_split), "Bits lost by cutting cells apart. 0 is perfect."),
+        Line("VOI merge", _number(score.voi_merge), "Bits lost by joining cells. 0 is perfect."),
+    )
+
+
+def overlaps_of(found: Comparison) -> tuple[tuple[str, str], ...]:
+    """Write AP for every overlap: (overlap, value)."""
+    return tuple((f"{o:.2f}", _number(a)) for o, a in zip(OVERLAPS, found.score.ap_per_iou, strict=True))
+
+
+def summary(found: Comparison, where: str) -> str:
+    """Say in one sentence how good the cells are.
+
+    Parameters
+    ----------
+    found
+        The comparison.
+    where
+        What was compared, such as ``"slice 3"``.
+    """
+    score = found.score
+    true = count(score.true_cells, "true cell is", "true cells are")
+    return f"{where}: {found.counts['found']:,} of {true} found among {count(score.cells, 'cell', 'cells')}."
+
+
+def as_text(found: Comparison, where: str) -> str:
+    """Write everything as lines of names and values, parted by tabs, for a spreadsheet."""
+    score = found.score
+    rows = [("compared", where), ("cells", score.cells), ("true cells", score.true_cells), *found.counts.items()]
+    rows += [(line.name, line.value) for line in lines_of(found)]
+    rows += [(f"AP at IoU {overlap}", value) for overlap, value in overlaps_of(found)]
+    return "\n".join(f"{name}\t{value}" for name, value in rows)
+
+
+def _number(value: float) -> str:
+    """Write a score.
+
+    Examples
+    --------
+    >>> _number(0.98765), _number(float("nan"))
+    ('0.988', '-')
+    """
+    return "-" if math.isnan(value) else f"{value:.3f}"

@@ -1,0 +1,74 @@
+"""The picture of where cells differ from the truth, as a file whose values are seen in colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image as Pillow
+
+from napari_unet.arrays.comparison import Category
+from napari_unet.errors import UserError
+from napari_unet.files import replacing
+from napari_unet.storage.write import check_file
+
+COLOURS: dict[Category, str] = {
+    Category.FOUND: "#56B4E9",
+    Category.EXTRA: "#F0E442",
+    Category.MISSED: "#D55E00",
+    Category.SPLIT: "#009E73",
+    Category.MERGED: "#CC79A7",
+}
+"""From the palette of Okabe and Ito, which colour-blind people can tell apart."""
+SUFFIXES = (".png", ".tif", ".tiff")
+
+
+def check_picture(path: Path, *sources: Path) -> Path:
+    """Check that a picture can be written, before any work is done; it must not overwrite its sources."""
+    for source in sources:
+        check_file(path, SUFFIXES, source)
+    return path
+
+
+def write_picture(path: Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Write a picture of categories as PNG or TIFF with a palette: the values are those of `Category`.
+
+    Parameters
+    ----------
+    path
+        See `check_picture`; takes its name when it is whole.
+    picture
+        Axes ([T,] [Z,] Y, X); for PNG Y and X only.
+
+    Raises
+    ------
+    UserError
+        If a stack is to become a PNG.
+    """
+    table = np.zeros((256, 3), np.uint8)
+    for category, colour in COLOURS.items():
+        table[category] = list(bytes.fromhex(colour[1:]))
+    if path.suffix.lower() != ".png":
+        _write_tiff(path, picture, table)
+        return
+    if picture.ndim != 2:
+        raise UserError(f"{path}: a stack of shape {picture.shape} cannot be a PNG; end the name in .tif")
+    made = Pillow.fromarray(picture)
+    made.putpalette(table.tobytes())  # from now on the values count as indices
+    with replacing(path) as temporary:
+        made.save(temporary, format="PNG")
+
+
+def _write_tiff(path: Path, picture: npt.NDArray[np.uint8], table: npt.NDArray[Any]) -> None:
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            picture,
+            photometric="palette",
+            colormap=(table.T.astype(np.uint16) * 257),
+            compression="zlib",
+            metadata={"axes": "TZYX"[-picture.ndim :]},
+        )

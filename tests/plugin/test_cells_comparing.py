@@ -1,0 +1,203 @@
+"""Cells compared with the truth, in the window's logic: what is chosen, computed, shown, gone through."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+
+from driving import rest
+from napari_unet.arrays.comparison import Category, compare
+from napari_unet.arrays.steps import Tell
+from napari_unet.errors import UserError
+from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.cells.background import Background, Outcome
+from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.comparing import Comparing
+from napari_unet.plugin.cells.scores import as_text
+from napari_unet.plugin.decide import Message
+from napari_unet.storage.samples import load_sample
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        rest(10)
+
+
+class Desk:
+    """A stack of nuclei, its truth, and cells with a nucleus less and two in one."""
+
+    def __init__(self) -> None:
+        sample = load_sample("nuclei-3d")
+        self.viewer = ViewerModel()
+        self.truth = sample.labels
+        properties = {"scale": sample.spacing, "units": ("um", "um", "um"), "axis_labels": ("z", "y", "x")}
+        self.viewer.add_image(sample.image, name="nuclei", **properties)
+        self.viewer.add_labels(self.truth, name="truth", metadata={MARK: "truth"}, **properties)
+        values, sizes = np.unique(self.truth[self.truth > 0], return_counts=True)
+        self.largest = int(values[sizes.argmax()])
+        self.cells = np.where(self.truth == self.largest, 0, self.truth.astype(np.int32))
+        self.layer = self.viewer.add_labels(self.cells, name="cells", **properties)
+        self.background = Background()
+        self.choice = CellsChoice(self.viewer)
+        self.comparing = Comparing(self.viewer, self.choice, self.background)
+        self.said: list[Message] = []
+        self.comparing.said.connect(self.said.append)
+
+    def compare(self, *, whole: bool) -> None:
+        self.comparing.start(whole=whole)
+        wait_for(lambda: not self.background.busy)
+
+
+@pytest.fixture
+def desk(qapp: QApplication) -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.background.close()
+    made.choice.close()
+
+
+def test_a_stack_is_compared_as_volumes_and_shown_over_the_image(desk: Desk) -> None:
+    assert desk.comparing.truth is desk.viewer.layers["truth"]
+    desk.compare(whole=True)
+    expected = compare(desk.cells, desk.truth)
+    found = desk.comparing.found
+    assert found is not None
+    assert found.score == expected.score
+    layer = desk.viewer.layers["differences"]
+    np.testing.assert_array_equal(np.asarray(layer.data), expected.picture)
+    assert tuple(layer.scale) == tuple(desk.layer.scale)
+    assert not desk.layer.visible
+    assert desk.said[-1].kind == "good"
+    n = len(np.unique(desk.truth)) - 1
+    assert f"The whole stack: {n - 1} of {n} true cells are found" in desk.said[-1].text
+    assert desk.choice.cells is desk.layer  # the picture is not offered as cells
+    assert layer not in desk.comparing.truths
+
+
+def test_a_slice_is_compared_alone_and_lies_in_its_place(desk: Desk) -> None:
+    desk.viewer.dims.set_point(0, 15 * desk.layer.scale[0])
+    desk.compare(whole=False)
+    expected = compare(desk.cells[15], desk.truth[15])
+    picture = np.asarray(desk.viewer.layers["differences"].data)
+    np.testing.assert_array_equal(picture[15], expected.picture)
+    assert not np.delete(picture, 15, 0).any()
+    assert desk.said[-1].text.startswith("Slice 15: ")
+    text = as_text(expected, "Slice 15").splitlines()
+    assert text[0] == "compared\tSlice 15"
+    assert f"missed\t{expected.counts['missed']}" in text
+    assert len(text) == 3 + 5 + 7 + 10
+
+
+def test_numbers_that_start_anew_in_every_slice_are_compared_slice_by_slice(desk: Desk) -> None:
+    anew = np.stack([np.where(p, (p.astype(np.int32) + 7 * z) % 40 + 1, 0) for z, p in enumerate(desk.truth)])
+    desk.layer.data = anew
+    desk.compare(whole=True)
+    found = desk.comparing.found
+    assert found is not None
+    assert found.counts["found"] == sum(len(np.unique(p[p > 0])) for p in desk.truth)
+    assert found.score.ap == 1
+
+
+def test_the_largest_difference_is_gone_to_first_and_every_one_once(desk: Desk) -> None:
+    desk.comparing.go_on()
+    assert desk.said[-1].text == "Compare the cells with the truth first."
+    desk.compare(whole=True)
+    found = desk.comparing.found
+    assert found is not None
+    for at, place in enumerate(found.differences):
+        desk.comparing.go_on()
+        assert desk.said[-1].text == f"{at + 1} of {len(found.differences)}: missed, {place.pixels:,} pixels."
+        assert desk.viewer.dims.point[0] == pytest.approx(place.index[0] * desk.layer.scale[0])
+        y0, x0, y1, x1 = place.box
+        centre = np.array([(y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2]) * desk.layer.scale[1:]
+        camera = getattr(desk.viewer, "scene", desk.viewer).camera
+        assert camera.center[1:] == pytest.approx(tuple(centre))
+    desk.comparing.go_on()
+    assert desk.said[-1].text.startswith("All were shown, so from the first again. 1 of ")
+    desk.comparing.go_on(Category.SPLIT)
+    assert desk.said[-1].text == "Nothing is split."
+    desk.comparing.go_on(Category.FOUND)
+    assert desk.said[-1].text == "What is found is not different."
+
+
+@pytest.mark.parametrize(
+    ("truth", "words"),
+    [
+        ("nuclei", "'nuclei' has grey values and is no truth: choose a Labels layer"),
+        ("small", "'small' (4, 5): choose a truth of the same pixels"),
+        ("", "there is no truth: choose a Labels layer"),
+    ],
+)
+def test_what_is_no_truth_is_said(desk: Desk, truth: str, words: str) -> None:
+    desk.viewer.add_labels(np.zeros((4, 5), int), name="small")
+    desk.comparing.choose_truth(truth)
+    desk.compare(whole=True)
+    assert desk.said[-1].kind == "error"
+    assert words in desk.said[-1].text
+    assert "differences" not in desk.viewer.layers
+
+
+def test_a_membrane_image_is_a_truth(desk: Desk) -> None:
+    inside = np.where(desk.truth > 0, 255, 0).astype(np.uint8)
+    desk.viewer.add_image(inside, name="membranes")
+    desk.comparing.choose_truth("membranes")
+    desk.compare(whole=True)
+    found = desk.comparing.found
+    assert found is not None
+    assert found.counts == compare(desk.cells, inside, kind="membrane").counts
+
+
+def test_cancelled_shows_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_unet.plugin.cells import comparing
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_: Any, tell: Tell, **__: Any) -> None:
+        begun.set()
+        go_on.wait(30)
+        tell(0.5)
+
+    monkeypatch.setattr(comparing, "compare", slowly)
+    desk.comparing.start(whole=True)
+    assert begun.wait(30)
+    desk.comparing.start(whole=True)
+    assert "still at work" in desk.said[-1].text
+    desk.background.cancel()
+    go_on.set()
+    wait_for(lambda: not desk.background.busy)
+    assert desk.said[-1].text == "Comparing was cancelled."
+    assert "differences" not in desk.viewer.layers
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [(UserError("no"), "no"), (ValueError("odd"), "ValueError: odd"), (RuntimeError("bad"), "RuntimeError: bad")],
+)
+def test_what_fails_in_the_thread_is_told(qapp: QApplication, failure: Exception, words: str) -> None:
+    background, outcomes = Background(), list[Outcome]()
+
+    def fail(_: Tell) -> None:
+        raise failure
+
+    background.start(fail, outcomes.append)
+    wait_for(lambda: outcomes)
+    assert outcomes == [Outcome(error=words)]
+    assert not background.busy
+
+
+def test_a_closed_dock_is_told_nothing(qapp: QApplication) -> None:
+    background, outcomes, go_on = Background(), list[Outcome](), threading.Event()
+    background.start(lambda _: go_on.wait(30), outcomes.append)
+    background.close()
+    go_on.set()
+    wait_for(lambda: not background.busy)
+    assert outcomes == []
