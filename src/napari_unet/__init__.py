@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from napari_unet.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_unet.jobs import Model, load, suggest, train
+    from napari_unet.jobs import Model, link, load, suggest, train
 
 __version__ = "0.1.0"
-__all__ = ["Model", "UserError", "__version__", "load", "suggest", "train"]
+__all__ = ["Model", "UserError", "__version__", "link", "load", "suggest", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Model", "load", "suggest", "train"}:
+    if name in {"Model", "link", "load", "suggest", "train"}:
         from napari_unet import jobs
 
         return getattr(jobs, name)

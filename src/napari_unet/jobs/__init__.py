@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import napari_unet.learn  # noqa: F401  before torch: it tells OpenMP how to wait
 from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
+from napari_unet.jobs.linking import link, link_file, linking
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.request import find_recipe, make_spec, net_spec
@@ -24,6 +25,9 @@ __all__ = [
     "as_pairs",
     "find",
     "find_recipe",
+    "link",
+    "link_file",
+    "linking",
     "load",
     "make_spec",
     "net_spec",
