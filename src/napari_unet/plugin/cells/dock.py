@@ -8,7 +8,10 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_unet.plugin.canvas import CanvasKeeper
+from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.link_section import LinkSection
+from napari_unet.plugin.cells.linking import Linking
 from napari_unet.plugin.lifetime import Lifetime, Outer
 from napari_unet.plugin.sections.base import Rows, Section, scrolled
 from napari_unet.plugin.sections.choice import Choice
@@ -57,13 +60,19 @@ class CellsDock(QWidget):
         self.choice = CellsChoice(viewer)
         self.status = StatusLine()
         self.layers = LayersSection(self.choice)
+        links = Background()
+        linking = Linking(viewer, self.choice, links)
+        linking.said.connect(self.status.show_message)
+        self.link = LinkSection(linking, self.choice, links)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
-        layout.addWidget(scrolled((self.layers,)), 1)
+        layout.addWidget(scrolled((self.layers, self.link)), 1)
         layout.addWidget(self.status)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        self._outer = Outer((self._lifetime.forget, CanvasKeeper(viewer, self).close, self.choice.close))
+        self._outer = Outer(
+            (self._lifetime.forget, CanvasKeeper(viewer, self).close, links.close, self.choice.close)
+        )
         self.destroyed.connect(self._outer.end)
 
     def shut_down(self) -> None:
