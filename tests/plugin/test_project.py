@@ -465,7 +465,7 @@ def test_a_crash_before_a_folder_was_chosen_loses_no_stroke(image: Path, tmp_pat
     assert not (tmp_path / "cache" / "unnamed").exists()  # nothing is painted
     painted = window.paint((1, 1, 1), (5, 5, 5))
     window.wait()
-    assert window.keeper.state == "No folder yet; all is safe."
+    assert window.keeper.state == "Kept in case of a crash, but not yet in a folder of yours."
     assert window.keeper.lost() == []
     claim = window.keeper._now.claim
     assert claim is not None
