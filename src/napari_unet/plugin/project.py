@@ -40,8 +40,7 @@ AGAIN = 15.0
 COPIED_UNNAMED = 2**28
 """Bytes of an image in memory up to which a project without a name has a copy."""
 
-UNNAMED = "Kept in case of a crash, but not yet in a folder of yours."
-"""The row has room for two or three lines of it."""
+UNNAMED = "Kept in case of a crash; no folder yet."
 
 
 @dataclass

@@ -112,8 +112,11 @@ class Showing:
     def show_end(self, job: str) -> None:
         """Show that a job has ended."""
         train, segment = self._dock.train, self._dock.segment
+        trainer = self._controller.trainer
         if job == "fetch" or (job == "train" and train.waiting):
             train.clear_bar()
+        elif job == "train" and trainer.steps:  # one that was stopped tells nothing of its end itself
+            train.show_end(trainer.steps, trainer.seconds)
         if job in ("predict", "export"):
             segment.clear_progress()
             segment.show_busy(False)
