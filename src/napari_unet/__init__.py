@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from napari_unet.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_unet.jobs import Model, cells_of, load, measure, suggest, train
+    from napari_unet.jobs import Model, cells_of, link, load, measure, suggest, train
 
 __version__ = "0.1.0"
-__all__ = ["Model", "UserError", "__version__", "cells_of", "load", "measure", "suggest", "train"]
+__all__ = ["Model", "UserError", "__version__", "cells_of", "link", "load", "measure", "suggest", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Model", "cells_of", "load", "measure", "suggest", "train"}:
+    if name in {"Model", "cells_of", "link", "load", "measure", "suggest", "train"}:
         from napari_unet import jobs
 
         return getattr(jobs, name)

@@ -79,6 +79,19 @@ class CellsDone:
 
 
 @dataclass(frozen=True)
+class CellsLinked:
+    """One plane or volume was linked with those before it.
+
+    ``before``: the cells so far, counted in each; ``after``: what they became.
+    """
+
+    done: int
+    total: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a job that ran to its end. ``reason`` in words."""
 
@@ -89,4 +102,4 @@ class Finished:
     """It ended before its budget was used up."""
 
 
-Event = Note | StepDone | CheckDone | TileDone | BlockDone | Preparing | CellsDone | Finished
+Event = Note | StepDone | CheckDone | TileDone | BlockDone | Preparing | CellsDone | CellsLinked | Finished

@@ -116,3 +116,18 @@ def test_what_is_nearly_undecided_is_not_sure() -> None:
 def test_the_likeliest_is_that_of_numpy() -> None:
     probabilities = np.random.default_rng(0).integers(0, 6, (4, 50, 60)).astype(np.uint8)  # many are equal
     np.testing.assert_array_equal(likeliest(probabilities), probabilities.argmax(axis=0) + 1)
+
+
+def test_painted_boundary_and_background_part_a_clump(truth: np.ndarray, predicted: ClassMap) -> None:
+    clump = ClassMap(CLASSES, np.where(truth > 0, 1, 3).astype(np.uint8))
+    rim = np.where((truth > 0) & (predicted.kinds == 2), 2, 0)
+    y, x = np.argwhere(predicted.kinds == 1)[0]
+    for painted, classes in ((rim, CLASSES), (np.where(rim, 1, 0), (BACKGROUND, CELL))):
+        whole_clump, cell = cell_at(clump, int(y), int(x)), cell_at(clump.cut(painted, classes), int(y), int(x))
+        assert cell is not None
+        assert whole_clump is not None
+        parts = ndimage.label((truth > 0) & (rim == 0))[0]
+        np.testing.assert_array_equal(whole(cell.box, cell.body, truth.shape), parts == parts[y, x])
+        assert whole_clump.body.sum() > cell.body.sum()
+    same = clump.cut(np.where(truth > 0, 1, 0), CLASSES)  # painted cells part nothing
+    np.testing.assert_array_equal(same.kinds, clump.kinds)

@@ -181,3 +181,15 @@ def test_what_begins_anew_shows_now(desk: Desk, end: str) -> None:
     assert desk.strokes.visible
     assert desk.engine.last("set_view").get("before", False) is False
     assert desk.controller.comparison.possible is (end in ("train", "segment"))
+
+
+def test_the_brush_rests_and_is_given_back_as_it_was(desk: Desk) -> None:
+    desk.strokes.mode, desk.strokes.brush_size, desk.strokes.selected_label = "erase", 7, 2
+    desk.controller.comparison.toggle()
+    assert "Strokes and results are hidden, and the brush rests" in desk.said[-1].text
+    assert (desk.strokes.visible, str(desk.strokes.mode)) == (False, "pan_zoom")
+    desk.controller.comparison.toggle()
+    assert "strokes, results and brush are back" in desk.said[-1].text
+    assert (desk.strokes.visible, str(desk.strokes.mode)) == (True, "erase")
+    assert (desk.strokes.brush_size, desk.strokes.selected_label) == (7, 2)
+    assert desk.viewer.layers.selection.active is desk.strokes

@@ -15,7 +15,7 @@ from napari_unet.engine.client import ModelInfo
 from napari_unet.events import CellsDone, StepDone
 from napari_unet.plugin import annotation
 from napari_unet.plugin.fetch import End, Progress
-from napari_unet.plugin.notices import PAINT
+from napari_unet.plugin.notices import BY_ITSELF, PAINT, PRESS, WELCOME
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.spec import (
     BOUNDARY,
@@ -183,11 +183,11 @@ def test_sentences_about_another_choice_do_not_stay(desk: Desk) -> None:
     desk.controller.trainer.train(TrainingSpec())
     assert "no annotation layer" in desk.said
     desk.paint()
-    assert desk.said == PAINT
+    assert desk.said == PAINT + BY_ITSELF
     desk.controller.selection.set_axes("YXS")
     assert "colours" in desk.said
     desk.controller.selection.set_axes("ZYX")
-    assert desk.said == PAINT
+    assert desk.said == PAINT + BY_ITSELF
     desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec(in_channels=2))
     desk.controller.segment(SegmentRequest("slice", ("cells",)))
     assert "needs 2 channels" in desk.said
@@ -674,3 +674,13 @@ def test_cells_style_goes_to_the_engine(desk: Desk) -> None:
     layer.data[0, :10, :10] = 4
     desk.controller.trainer.train(TrainingSpec(target=target))
     assert desk.engine.last("train")["args"][2].target == target
+
+
+def test_the_hint_says_how_a_training_starts(desk: Desk) -> None:
+    desk.paint()
+    assert desk.said == PAINT + BY_ITSELF
+    desk.controller.trainer.automatic.on = False
+    desk.controller.selection.set_axes("CYX")
+    assert desk.said == PAINT + PRESS
+    desk.controller.selection.choose_labels(None)
+    assert desk.said == WELCOME + PRESS

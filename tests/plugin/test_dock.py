@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from driving import rest
 from napari_unet.engine.client import ModelInfo
 from napari_unet.events import CheckDone, StepDone
 from napari_unet.plugin import dock as module
@@ -37,7 +40,7 @@ from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.dock import UNetDock
 from napari_unet.plugin.fetch import missing_weights
 from napari_unet.plugin.keys import KEYS
-from napari_unet.plugin.notices import PAINT
+from napari_unet.plugin.notices import PAINT, PRESS
 from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.sections.base import Section
 from napari_unet.plugin.sections.train import checks_of
@@ -172,7 +175,7 @@ def test_forms_reach_the_engine(dock: UNetDock, viewer: napari.Viewer, engine: F
     dock.controller.on_event(StepDone(3, 0.5, 0.25, 10.0, 30.0))
     dock.controller.on_event(CheckDone(3, 0.4, {"cell": 0.5, "boundary": None}, best=True))
     assert dock.train.bar.format() == "step 3, 30 s left"
-    assert dock.train.scores.text() == "Held out: cell 0.50 · boundary n/a"
+    assert dock.train.scores.text().splitlines()[0] == "Held out: cell 0.50 · boundary n/a"
 
 
 def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:
@@ -269,7 +272,7 @@ def test_what_does_not_fit_together_is_said_in_a_sentence(
     assert isinstance(activation, QComboBox)
     activation.setCurrentIndex(1)
     assert not dock.advanced.problem.isVisibleTo(dock.advanced.problem.parentWidget())
-    assert dock.status.text.text() == PAINT
+    assert dock.status.text.text() == PAINT + PRESS
     dock.train.train_button.click()
     spec = engine.last("train")["args"][2]
     assert (spec.train.loss, spec.net.activation) == ("binary-cross-entropy", "sigmoid")
@@ -280,7 +283,7 @@ def test_sentences_about_settings_go_when_these_are_changed(dock: UNetDock, view
     choose_recipe(dock, "isbi2012-keras")
     assert dock.status.text.text() == "Recipe 'isbi2012-keras': Train takes 300 steps; change the time above it."
     dock.train.budget.steps.setValue(20)
-    assert dock.status.text.text() == PAINT
+    assert dock.status.text.text() == PAINT + PRESS
     dock.controller.work.say("5 cells found.")
     dock.train.budget.steps.setValue(30)
     assert dock.status.text.text() == "5 cells found."
@@ -468,7 +471,7 @@ def test_a_training_that_never_began_shows_no_progress(dock: UNetDock, viewer: n
     dock.train.train_button.click()
     dock.controller.on_event(StepDone(3, 0.5, 0.25, 10.0, 30.0))
     dock.controller.on_job_finished(result("train", "failed", "out of memory"))
-    assert dock.train.bar.format() == "step 3, 30 s left"
+    assert dock.train.bar.format() == "3 steps in 10 s"
 
 
 def test_going_on_by_steps(dock: UNetDock) -> None:
@@ -671,3 +674,33 @@ def test_the_manifest_opens_the_dock(make_napari_viewer: MakeViewer, monkeypatch
     _, widget = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
     assert isinstance(widget, UNetDock)
     widget.shut_down()
+
+
+def test_what_is_painted_is_counted_though_the_brush_never_rests(dock: UNetDock, viewer: napari.Viewer) -> None:
+    dock.annotate.new_button.click()
+    rest(400)
+    layer, counted = viewer.layers["strokes"], []
+    dock.controller.painter.painting.connect(lambda _: counted.append(time.monotonic()))
+    began = last = time.monotonic()
+    while last - began < 4.5:
+        layer.paint((1, 20, 20), 1 + (layer.data[1, 20, 20] == 1))  # another value: something is painted
+        rest(80)
+        last = time.monotonic()
+    moments = [began, *counted]
+    assert len(counted) >= 2
+    assert len(counted) < 10  # and not at every stroke
+    assert max(b - a for a, b in pairwise(moments)) < 2.5
+
+
+def test_after_stop_no_time_is_left(dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine) -> None:
+    paint(dock, viewer)
+    dock.train.train_button.click()
+    engine.state = "training"
+    dock.controller.on_event(StepDone(3, 0.5, 0.25, 10.0, 30.0))
+    assert dock.train.bar.format() == "step 3, 30 s left"
+    dock.train.stop_button.click()
+    assert dock.train.bar.format() == "stopping ..."
+    dock.controller.on_event(StepDone(4, 0.5, 0.3, 11.0, 29.0))
+    assert dock.train.bar.format() == "stopping ..."
+    dock.controller.on_job_finished(result("train", "stopped"))
+    assert dock.train.bar.format() == "4 steps in 11 s"

@@ -350,7 +350,12 @@ def test_scores_that_are_not_there_are_said_so(qtbot: QtBot) -> None:
     section = TrainSection()
     qtbot.addWidget(section)
     section.show_scores({"cell": 0.912, "boundary": None})
-    assert section.scores.text() == "Held out: cell 0.91 · boundary n/a"
+    assert section.scores.text() == (
+        "Held out: cell 0.91 · boundary n/a\n"
+        "n/a: no stroke of boundary is held out yet; paint some more of it, away from the others."
+    )
+    section.show_scores({"cell": 0.912, "boundary": 0.5})
+    assert section.scores.text() == "Held out: cell 0.91 · boundary 0.50"
 
 
 def test_the_plot_keeps_a_bounded_number_of_points(qtbot: QtBot) -> None:

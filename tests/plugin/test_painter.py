@@ -149,3 +149,20 @@ def test_an_annotation_of_classes_can_hold_cells_as_well(viewer: ViewerModel, pa
     painter.choose(own)
     painter.take_brush(999)
     assert "up to 255 only" in said[-1].text
+
+
+def test_cells_without_background_are_told_so(painter: Painter) -> None:
+    told = []
+    painter.painting.connect(told.append)
+    painter.set_target(TargetSpec(style="cells", background_value=999))
+    layer = painter.new_layer()
+    assert layer is not None
+    layer.data[1:3, :5], layer.data[1:3, 7:9] = 1, 2
+    painter.count()
+    assert told[-1].missing.startswith("Ready to train. No background is painted: what lies between cells is")
+    layer.data[1, 20:25] = 999
+    painter.count()
+    assert told[-1].missing == "Ready to train."
+    layer.data[1, 20:25] = 0
+    painter.set_target(TargetSpec(style="cells", dense=True))
+    assert told[-1].missing == "Ready to train."

@@ -28,7 +28,7 @@ from napari_unet.plugin import opening, unnamed
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.opening import read
-from napari_unet.plugin.project import AFTER, AGAIN
+from napari_unet.plugin.project import AFTER, AGAIN, UNNAMED
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
 from napari_unet.spec import DEFAULT_CLASSES, TargetSpec, TrainingSpec, TrainSpec, UNetSpec
@@ -465,7 +465,7 @@ def test_a_crash_before_a_folder_was_chosen_loses_no_stroke(image: Path, tmp_pat
     assert not (tmp_path / "cache" / "unnamed").exists()  # nothing is painted
     painted = window.paint((1, 1, 1), (5, 5, 5))
     window.wait()
-    assert window.keeper.state == "No folder yet; all is safe."
+    assert window.keeper.state == UNNAMED
     assert window.keeper.lost() == []
     claim = window.keeper._now.claim
     assert claim is not None

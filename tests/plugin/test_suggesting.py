@@ -170,3 +170,14 @@ def test_a_failure_is_told(desk, monkeypatch):
     monkeypatch.setattr(desk.engine, "suggest", refuse, raising=False)
     desk.controller.suggesting.ask()
     assert (desk.messages[-1].text, desk.controller.job) == ("no numbers", None)
+
+
+def test_turned_axes_are_turned_back_so_that_the_square_is_seen(desk):
+    desk.viewer.dims.order = (1, 0, 2)
+    desk.controller.suggesting.ask()
+    desk.controller.on_suggestion(found())
+    viewer = desk.viewer
+    assert viewer.dims.displayed == (1, 2)
+    assert plane_at(desk.image, desk.controller.selection.image, viewer.dims.point) == (0, 2)
+    middle = desk.image.data_to_world((2, 17.5, 27.5))
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], middle[-2:])

@@ -359,3 +359,21 @@ def test_places_without_a_cell_and_a_missing_annotation(desk: Desk, truth: np.nd
     assert layer is not None  # was made for it
     assert layer.data.any()
     assert desk.viewer.layers.selection.active is layer
+
+
+def test_a_boundary_painted_through_a_clump_parts_it(desk: Desk, truth: np.ndarray) -> None:
+    layer, value = desk.annotate(), large(truth)
+    desk.preview()
+    core = (truth == value) & (says(truth).probabilities[0] == 255)
+    columns = np.flatnonzero(core.any(axis=0))
+    middle = int(columns.mean())
+    layer.data[:, middle] = 2
+    left = np.argwhere(core & (np.arange(360) < middle))
+    y, x = left[len(left) // 2]
+    desk.controller.taking.take_cell((float(y), float(x)))
+    taken = layer.data == 1
+    assert taken[y, x]
+    assert not taken[:, middle:].any()
+    parts = ndimage.label(core & (np.arange(360) != middle))[0]
+    np.testing.assert_array_equal(taken, parts == parts[y, x])
+    assert (layer.data[:, middle] == 2).all()

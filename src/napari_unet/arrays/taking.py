@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,28 @@ class ClassMap:
         ordered = np.sort(self.probabilities[:, *box], axis=0)
         certain: Plane = np.where(ordered[-1] - ordered[-2] >= LEAD, kinds, np.zeros_like(kinds))
         return certain
+
+    def cut(self, painted: Plane, classes: Sequence[ClassSpec]) -> ClassMap:
+        """Let painted boundary and background part what is predicted to hang together.
+
+        Parameters
+        ----------
+        painted
+            Axes Y, X; 0 where nothing is painted, else ``i + 1`` for class ``i`` of ``classes``.
+        classes
+            Those of the annotation.
+
+        Examples
+        --------
+        >>> found = ClassMap((CELL, BOUNDARY), np.array([[1, 1, 1]]))
+        >>> found.cut(np.array([[0, 2, 0]]), (CELL, BOUNDARY)).kinds
+        array([[1, 2, 1]])
+        """
+        kinds = self.kinds.copy()
+        for role in ("boundary", "background"):
+            known = (i for i, c in enumerate(self.classes, start=1) if c.role == role)
+            kinds[has_role(painted, classes, role)] = next(known, 0)
+        return replace(self, kinds=kinds)
 
     def body(self, y: int, x: int) -> tuple[Mask, int]:
         """Find the pixels of the cell at a pixel, and the index of its class; none where there is no cell."""

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, cells, export, measure, predict, score, train
+from napari_unet.cli import about, cells, export, link, measure, predict, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -57,6 +57,7 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("cells")(cells.cells)
 app.command("measure")(measure.measure)
+app.command("link")(link.link)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("nets")(about.nets)

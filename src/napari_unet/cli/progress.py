@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from napari_unet.events import (
     BlockDone,
     CellsDone,
+    CellsLinked,
     CheckDone,
     Event,
     Finished,
@@ -142,6 +143,8 @@ def progress_of(event: Event) -> tuple[float | None, str]:
             return event.done / max(event.total, 1), event.what
         case CellsDone():
             return event.done / max(event.total, 1), f"{event.cells} cells in the last one"
+        case CellsLinked():
+            return event.done / max(event.total, 1), f"{event.before} cells became {event.after}"
         case CheckDone():
             scores = "".join(f", {n} {'n/a' if s is None else format(s, '.2f')}" for n, s in event.scores.items())
             loss = "n/a" if event.loss is None else f"{event.loss:.3f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import napari_unet.learn  # noqa: F401  before torch: it tells OpenMP how to wait
 from napari_unet.jobs.cells import cells_file, cells_of, make_cells
 from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
+from napari_unet.jobs.linking import link, link_file, linking
 from napari_unet.jobs.measuring import measure
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model, load
 from napari_unet.jobs.prediction import prediction
@@ -28,6 +29,9 @@ __all__ = [
     "cells_of",
     "find",
     "find_recipe",
+    "link",
+    "link_file",
+    "linking",
     "load",
     "make_cells",
     "make_spec",

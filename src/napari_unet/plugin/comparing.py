@@ -11,8 +11,11 @@ from napari_unet.plugin.decide import Message
 from napari_unet.plugin.live import LivePreview
 from napari_unet.plugin.selection import Selection
 
-BEFORE = "This is the prediction from before the last training began. Key H: back to what it has learnt."
-NOW = "This is the prediction as it is now."
+BEFORE = (
+    "This is the prediction from before the last training began. Strokes and results are hidden, and the brush "
+    "rests, until you go back to what it has learnt: key H."
+)
+NOW = "This is the prediction as it is now; strokes, results and brush are back."
 NOTHING = "There is no before yet: train first, then compare."
 
 

@@ -134,6 +134,7 @@ class Controller:
             self.selection,
             lambda: self.job,
             lambda: self.has_model,
+            lambda: self.trainer.automatic.on,
             self.work.said.emit,
             lambda action: self.later(action),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
-from napari_unet.plugin.decide import Kind
+from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
@@ -61,6 +62,8 @@ START_BY_ITSELF_AFTER = 1000
 """Milliseconds of rest after which strokes start a training."""
 COUNT_AFTER = 250
 """Milliseconds after a stroke at which the painted pixels are counted."""
+COUNT_WITHIN = 1.7
+"""Seconds in which they are counted although the brush does not rest; `COUNT_AFTER` comes on top."""
 WATCH_EVERY = 5000
 WIDTH = 380
 MODELS = "Models (*.safetensors)"
@@ -118,7 +121,7 @@ class UNetDock(QWidget):
         self._showing.show_selection()
         self._show_settings()
         self._want()
-        self.status.show_message(hint(self.controller.selection, model=False))
+        self.status.show_message(self._hint())
         self.controller.painter.count()
         self.controller.update()
 
@@ -210,7 +213,8 @@ class UNetDock(QWidget):
         self._counting.setSingleShot(True)
         self._counting.setInterval(COUNT_AFTER)
         self._counting.timeout.connect(lambda: self.controller.painter.count())
-        self.controller.painter.edited.connect(lambda: self._counting.start())
+        self._uncounted_since = 0.0
+        self.controller.painter.edited.connect(self._count_soon)
         self._feeding = QTimer(self)
         self._feeding.setSingleShot(True)
         self._feeding.setInterval(FEED_AFTER)
@@ -227,6 +231,13 @@ class UNetDock(QWidget):
         self._watching.start()
         self._projects.start()
         later(self, START_AFTER, self._start_engine)
+
+    def _count_soon(self) -> None:
+        """Count when the brush rests, and now and then while it does not."""
+        if not self._counting.isActive():
+            self._uncounted_since = time.monotonic()
+        if time.monotonic() - self._uncounted_since < COUNT_WITHIN:
+            self._counting.start()
 
     def _start_engine(self) -> None:
         if not self._outer.ended:
@@ -424,7 +435,11 @@ class UNetDock(QWidget):
         """Show what can be done, in place of a sentence about settings that are no longer these, or a refusal."""
         stale = self.status.message.text == self._of_settings or self.status.message.kind == "error"
         if stale and self.controller.job is None:
-            self.status.show_message(hint(self.controller.selection, model=self.controller.has_model))
+            self.status.show_message(self._hint())
+
+    def _hint(self) -> Message:
+        c = self.controller
+        return hint(c.selection, model=c.has_model, by_itself=c.trainer.automatic.on)
 
     def _layer(self, name: str) -> Any:
         return next((layer for layer in self._viewer.layers if layer.name == name), None)

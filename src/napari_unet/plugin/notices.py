@@ -9,11 +9,13 @@ from napari_unet.plugin.decide import Job, Message
 from napari_unet.plugin.live import Later
 from napari_unet.plugin.selection import Selection
 
-WELCOME = "Make an annotation layer, paint some strokes, press Train; improve them while you watch."
-PAINT = "Paint some strokes of each class, press Train; improve them while you watch."
+WELCOME = "Make an annotation layer, paint some strokes"
+PAINT = "Paint some strokes of each class"
+PRESS = ", press Train; improve them while you watch."
+BY_ITSELF = "; training starts by itself. Watch, and improve them."
 
 
-def hint(selection: Selection, *, model: bool) -> Message:
+def hint(selection: Selection, *, model: bool, by_itself: bool) -> Message:
     """Say what can be done with the layers that are chosen.
 
     Parameters
@@ -22,13 +24,16 @@ def hint(selection: Selection, *, model: bool) -> Message:
         What is chosen.
     model
         There is one to segment with.
+    by_itself
+        Strokes start a training.
     """
     image = selection.image
     if image is None:
         return Message(selection.problem, "warning" if selection.image_layer is not None else "info")
     if model:
         return Message(f"'{image.name}' is chosen: press Segment, or paint and train.")
-    return Message(PAINT if selection.labels_layer is not None else WELCOME)
+    begin = PAINT if selection.labels_layer is not None else WELCOME
+    return Message(begin + (BY_ITSELF if by_itself else PRESS))
 
 
 class Notices:
@@ -38,8 +43,8 @@ class Notices:
     ----------
     selection
         What is followed.
-    job, model
-        Tell what is at work, if anything, and whether there is a model.
+    job, model, by_itself
+        Tell what is at work, if anything, whether there is a model, and whether strokes start a training.
     say
         Shows a message.
     later
@@ -51,10 +56,12 @@ class Notices:
         selection: Selection,
         job: Callable[[], Job | None],
         model: Callable[[], bool],
+        by_itself: Callable[[], bool],
         say: Callable[[Message], None],
         later: Later,
     ) -> None:
-        self._selection, self._job, self._model, self._say, self._later = selection, job, model, say, later
+        self._selection, self._say, self._later = selection, say, later
+        self._job, self._model, self._by_itself = job, model, by_itself
         self._choice = self._chosen()
         self._gone: list[str] = []
         selection.changed.connect(self._changed)
@@ -66,7 +73,7 @@ class Notices:
     def _changed(self) -> None:
         before, self._choice = self._choice, self._chosen()
         if before != self._choice and self._job() is None:
-            self._say(hint(self._selection, model=self._model()))
+            self._say(hint(self._selection, model=self._model(), by_itself=self._by_itself()))
 
     def _deleted(self, name: str) -> None:
         self._gone.append(name)

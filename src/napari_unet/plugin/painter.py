@@ -136,7 +136,7 @@ class Painter:
             counts = self._counter.count(layer, self._viewer.dims.point)
         text = words.painted(counts, self.target) if counts is not None else ""
         missing = self._misfit() or words.missing(counts, self.target)
-        missing = missing or words.advice(counts or {}, self._counter.planes)
+        missing = missing or words.advice(counts or {}, self._counter.planes, self.target)
         if counts and not self.counted_all:  # what these slices lack may be in others
             text, missing = f"{text} in the slices seen so far", self._misfit() or words.READY
         self.painting.emit(Painting(text, missing))

@@ -40,6 +40,8 @@ AGAIN = 15.0
 COPIED_UNNAMED = 2**28
 """Bytes of an image in memory up to which a project without a name has a copy."""
 
+UNNAMED = "Kept in case of a crash; no folder yet."
+
 
 @dataclass
 class _State:
@@ -135,7 +137,7 @@ class Keeper:
         if self._error:
             return f"{name or 'Not kept'}: {self._error}"
         if not name:
-            return "No folder yet." if self._saved_at is None else "No folder yet; all is safe."
+            return "No folder yet." if self._saved_at is None else UNNAMED
         if self._saved_at is None:
             return f"{name}: saving ..."
         ago = self._clock() - self._saved_at

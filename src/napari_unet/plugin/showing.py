@@ -45,6 +45,8 @@ class Showing:
         dock.train.pause_button.setText(shown.pause_text)
         dock.train.stop_button.setEnabled(shown.stop)
         dock.train.stop_button.setText(shown.stop_text)
+        if self._stopping:
+            dock.train.show_stopping()
         dock.segment.segment_button.setEnabled(shown.segment)
         dock.segment.segment_button.setText(shown.segment_text)
         dock.segment.cancel_button.setEnabled(shown.cancel)
@@ -55,6 +57,11 @@ class Showing:
         dock.train.budget.setEnabled(shown.settings)
         dock.status.show_activity(shown.activity)
         dock.model.show_model(self._controller.model_name, self._controller.model_details)
+
+    @property
+    def _stopping(self) -> bool:
+        work = self._controller.work
+        return work.job == "train" and work.ending
 
     def show_selection(self) -> None:
         """Show which layers are chosen and what was understood of the image."""
@@ -91,6 +98,8 @@ class Showing:
         if isinstance(event, StepDone):
             train.plot.add_step(event.step, event.loss)
             train.show_step(event.step, event.progress, event.seconds_left)
+            if self._stopping:
+                train.show_stopping()
         elif isinstance(event, CheckDone):
             if event.loss is not None:
                 train.plot.add_check(event.step, event.loss)
@@ -103,8 +112,11 @@ class Showing:
     def show_end(self, job: str) -> None:
         """Show that a job has ended."""
         train, segment = self._dock.train, self._dock.segment
+        trainer = self._controller.trainer
         if job == "fetch" or (job == "train" and train.waiting):
             train.clear_bar()
+        elif job == "train" and trainer.steps:  # one that was stopped tells nothing of its end itself
+            train.show_end(trainer.steps, trainer.seconds)
         if job in ("predict", "export"):
             segment.clear_progress()
             segment.show_busy(False)

@@ -223,6 +223,7 @@ def go_to(viewer: ViewerModel, corners: npt.NDArray[np.float64]) -> None:
         In the world: (2, axes of the viewer).
     """
     viewer.dims.ndisplay = 2
+    viewer.dims.order = tuple(range(viewer.dims.ndim))  # slices along Y and X, in which it was found
     for axis in viewer.dims.not_displayed:
         viewer.dims.set_point(axis, corners[0, axis])
     rows = list(viewer.dims.displayed)

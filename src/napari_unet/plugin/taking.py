@@ -127,7 +127,7 @@ class Taking:
     def _take_cell(self, position: Sequence[float] | None) -> Message:
         if position is None and not self._viewer.mouse_over_canvas:
             raise UserError("point at a predicted cell with the mouse, then press the key")
-        found, target = self._prediction(), self._painter.target
+        found, target = self._parted(self._prediction()), self._painter.target
         y, x = self._pixel(self._viewer.cursor.position if position is None else position)
         cells = target.style == "cells"
         cell = cell_at(found, y, x, target.rim) if cells else cell_at(found, y, x)
@@ -209,6 +209,16 @@ class Taking:
         if not self._live.on:
             raise UserError("there is nothing to take: switch the preview on (key W)")
         raise UserError("nothing is predicted of this slice yet: train, or open a model, and wait for the preview")
+
+    def _parted(self, found: Prediction) -> Prediction:
+        """Cut what is predicted where boundary or background is painted."""
+        target, layer = self._painter.target, self._selection.labels_layer
+        if target.style != "classes" or layer is None or not isinstance(found, ClassMap):
+            return found
+        image, geometry = self._selection.require()
+        check_place(layer, image, geometry)
+        painted = plane_of(layer, geometry, *self._live.plane)
+        return found.cut(painted, target.classes or DEFAULT_CLASSES)
 
     def _boundaries(self, geometry: Geometry) -> npt.NDArray[np.bool_] | None:
         """Find the boundary mask that was made with the cells, seen or not."""

@@ -152,7 +152,7 @@ def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
     return ""
 
 
-def advice(counts: Mapping[int, int], planes: tuple[int, int]) -> str:
+def advice(counts: Mapping[int, int], planes: tuple[int, int], target: TargetSpec) -> str:
     """Say what more of annotation would be good for, where nothing is missing.
 
     Parameters
@@ -161,23 +161,60 @@ def advice(counts: Mapping[int, int], planes: tuple[int, int]) -> str:
         Pixels per label value.
     planes
         Slices that are painted on, and all.
+    target
+        Annotation style.
 
     Examples
     --------
-    >>> advice({1: 900, 2: 90}, (1, 1))
+    >>> advice({1: 900, 2: 90}, (1, 1), TargetSpec())
     'Ready to train. Very little boundary is painted: more of it, at other places, helps most.'
-    >>> advice({1: 900, 2: 900}, (1, 30))
+    >>> advice({1: 900, 2: 900}, (1, 30), TargetSpec())
     'Ready to train. Only 1 of 30 slices is painted on: strokes on others help.'
-    >>> advice({1: 900, 2: 900}, (3, 30))
+    >>> advice({1: 900, 2: 900}, (3, 30), TargetSpec())
     'Ready to train.'
+    >>> advice({1: 900, 2: 900}, (3, 30), TargetSpec(style="cells"))[16:66]
+    'No background is painted: what lies between cells '
     """
+    if target.style == "cells":
+        unknown = _no_background(counts, target)
+        return f"{READY} {unknown}" if unknown else _few_slices(planes)
     named = {i: c.name for i, c in enumerate(DEFAULT_CLASSES, start=1)}
     least = min((v for v in counts if v in named), key=lambda v: counts[v], default=None)
     if least is not None and set(counts) <= set(named) and counts[least] < LITTLE:
         return f"{READY} Very little {named[least]} is painted: more of it, at other places, helps most."
+    return _few_slices(planes)
+
+
+def _few_slices(planes: tuple[int, int]) -> str:
     if planes[0] == 1 < planes[1]:
         return f"{READY} Only 1 of {planes[1]} slices is painted on: strokes on others help."
     return READY
+
+
+def _no_background(counts: Mapping[int, int], target: TargetSpec) -> str:
+    """Say that nothing tells what is no cell, where that is so."""
+    if target.dense or target.background_value in counts:
+        return ""
+    return "No background is painted: what lies between cells is not known. Paint some, or set Unpainted to it."
+
+
+def held_out(scores: Mapping[str, float | None]) -> str:
+    """Say how well what was held out is predicted, and what to paint for the scores that are missing.
+
+    Examples
+    --------
+    >>> held_out({"cell": 0.912, "boundary": 0.5})
+    'Held out: cell 0.91 · boundary 0.50'
+    >>> print(held_out({"cell": None, "boundary": 0.5}))
+    Held out: cell n/a · boundary 0.50
+    n/a: no stroke of cell is held out yet; paint some more of it, away from the others.
+    """
+    parts = [f"{name} {'n/a' if value is None else format(value, '.2f')}" for name, value in scores.items()]
+    text, unknown = "Held out: " + " · ".join(parts), [name for name, value in scores.items() if value is None]
+    if not unknown:
+        return text
+    names, it = " or ".join(unknown), "it" if len(unknown) == 1 else "each"
+    return f"{text}\nn/a: no stroke of {names} is held out yet; paint some more of {it}, away from the others."
 
 
 def deleted(names: Sequence[str], job: str | None) -> str:

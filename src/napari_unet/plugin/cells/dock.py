@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari.layers import Layer
@@ -14,6 +15,8 @@ from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.compare_section import CompareSection
 from napari_unet.plugin.cells.comparing import Comparing
 from napari_unet.plugin.cells.correct_section import CorrectSection
+from napari_unet.plugin.cells.link_section import LinkSection
+from napari_unet.plugin.cells.linking import Linking
 from napari_unet.plugin.cells.measure import MeasureSection
 from napari_unet.plugin.cells.write_section import WriteSection
 from napari_unet.plugin.cells.writing import Writing
@@ -69,28 +72,36 @@ class CellsDock(QWidget):
         self.status = StatusLine()
         self.layers = LayersSection(self.choice)
         canvas = CanvasKeeper(viewer, self)
-        self.correct = CorrectSection(viewer, self.choice, canvas)
-        self.correct.correcting.said.connect(self.status.show_message)
-        self.measure = MeasureSection(viewer, self.choice)
-        self.measure.said.connect(self.status.show_message)
-        compares = Background()
-        self.comparing = Comparing(viewer, self.choice, compares)
-        self.comparing.said.connect(self.status.show_message)
-        self.compare = CompareSection(self.comparing, compares)
-        writes = Background()
-        self.writing = Writing(viewer, self.choice, writes)
-        self.writing.said.connect(self.status.show_message)
-        self.write = WriteSection(self.writing, writes)
+        works = self._make_sections(canvas)
+        sections = (self.layers, self.correct, self.measure, self.link, self.compare, self.write)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(2)
-        layout.addWidget(scrolled((self.layers, self.correct, self.measure, self.compare, self.write)), 1)
+        layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        works = (self.correct.let_go, self.measure.cells.close, compares.close, writes.close)
         self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)
+
+    def _make_sections(self, canvas: CanvasKeeper) -> tuple[Callable[[], None], ...]:
+        """Make what works on the cells; returns what ends it."""
+        viewer, choice, say = self._viewer, self.choice, self.status.show_message
+        links, compares, writes = Background(), Background(), Background()
+        self.correct = CorrectSection(viewer, choice, canvas)
+        self.correct.correcting.said.connect(say)
+        self.measure = MeasureSection(viewer, choice)
+        self.measure.said.connect(say)
+        self.linking = Linking(viewer, choice, links)
+        self.linking.said.connect(say)
+        self.link = LinkSection(self.linking, choice, links)
+        self.comparing = Comparing(viewer, choice, compares)
+        self.comparing.said.connect(say)
+        self.compare = CompareSection(self.comparing, compares)
+        self.writing = Writing(viewer, choice, writes)
+        self.writing.said.connect(say)
+        self.write = WriteSection(self.writing, writes)
+        return self.correct.let_go, self.measure.cells.close, links.close, compares.close, writes.close
 
     def sizeHint(self) -> QSize:
         """Ask for the width in which nothing is cut off, and any height."""

@@ -11,6 +11,10 @@ KEEP_TIP = (
     "Choose a place and a name. Strokes, models and settings are kept there from now on, by themselves:\n"
     "there is nothing to save. File > Open Folder brings everything back."
 )
+UNNAMED_TIP = (
+    "Strokes, models and settings are saved by themselves: if napari ends badly, they are offered when it is\n"
+    "opened again. If you close it, they are not: choose a folder for what you want to keep."
+)
 
 
 class ProjectRow(QWidget):
@@ -45,10 +49,10 @@ class ProjectRow(QWidget):
         self.show_lost("")
 
     def show_state(self, text: str, folder: str, *, named: bool) -> None:
-        """Say how things are; the whole path in the tooltip."""
+        """Say how things are; in the tooltip the whole path, or what is kept without one."""
         if text != self.text.text():
             self.text.setText(text)
-        self.text.setToolTip(folder)
+        self.text.setToolTip(folder or UNNAMED_TIP)
         self.keep_button.setVisible(not named)
 
     def show_lost(self, text: str) -> None:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_unet.plugin.sections.base import Rows, Section, button, note
 from napari_unet.plugin.sections.plot import HELD_OUT, TRAINING, LossPlot
-from napari_unet.plugin.words import count, duration
+from napari_unet.plugin.words import count, duration, held_out
 from napari_unet.spec import TrainSpec
 
 ENDLESS = 86_400
@@ -269,11 +269,14 @@ class TrainSection(Section):
         endless = seconds_left > ENDLESS / 2
         self.bar.setFormat(f"step {step}" + ("" if endless else f", {duration(seconds_left)} left"))
 
+    def show_stopping(self) -> None:
+        """Show that it ends: the time that was left says nothing any more."""
+        self.bar.setFormat("stopping ...")
+
     def show_end(self, steps: int, seconds: float) -> None:
         """Show what a training that has ended did."""
         self.bar.setFormat(f"{count(steps, 'step', 'steps')} in {duration(seconds)}")
 
     def show_scores(self, scores: Mapping[str, float | None]) -> None:
         """Show the held-out score of every class."""
-        parts = [f"{name} {'n/a' if value is None else format(value, '.2f')}" for name, value in scores.items()]
-        self.scores.setText("Held out: " + " · ".join(parts))
+        self.scores.setText(held_out(scores))

@@ -1,0 +1,141 @@
+"""Links the chosen cells into a new layer, in a thread; no widgets here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels
+from psygnal import Signal
+
+from napari_unet.arrays.axes import Image
+from napari_unet.arrays.linking import Along, Linked, in_words, linked, memory_needed
+from napari_unet.arrays.steps import Tell
+from napari_unet.errors import UserError
+from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.cells.background import Background, Outcome
+from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.place import axes_of, geometry_of
+from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.kept import kept_of
+from napari_unet.plugin.layers import Geometry, full_data, place
+from napari_unet.plugin.plane_layer import insert_quietly
+from napari_unet.plugin.results import OUTPUT, Store
+from napari_unet.storage.budget import check_memory
+
+NAME = "{} linked"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is linked into what."""
+
+    layer: Labels
+    geometry: Geometry
+    along: Along
+    pieces: Iterator[Linked]
+    data: Any
+    """Of the new layer."""
+
+
+class Linking:
+    """Links the chosen cells.
+
+    Parameters
+    ----------
+    viewer, choice
+        Where the layers are, and which is chosen.
+    background
+        Does the work.
+    store
+        Makes the array of the new layer.
+    """
+
+    said = Signal(Message)
+
+    def __init__(
+        self, viewer: ViewerModel, choice: CellsChoice, background: Background, store: Store | None = None
+    ) -> None:
+        self._viewer, self._choice, self._background = viewer, choice, background
+        self._store = store or Store()
+
+    @property
+    def alongs(self) -> tuple[Along, ...]:
+        """Along what the chosen cells can be linked; of three axes that nobody told, the first may be either."""
+        layer = self._choice.cells
+        if layer is None:
+            return ()
+        try:
+            axes = axes_of(layer)
+        except UserError:
+            return ()
+        if not _is_told(layer, axes):
+            return ("z", "t")
+        lengths = dict(zip(axes, full_data(layer).shape, strict=True))
+        every: tuple[Along, ...] = ("z", "t")
+        return tuple(along for along in every if lengths.get(along.upper(), 1) > 1)
+
+    def start(self, along: Along, least_overlap: float) -> None:
+        """Link the chosen cells into a new layer, or say why not."""
+        try:
+            order = self._order(along, least_overlap)
+            self._background.start(partial(_work, order), partial(self._end, order))
+        except UserError as error:
+            self._say(f"These cells cannot be linked: {error}.", "error")
+
+    def _order(self, along: Along, least_overlap: float) -> Order:
+        layer = self._choice.require()
+        geometry = geometry_of(layer)
+        axes = geometry.axes
+        if along == "t" and not _is_told(layer, axes):
+            axes = axes.replace("Z", "T")
+            geometry = replace(geometry, axes=axes)
+        cells = Image(full_data(layer), axes, name=f"'{layer.name}'")
+        pieces = linked(cells, along, least_overlap)
+        what = f"linking the {'slices' if along == 'z' else 'volumes'} of '{layer.name}'"
+        check_memory(memory_needed(cells, along), what, "cut out a part of it")
+        return Order(layer, geometry, along, pieces, self._store.array(geometry, np.int32))
+
+    def _end(self, order: Order, outcome: Outcome) -> None:
+        if outcome.cancelled:
+            self._say("Linking was cancelled; there is no new layer.")
+        elif outcome.error:
+            self._say(f"Linking failed: {outcome.error}.", "error")
+        else:
+            made = self._show(order)
+            words = f"{in_words(outcome.value, order.along)}: see the layer '{made.name}'."
+            self._say(f"{words} '{order.layer.name}' is as it was, and hidden.", "good")
+
+    def _show(self, order: Order) -> Labels:
+        """Add the new layer, and hide the old one, whose colours would mix with it."""
+        metadata = {MARK: "result", OUTPUT: "cells"}
+        name = NAME.format(order.layer.name)
+        made = Labels(order.data, name=name, opacity=0.6, metadata=metadata, **order.geometry.properties)
+        order.layer.visible = False
+        layers = self._viewer.layers
+        insert_quietly(self._viewer, made, len(layers))
+        if layers.selection.active is order.layer:
+            layers.selection.active = made
+        return made
+
+    def _say(self, text: str, kind: Kind = "info") -> None:
+        self.said.emit(Message(text, kind))
+
+
+def _work(order: Order, tell: Tell) -> Linked:
+    """Fill the new array; returns the last piece."""
+    axes = order.geometry.axes
+    for piece in order.pieces:
+        index, cells = place(piece.index, piece.cells, axes.replace("C", ""), axes)
+        order.data[index] = cells
+        tell(piece.done / piece.total)
+    return piece
+
+
+def _is_told(layer: Labels, axes: str) -> bool:
+    """Whether it is known what the first of three axes is, and not guessed."""
+    return kept_of(layer) is not None or len(axes) != 3 or str(layer.axis_labels[0])[:1].upper() in ("Z", "T")
