@@ -12,7 +12,7 @@ from napari.layers import Labels, Layer
 from napari_unet.arrays.axes import guess_axes
 from napari_unet.errors import UserError
 from napari_unet.plugin.kept import kept_of
-from napari_unet.plugin.layers import Geometry, full_data, place_of
+from napari_unet.plugin.layers import Geometry, full_data, place_of, told_axes
 
 
 def axes_of(layer: Labels) -> str:
@@ -24,9 +24,7 @@ def axes_of(layer: Labels) -> str:
         If Y and X are not the last ones.
     """
     kept = kept_of(layer)
-    told = "".join(str(a)[:1].upper() for a in layer.axis_labels)
-    sure = set(told) <= set("TCZYX") and len(set(told)) == len(told)
-    axes = kept.axes if kept is not None else told if sure else guess_axes(full_data(layer).shape)
+    axes = kept.axes if kept is not None else told_axes(layer) or guess_axes(full_data(layer).shape)
     if not axes.endswith("YX"):
         raise UserError(f"'{layer.name}' needs the axes Y and X last, got '{axes}': transpose it first")
     return axes

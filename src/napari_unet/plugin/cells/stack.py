@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels, Layer
 
-from napari_unet.arrays.axes import guess_axes
 from napari_unet.arrays.cells import boundary_probability
 from napari_unet.arrays.numbering import numbered_by_slice
 from napari_unet.arrays.regions import bounding_box
 from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
 from napari_unet.plugin.cells.accepted import CellKey
+from napari_unet.plugin.cells.place import axes_of
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place_of
 
@@ -276,24 +276,3 @@ class CellStack:
         """Count what the user is going to paint as taken."""
         for t, highest in self._highest.items():
             self._highest[t] = max(highest, int(self.layer.selected_label))
-
-
-def axes_of(layer: Labels) -> str:
-    """Return the axes of a layer of cells: as they are known, as it tells, or as its shape suggests.
-
-    Raises
-    ------
-    UserError
-        If these are no axes of cells.
-    """
-    kept = kept_of(layer)
-    told = "".join(str(a)[:1].upper() for a in layer.axis_labels)
-    if kept is not None:
-        axes = kept.axes
-    elif set(told) <= set("TCZYX") and len(set(told)) == len(told):
-        axes = told
-    else:
-        axes = guess_axes(full_data(layer).shape)
-    if not axes.endswith("YX"):
-        raise UserError(f"'{layer.name}' needs the axes Y and X last, got '{axes}': transpose it first")
-    return axes
