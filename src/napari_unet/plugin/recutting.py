@@ -95,7 +95,8 @@ class Recutting:
             self._begin()
 
     def follow_results(self) -> None:
-        """Leave out what a new segmentation fills; with other results, stop."""
+        """Get ready for the cells of a new segmentation: leave out what it fills, or stop with other results."""
+        self._remaking.warm_up()
         task, results = self._task, self._results
         if task is None or results is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from napari_unet.errors import one_line
 from napari_unet.plugin.kept import Kept
 from napari_unet.plugin.layers import read_region
 from napari_unet.plugin.newest import Newest, Stale
+from napari_unet.spec import BOUNDARY, CELL, CellSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,13 @@ class Remaking:
     def __init__(self) -> None:
         self._in_view = Newest[tuple[Task, Region]]("cells-in-view", self._make_one)
         self._others = Newest[Task]("cells", self._make_all)
+        self._warm = False
+
+    def warm_up(self) -> None:
+        """Load what makes cells before it is needed: python-elf takes some seconds."""
+        if not self._warm:
+            self._warm = True
+            threading.Thread(target=_load, name="cells-loading", daemon=True).start()
 
     def make_first(self, task: Task, region: Region) -> None:
         """Make a piece, or one plane of it as a first look."""
@@ -118,6 +127,10 @@ class Remaking:
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; the window says it
             found = Failed(task.run, one_line(error))
         self.made.emit(found)
+
+
+def _load() -> None:
+    cells_of_piece(np.zeros((2, 1, 8, 8), np.uint8), (CELL, BOUNDARY), CellSpec())
 
 
 def _cut(task: Task, region: Region, *, mask: bool) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8] | None]:
