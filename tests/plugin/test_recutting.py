@@ -16,6 +16,7 @@ from scipy import ndimage as ndi
 
 from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
 from napari_unet.arrays.region import Region
+from napari_unet.arrays.tuning import Place, score
 from napari_unet.events import BlockDone, CellsDone
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
@@ -23,7 +24,7 @@ from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.store import Store
-from napari_unet.spec import CellSpec
+from napari_unet.spec import CellSpec, TargetSpec
 from plugin_tools import CLASSES, MODEL, FakeEngine, a_block, an_output, result
 
 SHAPE = (4, 48, 60)
@@ -277,3 +278,68 @@ def test_a_method_that_is_not_there_is_told(desk: Desk, monkeypatch: pytest.Monk
     assert desk.messages[-1].kind == "error"
     assert "python-elf" in desk.said
     np.testing.assert_array_equal(desk.cells(), before)
+
+
+def annotate(desk: Desk, cells: CellSpec) -> None:
+    """Draw the cells of slice 1 that some settings would make."""
+    desk.controller.painter.set_target(TargetSpec(style="cells", background_value=999))
+    layer = desk.controller.painter.new_layer()
+    assert layer is not None
+    layer.data[1] = desk.expected(cells)[1]
+    layer.data[1, :2] = 999
+
+
+def tune(desk: Desk, cells: CellSpec) -> None:
+    reports: queue.Queue[Any] = queue.Queue()
+    desk.controller.tuning.reported.connect(reports.put)
+    desk.controller.tuning.start(cells)
+    while desk.controller.tuning.progress:
+        desk.controller.tuning.on_report(reports.get(timeout=60))
+
+
+def test_tuning_finds_settings_that_make_the_annotated_cells(desk: Desk) -> None:
+    desk.segment()
+    annotate(desk, MORE)
+    found: list[tuple[CellSpec, str]] = []
+    desk.controller.tuning.found.connect(lambda cells, text: found.append((cells, text)))
+    tune(desk, FEWER)
+    ((cells, text),) = found
+    assert cells.beta > FEWER.beta
+    truth = desk.expected(MORE)[1]
+    truth[:2] = 0
+    known = len(np.unique(truth)) - 1
+    assert f"Overlap with {known} cells" in text
+    place = Place(desk.probabilities[:, 1:2], truth[None], (2, 1, 1))
+    after, before = score([place], CLASSES, cells), score([place], CLASSES, FEWER)
+    assert f"{after:.2f} ({before:.2f} with Automatic, 0.20" in text
+    assert after > before
+    desk.make(cells)
+    np.testing.assert_array_equal(desk.cells(), desk.expected(cells))
+
+
+def test_tuning_without_whole_cells_says_how_to_get_them(desk: Desk) -> None:
+    desk.controller.tuning.start(FEWER)
+    assert "Press Segment first" in desk.said
+    desk.segment()
+    desk.controller.tuning.start(FEWER)
+    assert "key A" in desk.said
+    annotate(desk, MORE)
+    desk.viewer.layers["strokes"].data[:] = 0
+    tune(desk, FEWER)
+    assert "key A" in desk.said
+    assert desk.messages[-1].kind == "error"
+
+
+def test_accepted_cells_tune_as_well_and_tuning_can_be_cancelled(desk: Desk) -> None:
+    desk.segment()
+    wanted = desk.expected(MORE)
+    desk.controller.tuning.more_truths.append(lambda region: wanted[region.slices[1:]])
+    found: list[CellSpec] = []
+    desk.controller.tuning.found.connect(lambda cells, text: found.append(cells))
+    desk.controller.tuning.start(FEWER)
+    assert desk.controller.tuning.progress == "Tuning the cells: 0%"
+    desk.controller.cancel()
+    assert "cancelled" in desk.said
+    assert not found
+    tune(desk, FEWER)
+    assert found[0].beta > 0.5

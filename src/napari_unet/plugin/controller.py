@@ -34,6 +34,7 @@ from napari_unet.plugin.store import Store
 from napari_unet.plugin.suggesting import Suggesting
 from napari_unet.plugin.taking import Taking
 from napari_unet.plugin.trainer import Trainer
+from napari_unet.plugin.tuning import Tuning
 from napari_unet.plugin.work import Work
 
 NO_MODEL = "There is no model yet: train one, or open one."
@@ -95,6 +96,7 @@ class Controller:
             checkpoints or Checkpoints(),
             fetch or Fetch(),
         )
+        self.tuning = Tuning(self.segmenting, self.selection, self.painter, self.work)
         self.keeper = Keeper(
             viewer,
             self.selection,
@@ -127,6 +129,7 @@ class Controller:
         self.selection.changed.connect(self._selection_changed)
         self.segmenting.changed.connect(self.update)
         self.recutting.changed.connect(self.update)
+        self.tuning.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
         self.painter.edits.made.connect(self.keeper.edited)
@@ -154,6 +157,7 @@ class Controller:
         self.live.close()
         self.suggesting.clear()
         self.recutting.close()
+        self.tuning.close()
         self.segmenting.close()
         self.selection.close()
 
@@ -192,7 +196,7 @@ class Controller:
             unfinished=self.job is None and self.segmenting.can_go_on(self._wanted),
             results=bool(self.pieces()),
             progress=self.segmenting.progress if self.job == "predict" else "",
-            recutting=self.recutting.progress,
+            recutting=self.tuning.progress or self.recutting.progress,
         )
         self.shown.emit(decide(known))
 
@@ -250,10 +254,11 @@ class Controller:
             self.work.stopping()
 
     def cancel(self) -> None:
-        """End the segmentation or the saving, or else leave the cells as far as they are made anew."""
+        """End the segmentation or the saving, or else the tuning, and leave cells as far as they are made anew."""
         if self.job in ("predict", "export"):
             self.stop()
         else:
+            self.tuning.cancel()
             self.recutting.cancel()
 
     def save_model(self, path: Path) -> None:

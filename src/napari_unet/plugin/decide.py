@@ -49,7 +49,7 @@ class Known:
     progress
         How far a segmentation is, in words.
     recutting
-        How far cells are made anew, in words; empty if none are.
+        How far cells are made anew, or tuned, in words; empty if none are.
     """
 
     image: bool = False

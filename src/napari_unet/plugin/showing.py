@@ -32,6 +32,7 @@ class Showing:
         controller.work.began.connect(self.show_beginning)
         controller.work.ended.connect(self.show_end)
         controller.recutting.changed.connect(self.show_recutting)
+        controller.tuning.changed.connect(self.show_recutting)
         controller.selection.changed.connect(self.show_selection)
         controller.painter.painting.connect(self.show_painting)
 
@@ -102,8 +103,10 @@ class Showing:
             train.show_end(event.steps, event.seconds)
 
     def show_recutting(self) -> None:
-        """Show how far cells are made anew."""
-        segment, part = self._dock.segment, self._controller.recutting.part
+        """Show how far cells are made anew, or tuned."""
+        segment, tuning = self._dock.segment, self._controller.tuning.part
+        part = self._controller.recutting.part if tuning is None else tuning
+        segment.form.tune_button.setEnabled(tuning is None)
         if self._controller.job not in ("predict", "export"):
             segment.show_busy(part is not None)
             segment.show_progress(part or 0.0)

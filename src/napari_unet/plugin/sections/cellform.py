@@ -5,18 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
-from napari_unet.plugin.sections.base import SPACE, Section
+from napari_unet.plugin.sections.base import SPACE, Section, button, note
 from napari_unet.plugin.sections.form import Row, SpecForm, number, whole
-from napari_unet.spec import CellMethod, CellSpec
+from napari_unet.plugin.words import METHODS
+from napari_unet.spec import CellSpec
 
-METHODS: dict[CellMethod, str] = {
-    "auto": "Automatic",
-    "watershed": "Watershed",
-    "gasp": "Agglomeration (GASP)",
-    "multicut": "Multicut",
-    "components": "Connected parts",
-}
-"""Names of the methods, for people."""
 _AT_ONCE = "Cells of the last segmentation are made anew at once, without the network."
 _ROWS = (
     Row(
@@ -34,6 +27,7 @@ class CellForm(QWidget):
     """Edits a `CellSpec`: the method and whether it gives more or fewer cells, and under More the rest."""
 
     changed = Signal(object)
+    tune = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,15 +44,25 @@ class CellForm(QWidget):
         self.more = SpecForm(CellSpec(), _ROWS)
         fold = Section("More", "More settings of the method.", open=False)
         fold.rows.addWidget(self.more)
+        self.tune_button = button(
+            "Tune",
+            "Find the settings that make the cells which you have drawn whole (style 'Whole cells'):\n"
+            "many are tried on them, in the background, and the best are taken.",
+            self.tune.emit,
+        )
+        self.tuned = note()
+        self.show_tuned("")
         line = QHBoxLayout()
         line.addWidget(self.method, 4)
         line.addWidget(QLabel("fewer"))
         line.addWidget(self.amount, 3)
         line.addWidget(QLabel("more cells"))
+        line.addWidget(self.tune_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
         column.addLayout(line)
+        column.addWidget(self.tuned)
         column.addWidget(fold)
         self.method.currentIndexChanged.connect(self._edited)
         self.amount.valueChanged.connect(self._edited)
@@ -78,8 +82,20 @@ class CellForm(QWidget):
         self.more.setValue(spec)
         self._fit_to_method()
 
+    def take_tuned(self, spec: CellSpec, text: str) -> None:
+        """Take settings that were found, and show how good they are."""
+        self.setValue(spec)
+        self.changed.emit(spec)
+        self.show_tuned(text)
+
+    def show_tuned(self, text: str) -> None:
+        """Show how good the settings are; empty if nobody knows."""
+        self.tuned.setText(text)
+        self.tuned.setVisible(bool(text))
+
     def _edited(self, *_: object) -> None:
         self._fit_to_method()
+        self.show_tuned("")
         self.changed.emit(self.value())
 
     def _fit_to_method(self) -> None:
