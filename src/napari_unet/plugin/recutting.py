@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,11 @@ from napari_unet.plugin.results import Results
 from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.work import Work
 from napari_unet.spec import CellSpec
+
+EVERY = 0.5
+"""Seconds between two reports of progress: what the window draws holds up the threads that make cells."""
+SOON = 2**19
+"""Pixels; smaller slices are there so soon that nothing is reported before."""
 
 
 class Recutting:
@@ -54,7 +60,7 @@ class Recutting:
         self._look: tuple[Region, npt.NDArray[Any]] | None = None
         """What a first look has replaced."""
         self._cells = 0
-        self._began = 0.0
+        self._began = self._told = 0.0
         self._prefix = ""
         viewer.dims.events.point.connect(self._moved)
 
@@ -101,7 +107,7 @@ class Recutting:
         if task is None or results is None:
             return
         if self._segmenting.results is not results:
-            self._forget()
+            self._give_up()
             return
         gone = self._left - results.probabilities.made.keys()
         task.taken.update(gone)
@@ -130,6 +136,7 @@ class Recutting:
         kept = probabilities.kept
         self._forget()
         if kept is None or not pieces:
+            self.changed.emit()
             return
         self._results, self._left = results, set(pieces)
         results.touched.connect(self._touched, unique=True)
@@ -140,7 +147,8 @@ class Recutting:
         self._task = Task(self._run, kept, pieces, probabilities.spacing, boundaries)
         if not self._make_in_view():
             self._make_others()
-        self.changed.emit()
+        if math.prod(pieces[0].shape) > SOON or self._others_begun:
+            self.changed.emit()
 
     def _make_in_view(self) -> bool:
         """Begin with what is in view, unless it is made, or at work; returns whether there is something."""
@@ -175,7 +183,7 @@ class Recutting:
         if task is None or results is None or found.run != task.run:
             return
         if results.cells is None:
-            self._forget()
+            self._give_up()
         elif isinstance(found, Failed):
             self._stop(f"The cells cannot be made anew: {found.reason}.", "error")
         elif found.first_look:
@@ -204,13 +212,18 @@ class Recutting:
         if first:
             results.refresh()
         if first and self._left:
-            rest = self._pieces(len(self._left))
-            self._say(
-                f"{words.count(number, 'cell', 'cells')} in view, after {self._seconds()}; {rest} to follow."
-            )
+            cells, rest = words.count(number, "cell", "cells"), self._pieces(len(self._left))
+            self._say(f"{cells} in view, after {self._seconds()}; {rest} to follow.")
         self._make_others()
-        self.changed.emit()
+        self._tell_now_and_then()
         self._finish_if_done()
+
+    def _tell_now_and_then(self) -> None:
+        """Tell that more is made."""
+        now = time.perf_counter()
+        if now - self._told >= EVERY:
+            self._told = now
+            self.changed.emit()
 
     def _write(self, found: Made, results: Results) -> None:
         if found.boundaries is not None:
@@ -238,11 +251,15 @@ class Recutting:
         """Stop and say why."""
         self._say(text, kind)
         results = self._results
-        self._forget()
+        self._give_up()
         if results is not None:
             results.finish()
             self._segmenting.tell_kept()
-            self._segmenting.changed.emit()
+
+    def _give_up(self) -> None:
+        """Stop without a word."""
+        self._forget()
+        self.changed.emit()
 
     def _forget(self) -> None:
         """Stop; a volume that has not come gets back the slice that showed a first look."""
@@ -251,7 +268,6 @@ class Recutting:
         look, self._look, self._task = self._look, None, None
         if look is not None and self._results is not None:
             self._results.put("cells", *look)
-        self.changed.emit()
 
     def _say(self, text: str, kind: Kind = "info") -> None:
         self._work.say(self._prefix + text, kind)
