@@ -5,7 +5,8 @@
 A small network is trained on a bundled sample and segments a stack of it. Then the slider is moved: JSON lines of
 the seconds (median, 95th percentile, largest) from a move to the new cells of the slice in view being drawn, each
 after a rest, and in the midst of the stack being made anew; of the seconds for the whole stack; and by how many
-milliseconds a 5 ms timer in the window is late meanwhile. ``predictions`` has to stay 1.
+milliseconds a 5 ms timer in the window is late meanwhile. The function alone is timed for comparison: other
+programs slow both. ``predictions`` has to stay 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ import pooch
 
 import napari_unet as nu
 from common import probe, spread
+from napari_unet.arrays.pieces import cells_of_piece
 from napari_unet.plugin.dock import UNetDock
+from napari_unet.plugin.kept import kept_of
+from napari_unet.plugin.layers import read_region
 from napari_unet.storage.samples import load_sample
 from window_delay import Lateness, run_window, until
 
@@ -61,6 +65,18 @@ class Watch:
         return self.drawn - began
 
 
+def alone(viewer: napari.Viewer) -> list[float]:
+    """Time what makes the cells of the slice in view, while the window does nothing."""
+    kept = kept_of(viewer.layers["cells"])
+    plane = read_region(kept.probabilities, kept.axes, kept.filled[0])
+    taken = []
+    for _ in range(5):
+        began = time.monotonic()
+        cells_of_piece(plane, kept.classes, kept.cells, (1.0, 1.0, 1.0))
+        taken.append(time.monotonic() - began)
+    return taken
+
+
 def measure(viewer: napari.Viewer, size: int, planes: int, changes: int, model: Path) -> None:
     """Segment a stack and move the slider."""
     sample = load_sample("nuclei-3d").image
@@ -96,6 +112,7 @@ def measure(viewer: napari.Viewer, size: int, planes: int, changes: int, model: 
         run_window(0.1)
     until(lambda: not controller.recutting.progress)
     facts = {"size": size, "planes": planes, "cells": int(viewer.layers["cells"].data.max())}
+    print(json.dumps({"the function alone": spread(alone(viewer))}), flush=True)
     print(json.dumps(facts | {"after a rest": spread(rested), "window": late}), flush=True)
     print(json.dumps({"in the midst": spread(midst), "window": lateness.end()}), flush=True)
     print(
