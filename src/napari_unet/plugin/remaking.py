@@ -11,6 +11,7 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from napari_unet.arrays.cells import boundary_mask
+from napari_unet.arrays.fragments import Memory
 from napari_unet.arrays.pieces import cells_of_piece
 from napari_unet.arrays.region import Region
 from napari_unet.errors import one_line
@@ -83,6 +84,7 @@ class Remaking:
     def __init__(self) -> None:
         self._in_view = Newest[tuple[Task, Region]]("cells-in-view", self._make_one)
         self._others = Newest[Task]("cells", self._make_all)
+        self._memory = Memory()
         self._warm = False
 
     def warm_up(self) -> None:
@@ -123,7 +125,8 @@ class Remaking:
     def _make(self, task: Task, region: Region, stale: Stale, *, first_look: bool = False) -> None:
         found: Made | Failed
         try:
-            found = Made(task.run, region, *_cut(task, region, mask=not first_look), first_look)
+            with self._memory.used():
+                found = Made(task.run, region, *_cut(task, region, mask=not first_look), first_look)
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; the window says it
             found = Failed(task.run, one_line(error))
         self.made.emit(found)

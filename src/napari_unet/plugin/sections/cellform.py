@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from napari_unet.plugin.sections.base import SPACE, Section, button, note
+from napari_unet.plugin.sections.base import SPACE, button, note
 from napari_unet.plugin.sections.form import Row, SpecForm, number, whole
 from napari_unet.plugin.words import METHODS
 from napari_unet.spec import CellSpec
@@ -24,7 +24,10 @@ _ROWS = (
 
 
 class CellForm(QWidget):
-    """Edits a `CellSpec`: the method and whether it gives more or fewer cells, and under More the rest."""
+    """Edits a `CellSpec`: the method and whether it gives more or fewer cells, and the rest.
+
+    ``more_button``, which has to be put somewhere, unfolds the rest.
+    """
 
     changed = Signal(object)
     tune = Signal()
@@ -42,8 +45,16 @@ class CellForm(QWidget):
         self.amount.setRange(5, 95)
         self.amount.setAccessibleName("Fewer or more cells")
         self.more = SpecForm(CellSpec(), _ROWS)
-        fold = Section("More", "More settings of the method.", open=False)
-        fold.rows.addWidget(self.more)
+        self.more.hide()
+        self.more_button = QToolButton()
+        self.more_button.setText("More")
+        self.more_button.setToolTip("More settings of the method.")
+        self.more_button.setCheckable(True)
+        self.more_button.setArrowType(Qt.ArrowType.RightArrow)
+        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more_button.setStyleSheet("QToolButton { border: none; background: transparent; }")
+        self.more_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.more_button.toggled.connect(self._unfold)
         self.tune_button = button(
             "Tune",
             "Find the settings that make the cells which you have drawn whole (style 'Whole cells'):\n"
@@ -56,16 +67,14 @@ class CellForm(QWidget):
         line.addWidget(self.method, 4)
         line.addWidget(QLabel("fewer"))
         line.addWidget(self.amount, 3)
-        line.addWidget(QLabel("more cells"))
-        below = QHBoxLayout()
-        below.addWidget(fold, 1)
-        below.addWidget(self.tune_button, 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(QLabel("more"))
+        line.addWidget(self.tune_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
         column.addLayout(line)
         column.addWidget(self.tuned)
-        column.addLayout(below)
+        column.addWidget(self.more)
         self.method.currentIndexChanged.connect(self._edited)
         self.amount.valueChanged.connect(self._edited)
         self.more.edited.connect(self._edited)
@@ -83,6 +92,10 @@ class CellForm(QWidget):
             self.amount.setValue(round(spec.beta * 100))
         self.more.setValue(spec)
         self._fit_to_method()
+
+    def _unfold(self, open: bool) -> None:
+        self.more.setVisible(open)
+        self.more_button.setArrowType(Qt.ArrowType.DownArrow if open else Qt.ArrowType.RightArrow)
 
     def take_tuned(self, spec: CellSpec, text: str) -> None:
         """Take settings that were found, and show how good they are."""

@@ -211,8 +211,9 @@ class SegmentSection(Section):
             self._boxes[name] = box
             line.addWidget(box)
         line.addStretch()
-        self.rows.addLayout(line)
         self.form = CellForm()
+        line.addWidget(self.form.more_button)
+        self.rows.addLayout(line)
         self.rows.addWidget(self.form)
         self.segment_button = button(
             "Segment",
