@@ -26,3 +26,9 @@ def probe() -> float:
     for _ in range(5):
         a @ a
     return time.perf_counter() - began
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, 95th percentile and largest."""
+    middle, high = np.percentile(values, [50, 95])
+    return {"median": round(middle, 2), "p95": round(high, 2), "max": round(max(values), 2), "n": len(values)}

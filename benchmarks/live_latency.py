@@ -23,17 +23,11 @@ import napari
 import numpy as np
 import pooch
 
-from common import probe
+from common import probe, spread
 from window_delay import Lateness, run_window, until
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from driving import paint_like_a_person, stroke
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Median, 95th percentile and largest."""
-    middle, high = np.percentile(values, [50, 95])
-    return {"median": round(middle, 2), "p95": round(high, 2), "max": round(max(values), 2), "n": len(values)}
 
 
 class Watch:

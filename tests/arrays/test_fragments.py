@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.measure import label
 
-from napari_unet.arrays.fragments import distance_to_boundary, fragments, relative_spacing
+from napari_unet.arrays.fragments import Memory, distance_to_boundary, fragments, relative_spacing
 
 
 @settings(deadline=None)
@@ -49,3 +49,23 @@ def test_distances_know_the_voxel_size_and_the_case_without_boundaries():
 def test_spacing_is_relative_to_the_finest_axis():
     assert relative_spacing((50, 4, 4), 3) == (12.5, 1, 1)
     assert relative_spacing((50, 4, 8), 2) == (1, 2)
+
+
+def test_what_is_remembered_is_what_is_made_and_the_memory_is_bounded() -> None:
+    rng = np.random.default_rng(0)
+    planes = [rng.random((20, 30)).astype(np.float32) for _ in range(4)]
+    everything = np.ones((20, 30), bool)
+    plain = [fragments(p, p < 0.5, everything) for p in planes]
+    memory = Memory(limit=3 * plain[0].nbytes)
+    for _ in range(2):
+        for plane, expected in zip(planes, plain, strict=True):
+            with memory.used():
+                np.testing.assert_array_equal(fragments(plane, plane < 0.5, everything), expected)
+            assert len(memory._known) <= 3
+    with memory.used():
+        assert fragments(planes[3], planes[3] < 0.5, everything) is fragments(
+            planes[3], planes[3] < 0.5, everything
+        )
+        other = fragments(planes[3], planes[3] < 0.6, everything)
+    np.testing.assert_array_equal(other, fragments(planes[3], planes[3] < 0.6, everything))
+    assert (other != plain[3]).any()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,56 @@ DISTANCE_WEIGHT = 0.05
 """Weight of the distances in that landscape; it carries the fragments' edges across holes in a boundary."""
 DISTANCE_UNIT = 32.0
 """Distance that counts as 1 in it, pixels: not the longest of the image, which a block does not know."""
+
+
+class Memory:
+    """Remembers the last fragments: other settings of the agglomeration need the same ones.
+
+    Parameters
+    ----------
+    limit
+        Bytes that are kept.
+
+    Examples
+    --------
+    >>> memory, boundary = Memory(), np.zeros((5, 9), np.float32)
+    >>> with memory.used():
+    ...     first, again = (fragments(boundary, boundary < 0.5, boundary < 1) for _ in range(2))
+    >>> first is again
+    True
+    """
+
+    def __init__(self, limit: int = 2**26) -> None:
+        self._limit = limit
+        self._known: OrderedDict[bytes, Labels] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Use it for all fragments that are made meanwhile by this thread."""
+        token = _MEMORY.set(self)
+        try:
+            yield
+        finally:
+            _MEMORY.reset(token)
+
+    def get(self, key: bytes) -> Labels | None:
+        """Return what is known."""
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def put(self, key: bytes, found: Labels) -> None:
+        """Remember fragments, and forget those that were not asked for the longest."""
+        found.flags.writeable = False
+        with self._lock:
+            self._known[key] = found
+            while sum(x.nbytes for x in self._known.values()) > self._limit:
+                self._known.popitem(last=False)
+
+
+_MEMORY: ContextVar[Memory | None] = ContextVar("memory", default=None)
 
 
 def fragments(
@@ -62,6 +117,26 @@ def fragments(
     array([1, 1, 1, 1, 1, 2, 2, 2, 2], dtype=int32)
     """
     pixel = relative_spacing(spacing, boundary.ndim)
+    memory = _MEMORY.get()
+    if memory is None:
+        return _cut(boundary, free, mask, pixel, rims=rims)
+    key = _digest((boundary, free, mask), (pixel, rims))
+    found = memory.get(key)
+    if found is None:
+        found = _cut(boundary, free, mask, pixel, rims=rims)
+        memory.put(key, found)
+    return found
+
+
+def _digest(arrays: Sequence[npt.NDArray[Any]], more: object) -> bytes:
+    """Hash what fragments are made of."""
+    digest = blake2b(repr((more, arrays[0].shape)).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def _cut(boundary: Floats, free: Mask, mask: Mask, pixel: Sequence[float], *, rims: bool) -> Labels:
     distance = distance_to_boundary(free & mask, pixel)
     smooth = ndi.gaussian_filter(distance, [SEED_SIGMA / p for p in pixel])
     seeds = _seeds(smooth, free & mask, mask)

@@ -41,6 +41,8 @@ class Bridge(QObject):
         self._link(controller.trainer.fetch.ended, controller.trainer.on_fetch_end)
         self._link(controller.saving.progressed, controller.on_save_progress)
         self._link(controller.saving.ended, controller.on_save_end)
+        self._link(controller.recutting.made, controller.recutting.on_made)
+        self._link(controller.tuning.reported, controller.tuning.on_report)
         self._link(controller.keeper.saved, controller.keeper.on_saved)
 
     def _link(self, signal: SignalInstance, receiver: Callable[[Any], None]) -> None:

@@ -24,14 +24,17 @@ from napari_unet.plugin.live import Later, LivePreview, at_once
 from napari_unet.plugin.notices import Notices
 from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.project import Keeper
+from napari_unet.plugin.recutting import Recutting
 from napari_unet.plugin.requests import SegmentRequest, end_of_job, end_of_saving
-from napari_unet.plugin.results import Piece, Store
+from napari_unet.plugin.results import Piece
 from napari_unet.plugin.saving import SaveEnd, SaveProgress, Saving
 from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
+from napari_unet.plugin.store import Store
 from napari_unet.plugin.suggesting import Suggesting
 from napari_unet.plugin.taking import Taking
 from napari_unet.plugin.trainer import Trainer
+from napari_unet.plugin.tuning import Tuning
 from napari_unet.plugin.work import Work
 
 NO_MODEL = "There is no model yet: train one, or open one."
@@ -81,6 +84,7 @@ class Controller:
         """Calls an action when napari is done with what it is at, so that layers may be added or removed."""
         self.live = LivePreview(viewer, self.selection, engine, lambda action: self.later(action))
         self.segmenting = Segmenting(viewer, self.selection, engine, store)
+        self.recutting = Recutting(viewer, self.segmenting, self.work)
         self.trainer = Trainer(
             viewer,
             self.selection,
@@ -92,6 +96,7 @@ class Controller:
             checkpoints or Checkpoints(),
             fetch or Fetch(),
         )
+        self.tuning = Tuning(self.segmenting, self.selection, self.painter, self.work)
         self.keeper = Keeper(
             viewer,
             self.selection,
@@ -123,6 +128,8 @@ class Controller:
         self.work.began.connect(self._forget_warning)
         self.selection.changed.connect(self._selection_changed)
         self.segmenting.changed.connect(self.update)
+        self.recutting.changed.connect(self.update)
+        self.tuning.changed.connect(self.update)
         for part in (self.painter, self.taking, self.comparison):
             part.said.connect(self.work.said.emit)
         self.painter.edits.made.connect(self.keeper.edited)
@@ -150,6 +157,8 @@ class Controller:
         self.keeper.close()
         self.live.close()
         self.suggesting.clear()
+        self.recutting.close()
+        self.tuning.close()
         self.segmenting.close()
         self.selection.close()
 
@@ -188,6 +197,7 @@ class Controller:
             unfinished=self.job is None and self.segmenting.can_go_on(self._wanted),
             results=bool(self.pieces()),
             progress=self.segmenting.progress if self.job == "predict" else "",
+            recutting=self.tuning.progress or self.recutting.progress,
         )
         self.shown.emit(decide(known))
 
@@ -243,6 +253,14 @@ class Controller:
         elif self.job is not None and not self.work.ending:
             self.engine.stop()
             self.work.stopping()
+
+    def cancel(self) -> None:
+        """End the segmentation or the saving, or else the tuning, and leave cells as far as they are made anew."""
+        if self.job in ("predict", "export"):
+            self.stop()
+        else:
+            self.tuning.cancel()
+            self.recutting.cancel()
 
     def save_model(self, path: Path) -> None:
         """Save the model; the name gets the ending ``.safetensors`` if it lacks it."""
@@ -340,6 +358,7 @@ class Controller:
         self._stale = False
         if self.segmenting.allocate(outputs, keep=self.selection.labels_layer):
             self.live.set_aside()
+            self.recutting.follow_results()
         else:
             self.stop()
 
@@ -387,6 +406,8 @@ class Controller:
         if (result.job, result.outcome) != ("suggest", "finished"):  # what was found is told already
             self.work.said.emit(instead or usual)
         self.work.tell_end(result.job)
+        if result.job == "predict":
+            self.recutting.catch_up()
         if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
             self.live.ask()
 

@@ -48,6 +48,8 @@ class Known:
         There are results to save.
     progress
         How far a segmentation is, in words.
+    recutting
+        How far cells are made anew, or tuned, in words; empty if none are.
     """
 
     image: bool = False
@@ -60,6 +62,7 @@ class Known:
     unfinished: bool = False
     results: bool = False
     progress: str = ""
+    recutting: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def decide(known: Known) -> Shown:
         stop_text="Stopping ..." if training and known.ending else "Stop",
         segment=idle and known.image and known.model,
         segment_text="Go on" if known.unfinished and known.job != "predict" else "Segment",
-        cancel=known.job in ("predict", "export") and not known.ending,
+        cancel=(known.job in ("predict", "export") and not known.ending) or bool(known.recutting),
         save_results=idle and known.results,
         open=idle,
         save=idle and known.model,
@@ -130,6 +133,8 @@ def decide(known: Known) -> Shown:
 
 
 def _activity(known: Known) -> str:
+    if known.recutting and known.job not in ("predict", "export"):
+        return known.recutting
     if known.job is None:
         return "The engine is starting ..." if known.engine == "starting" else ""
     if known.engine in ("starting", "off") and known.job not in NOT_OF_ENGINE:

@@ -19,6 +19,7 @@ from napari.layers import Layer
 
 from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
 from napari_unet.arrays.cell_columns import Lengths
+from napari_unet.arrays.region import Region
 from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
 from napari_unet.storage.blocks import zeros as shared_zeros
@@ -195,6 +196,38 @@ def place(index: Index, block: npt.NDArray[Any], result_axes: str, axes: str) ->
     if "C" in axes:
         whole = np.expand_dims(whole, axes.index("C"))
     return tuple(spans.get(a, slice(None)) for a in axes), whole
+
+
+def read_region(data: ArrayLike, axes: str, region: Region) -> npt.NDArray[Any]:
+    """Read a region of one time point from an array of a layer.
+
+    Parameters
+    ----------
+    data
+        ``(*axes)``, or ``(K, *axes)``.
+    axes
+        Of the layer; those along C hold the same all along it.
+    region
+        What to read.
+
+    Returns
+    -------
+    array
+        ``(Z, Y, X)``, or ``(K, Z, Y, X)``.
+
+    Examples
+    --------
+    >>> region, movie = Region((1, 2), (0, 1), (0, 4), (2, 5)), np.zeros((3, 4, 5))
+    >>> read_region(movie, "TYX", region).shape, read_region(np.stack([movie] * 2), "TYX", region).shape
+    ((1, 4, 3), (2, 1, 4, 3))
+    """
+    z, y, x = region.slices[1:]
+    at: dict[str, int | slice] = {"T": region.t[0], "C": 0, "Z": z, "Y": y, "X": x}
+    lead = len(data.shape) - len(axes)
+    found = np.asarray(data[(*[slice(None)] * lead, *(at[a] for a in axes))])
+    left = [a for a in axes if a in "ZYX"]
+    found = found.transpose([*range(lead), *(lead + left.index(a) for a in "ZYX" if a in left)])
+    return found if "Z" in left else np.expand_dims(found, lead)
 
 
 def labels_of(layer: LabelsLayer, image: Image, geometry: Geometry, *, copy_below: int = 2**30) -> Image:

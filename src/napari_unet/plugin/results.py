@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeGuard
 
-import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
@@ -20,28 +15,20 @@ from napari.layers import Labels, Layer
 from psygnal import Signal
 
 from napari_unet.arrays.region import Region
-from napari_unet.leftovers import temporary
 from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.colours import class_colormap, colour_of
-from napari_unet.plugin.layers import Geometry, Index, place, zeros
+from napari_unet.plugin.layers import Geometry, Index, place, place_of, read_region
 from napari_unet.plugin.plane_layer import insert_quietly
+from napari_unet.plugin.probabilities import Probabilities, beside, inside
+from napari_unet.plugin.store import Store
 from napari_unet.spec import BOUNDARY, ClassSpec, Output
-from napari_unet.storage.budget import check_disk, stored_size
 
-IN_MEMORY = 2**26
-"""Bytes; larger stacks are written into a temporary zarr on disk. Below, painting is quicker in memory."""
-FEW = 4
-"""Slices; so few stay in memory up to `FEW_IN_MEMORY` bytes."""
-FEW_IN_MEMORY = 2**30
 OUTPUT = "napari-unet-live output"
 """Key in the metadata of result layers; its value is the output that they show."""
 REFRESH = 0.5
 """Seconds between two refreshes of a layer that is being filled."""
 REFRESH_ALL = 2.0
 """The same where every block is in view, as in 3D, and drawing takes longer."""
-CHUNK = 512
-"""Longest chunk along Y and X: short enough to be painted in, long enough for a slice to be read at once. Blocks
-of a prediction are larger and do not depend on it, so that few chunks are written more than once."""
 
 
 @dataclass(frozen=True)
@@ -50,64 +37,6 @@ class Wanted:
 
     output: Output
     dtype: str
-
-
-class Store:
-    """Makes the arrays of result layers: in memory, or in a temporary folder that goes when the program does."""
-
-    def __init__(self, limit: int = IN_MEMORY, limit_of_few: int = FEW_IN_MEMORY) -> None:
-        self._limit, self._limit_of_few = limit, limit_of_few
-        self._folder: Path | None = None
-        self._made = 0
-
-    @property
-    def place(self) -> Path:
-        """Folder in which results are kept that are not in memory."""
-        return Path(tempfile.gettempdir())
-
-    def array(self, geometry: Geometry, dtype: npt.DTypeLike) -> Any:
-        """Make an array of zeros.
-
-        Raises
-        ------
-        UserError
-            If it fits neither into the memory allowed nor onto the disk.
-        """
-        size = math.prod(geometry.only("TZYX").shape) * np.dtype(dtype).itemsize
-        planes = math.prod(geometry.only("TZ").shape)
-        if size <= (self._limit_of_few if planes <= FEW else self._limit):
-            return zeros(geometry, dtype)
-        import zarr
-
-        if self._folder is None:
-            self._folder = temporary(Path(tempfile.gettempdir(), "napari-unet-results"), "scratch")
-            self._folder.mkdir(mode=0o700)
-            # Not when this store goes: its layers may outlive the dock.
-            atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
-        check_disk(self._folder, stored_size(size, dtype), "the result")
-        self._made += 1
-        chunks = tuple(
-            chunk_length(n) if a in "YX" else n if a == "C" else 1
-            for a, n in zip(geometry.axes, geometry.shape, strict=True)
-        )
-        return zarr.create_array(
-            store=self._folder / f"{self._made}.zarr",
-            shape=geometry.shape,
-            dtype=dtype,
-            chunks=chunks,
-            fill_value=0,
-        )
-
-
-def chunk_length(length: int) -> int:
-    """Cut an axis into chunks that are nearly equal and not longer than `CHUNK`.
-
-    Examples
-    --------
-    >>> chunk_length(300), chunk_length(520), chunk_length(2048)
-    (300, 260, 512)
-    """
-    return -(-length // -(-length // CHUNK))
 
 
 @dataclass(frozen=True)
@@ -168,6 +97,7 @@ class Results:
         self._filled: list[Region] = []
         self._stale: list[Layer] = []
         """Layers that show less than was written."""
+        self.probabilities = Probabilities(geometry, result_axes, self.classes, store)
         self._refreshed = -math.inf
 
     @property
@@ -184,6 +114,38 @@ class Results:
     def edited(self) -> bool:
         """Some layer was painted in."""
         return bool(self._edited)
+
+    @property
+    def cells(self) -> Labels | None:
+        """The layer of cells, if it is in the viewer."""
+        return next((x for x in self._layers.get("cells", []) if x in self._viewer.layers), None)
+
+    @property
+    def visible(self) -> bool:
+        """A layer of this prediction is seen."""
+        return any(layer.visible for layer in self.layers if layer in self._viewer.layers)
+
+    def plane_in_view(self) -> tuple[int, int] | None:
+        """(t, z) of the plane of the cells that is looked at; None in 3D, and from the side."""
+        dims, layer = self._viewer.dims, self.cells
+        if layer is None or dims.ndisplay != 2 or set(dims.displayed) != {dims.ndim - 2, dims.ndim - 1}:
+            return None
+        at = dict(zip(self._geometry.axes, place_of(layer, dims.point).tolist(), strict=True))
+        return round(at.get("T", 0)), round(at.get("Z", 0))
+
+    def protect_edits(self) -> list[str]:
+        """Put a new layer in the place of every one that was edited by hand; returns the names of the old ones."""
+        outputs: tuple[Output, ...] = ("cells", "boundaries")
+        edited = [(o, x) for o in outputs for x in self._layers.get(o, []) if id(x) in self._edited]
+        for output, layer in edited:
+            made = self._make(Wanted(output, str(layer.data.dtype)), 0)
+            made.visible, layer.visible = layer.visible, False
+            self._layers[output] = [made]
+            insert_quietly(self._viewer, made, len(self._viewer.layers))
+        if edited:
+            self._edited.clear()
+            self.probabilities.make_all()
+        return [str(layer.name) for _, layer in edited]
 
     def reusable(self, outputs: Iterable[Output], geometry: Geometry, region: Region) -> bool:
         """Tell whether a new prediction may be written into these layers: same place, untouched.
@@ -215,6 +177,8 @@ class Results:
         """Add a layer for every output, on top; it is empty at first, and of several only one is visible."""
         if region is not None and region not in self._filled:
             self._filled.append(region)
+        if region is not None:
+            self.probabilities.forget(region)
         for layer in self._aside:
             layer.visible = True
         self._aside = []
@@ -237,11 +201,10 @@ class Results:
         return len(self.classes) if output == "probabilities" else 1
 
     def _make(self, item: Wanted, part: int) -> Layer:
-        data = self._store.array(self._geometry, item.dtype)
         common = {"metadata": {MARK: "result", OUTPUT: item.output}, **self._geometry.properties}
         if item.output == "probabilities":
-            return self._probability(data, self.classes[part], common)
-        layer = Labels(data, name=item.output, opacity=0.6, **common)
+            return self._probability(self.probabilities.arrays[part], self.classes[part], common)
+        layer = Labels(self._store.array(self._geometry, item.dtype), name=item.output, opacity=0.6, **common)
         if item.output == "boundaries":
             layer.colormap = class_colormap([BOUNDARY])
         elif item.output == "classes":
@@ -270,17 +233,28 @@ class Results:
 
     def write(self, output: Output, index: Index, block: npt.NDArray[Any]) -> None:
         """Write a block; layers that the user has removed are left alone."""
-        layers = self._layers.get(output, [])
-        parts = [(index, block)]
         if output == "probabilities":
-            parts = [(index[1:], values) for values in block]
-        for layer, (at, values) in zip(layers, parts, strict=True):
-            key, values = place(at, values, self._axes, self._geometry.axes)
+            key = self.probabilities.write(index[1:], block)
+        else:
+            key, values = place(index, block, self._axes, self._geometry.axes)
+        for layer in self._layers.get(output, []):
             if layer in self._viewer.layers:
-                layer.data[key] = values
+                if output != "probabilities":
+                    layer.data[key] = values
                 if layer not in self._stale and self._in_view(layer, key):
                     self._stale.append(layer)
         self.refresh_if_due()
+
+    def put(self, output: Output, region: Region, values: npt.NDArray[Any]) -> None:
+        """Write values (Z, Y, X) into a region of one time point."""
+        z, y, x = region.slices[1:]
+        chosen: dict[str, int | slice] = {"T": region.t[0], "Z": z, "Y": y, "X": x}
+        flat = values if "Z" in self._axes else values[0]
+        self.write(output, tuple(chosen[a] for a in self._axes), flat)
+
+    def get(self, output: Output, region: Region) -> npt.NDArray[Any]:
+        """Read values (Z, Y, X) from a region of one time point."""
+        return read_region(self._layers[output][0].data, self._geometry.axes, region)
 
     def _in_view(self, layer: Layer, key: Index) -> bool:
         """Whether a part of a layer is seen now; other slices are read when the user goes there."""
@@ -317,20 +291,3 @@ def is_result(layer: Layer, output: Output) -> TypeGuard[Labels]:
 
 def _holds(span: int | slice, at: float) -> bool:
     return not isinstance(span, slice) or span.start is None or span.start <= round(at) < span.stop
-
-
-def beside(one: Region, other: Region) -> bool:
-    """Whether two regions have no pixel in common.
-
-    Examples
-    --------
-    >>> slice_3, slice_4 = (Region((0, 1), (z, z + 1), (0, 9), (0, 9)) for z in (3, 4))
-    >>> beside(slice_3, slice_4), beside(slice_3, slice_3)
-    (True, False)
-    """
-    return any(a[1] <= b[0] or b[1] <= a[0] for a, b in zip(one.ranges, other.ranges, strict=True))
-
-
-def inside(one: Region, other: Region) -> bool:
-    """Whether a region is part of another."""
-    return all(b[0] <= a[0] and a[1] <= b[1] for a, b in zip(one.ranges, other.ranges, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.kept import keep
 from napari_unet.plugin.layers import Geometry
 from napari_unet.plugin.requests import SegmentRequest
-from napari_unet.plugin.results import Piece, Results, Store, Wanted
+from napari_unet.plugin.results import Piece, Results, Wanted
 from napari_unet.plugin.saving import Saved, describe
 from napari_unet.plugin.scope import find_region
 from napari_unet.plugin.selection import Selection
+from napari_unet.plugin.store import Store
+from napari_unet.spec import CellSpec, Output
 from napari_unet.storage.budget import is_full
 
 
@@ -85,6 +88,8 @@ class Segmenting:
         self._notes: list[str] = []
         self._problem = ""
         """Why nothing can be written any more, in words."""
+        self._not_kept = ""
+        """Why the probabilities are not kept, in words."""
         viewer.dims.events.point.connect(self._moved)
 
     def close(self) -> None:
@@ -112,6 +117,8 @@ class Segmenting:
             return False
         image, geometry = self._selection.image, self._selection.geometry
         if image is None or geometry is None or not self.results.untouched:
+            return False
+        if any(cells != request.cells for cells in self.results.probabilities.made.values()):
             return False
         try:
             region = self._region(request, image)
@@ -145,7 +152,7 @@ class Segmenting:
         going_on = self.can_go_on(request)
         self._engine.predict(
             image,
-            request.outputs,
+            _with_probabilities(request.outputs),
             model=model,
             tiling=request.tiling,
             cells=request.cells,
@@ -187,7 +194,8 @@ class Segmenting:
         if order is None or model is None:
             return False
         one_slice = order.region.shape[0] * order.region.shape[1] == 1
-        names = [o.output for o in outputs]
+        shown = [o for o in outputs if o.output in order.request.outputs]
+        names = [o.output for o in shown]
         before = self.results if one_slice else None
         again = before is not None and before.reusable(names, order.geometry, order.region)
         if not (self._going_on or again):
@@ -198,10 +206,12 @@ class Segmenting:
             self.results.touched.connect(self.changed.emit)
         assert self.results is not None
         try:
-            self.results.allocate([Wanted(o.output, o.dtype) for o in outputs], order.region)
+            self.results.allocate([Wanted(o.output, o.dtype) for o in shown], order.region)
         except (UserError, OSError) as error:
             self.results, self._problem = None, str(error)
             return False
+        more = len(shown) < len(outputs)
+        self._not_kept = self.results.probabilities.make_room() if more else ""
         self._begun = True
         return True
 
@@ -232,8 +242,28 @@ class Segmenting:
             t, z, y, x = event.ranges
             self._done.append(Region(t, z, y, x))
             self._cells_done = self.cells
+            self._note_cells(self._done[-1])
         if self.results is not None:
             self.results.refresh_if_due()
+
+    def _note_cells(self, piece: Region) -> None:
+        """Note that a piece has cells, and what they were made of."""
+        if self.results is not None and self.order is not None and "cells" in self.order.request.outputs:
+            self.results.probabilities.note(piece, self.order.request.cells)
+
+    def tell_kept(self) -> None:
+        """Let others find the probabilities by the layer of cells that were made of them."""
+        cells = self.results.cells if self.results is not None else None
+        kept = self.results.probabilities.kept if self.results is not None else None
+        if cells is not None and kept is not None:
+            keep(cells, kept)
+
+    def note_remade(self, cells: CellSpec) -> None:
+        """Note that all cells have been made anew."""
+        if self.order is not None:
+            self.order = replace(self.order, request=replace(self.order.request, cells=cells))
+        self.tell_kept()
+        self.changed.emit()
 
     def end(self, result: JobResult) -> Message | None:
         """Close a segmentation; returns what has to be said instead of the usual."""
@@ -241,8 +271,13 @@ class Segmenting:
         self.progress = ""
         if self.results is not None:
             self.results.finish()
+            self.tell_kept()
         if self._problem:
             return Message(self._problem, "error")
+        if self._complete and self._not_kept:
+            found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. "
+            why = f"Changing the method later takes the network again: {self._not_kept}."
+            return Message(found + why, "warning")
         if self._complete and self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
             found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. " if self.cells else "Segmented. "
             return Message(f"{found}{_sentence(self._notes[-1])}", "good")
@@ -285,3 +320,9 @@ class Segmenting:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _with_probabilities(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+    """Ask for the probabilities of cells, too: they are kept, so that the cells can be made anew."""
+    more = "cells" in outputs and "probabilities" not in outputs
+    return (*outputs, "probabilities") if more else outputs

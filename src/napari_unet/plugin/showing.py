@@ -31,6 +31,8 @@ class Showing:
         controller.happened.connect(self.show_event)
         controller.work.began.connect(self.show_beginning)
         controller.work.ended.connect(self.show_end)
+        controller.recutting.changed.connect(self.show_recutting)
+        controller.tuning.changed.connect(self.show_recutting)
         controller.selection.changed.connect(self.show_selection)
         controller.painter.painting.connect(self.show_painting)
 
@@ -108,6 +110,15 @@ class Showing:
             segment.show_progress(event.done / event.total, event.seconds_left)
         elif isinstance(event, Finished) and self._controller.job == "train":
             train.show_end(event.steps, event.seconds)
+
+    def show_recutting(self) -> None:
+        """Show how far cells are made anew, or tuned."""
+        segment, tuning = self._dock.segment, self._controller.tuning.part
+        part = self._controller.recutting.part if tuning is None else tuning
+        segment.form.tune_button.setEnabled(tuning is None)
+        if self._controller.job not in ("predict", "export"):
+            segment.show_busy(part is not None)
+            segment.show_progress(part or 0.0)
 
     def show_end(self, job: str) -> None:
         """Show that a job has ended."""

@@ -11,7 +11,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.engine.client import ModelInfo
 from napari_unet.events import TileDone
-from napari_unet.spec import DEFAULT_CLASSES, NetSpec, TargetSpec, TrainSpec, UNet3DSpec
+from napari_unet.spec import DEFAULT_CLASSES, CellMethod, NetSpec, TargetSpec, TrainSpec, UNet3DSpec
 from napari_unet.spec.differences import Difference
 
 CAPTIONS = {
@@ -35,6 +35,15 @@ READY = "Ready to train."
 LITTLE = 100
 """Pixels of a class below which more of it is asked for."""
 _AXIS = {"T": ("time point", "time points"), "Z": ("slice", "slices")}
+
+METHODS: dict[CellMethod, str] = {
+    "auto": "Automatic",
+    "watershed": "Watershed",
+    "gasp": "Agglomeration (GASP)",
+    "multicut": "Multicut",
+    "components": "Connected parts",
+}
+"""Names of the methods that make cells."""
 
 
 def count(number: int, one: str, many: str) -> str:

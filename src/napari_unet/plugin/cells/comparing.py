@@ -26,8 +26,8 @@ from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data
 from napari_unet.plugin.plane_layer import insert_quietly
-from napari_unet.plugin.results import Store
 from napari_unet.plugin.samples import TRUTH
+from napari_unet.plugin.store import Store
 from napari_unet.plugin.suggesting import go_to
 
 AROUND = 20

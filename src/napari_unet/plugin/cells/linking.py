@@ -24,7 +24,8 @@ from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place
 from napari_unet.plugin.plane_layer import insert_quietly
-from napari_unet.plugin.results import OUTPUT, Store
+from napari_unet.plugin.results import OUTPUT
+from napari_unet.plugin.store import Store
 from napari_unet.storage.budget import check_memory
 
 NAME = "{} linked"

@@ -23,8 +23,9 @@ from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.layers import full_data
 from napari_unet.plugin.plane_layer import insert_quietly
-from napari_unet.plugin.results import Piece, Store
+from napari_unet.plugin.results import Piece
 from napari_unet.plugin.saving import Source, describe
+from napari_unet.plugin.store import Store
 from napari_unet.plugin.words import count
 from napari_unet.spec import BOUNDARY, CELL
 from napari_unet.storage.cell_files import Cells, check_cells, write_cells

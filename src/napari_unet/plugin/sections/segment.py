@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QRadioButton,
-    QSizePolicy,
-    QSlider,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -24,16 +21,10 @@ from napari_unet.arrays.region import Range
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.scope import Scope
 from napari_unet.plugin.sections.base import SPACE, Section, button
+from napari_unet.plugin.sections.cellform import CellForm
 from napari_unet.plugin.words import remaining
-from napari_unet.spec import CellMethod, CellSpec, Output, TilingSpec
+from napari_unet.spec import Output, TilingSpec
 
-_METHODS: tuple[tuple[CellMethod, str], ...] = (
-    ("auto", "Automatic"),
-    ("watershed", "Watershed"),
-    ("gasp", "Agglomeration (GASP)"),
-    ("multicut", "Multicut"),
-    ("components", "Connected parts"),
-)
 _OUTPUTS: tuple[tuple[Output, str, str], ...] = (
     ("boundaries", "boundaries", "A mask of the boundaries."),
     ("cells", "cells", "Separate cells, each with its own number."),
@@ -47,47 +38,6 @@ NARROW = (
     "QSpinBox::up-arrow, QSpinBox::down-arrow { image: none; width: 0px; }"
 )
 """Without napari's plus and minus: two ranges have to fit side by side. Arrow keys and the wheel work."""
-
-
-class CellForm(QWidget):
-    """Edits the method of a `CellSpec` and whether it gives more or fewer cells."""
-
-    changed = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._spec = CellSpec()
-        self.method = QComboBox()
-        self.method.addItems([text for _, text in _METHODS])
-        self.amount = QSlider(Qt.Orientation.Horizontal)
-        self.amount.setRange(5, 95)
-        self.amount.setAccessibleName("Fewer or more cells")
-        self.method.setToolTip("How boundaries become cells. Automatic suits membranes and nuclei alike.")
-        self.method.setAccessibleName("Method")
-        self.method.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.method, 4)
-        line.addWidget(QLabel("fewer"))
-        line.addWidget(self.amount, 3)
-        line.addWidget(QLabel("more cells"))
-        tip = "Fewer, larger cells to the left; more, smaller ones to the right. Press Segment again to see it."
-        self.amount.setToolTip(tip)
-        self.method.currentIndexChanged.connect(lambda _: self.changed.emit(self.value()))
-        self.amount.valueChanged.connect(lambda _: self.changed.emit(self.value()))
-        self.setValue(self._spec)
-
-    def value(self) -> CellSpec:
-        """Return the spec as edited."""
-        update = {"method": _METHODS[self.method.currentIndex()][0], "beta": self.amount.value() / 100}
-        return CellSpec.model_validate(self._spec.model_dump() | update)
-
-    def setValue(self, spec: CellSpec) -> None:
-        """Show a spec."""
-        self._spec = spec
-        with QSignalBlocker(self.method), QSignalBlocker(self.amount):
-            self.method.setCurrentIndex([m for m, _ in _METHODS].index(spec.method))
-            self.amount.setValue(round(spec.beta * 100))
 
 
 class SpanForm(QWidget):
@@ -261,8 +211,9 @@ class SegmentSection(Section):
             self._boxes[name] = box
             line.addWidget(box)
         line.addStretch()
-        self.rows.addLayout(line)
         self.form = CellForm()
+        line.addWidget(self.form.more_button)
+        self.rows.addLayout(line)
         self.rows.addWidget(self.form)
         self.segment_button = button(
             "Segment",
