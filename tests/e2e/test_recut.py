@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QWidget
 import napari_unet as nu
 from driving import stroke
 from napari_unet.arrays.pieces import cells_of_piece
+from napari_unet.plugin.cells.accepted import accepted_in
 from napari_unet.plugin.dock import UNetDock
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import read_region
@@ -143,3 +144,23 @@ def test_tune_finds_better_settings_on_drawn_cells(dock: UNetDock, qtbot: QtBot)
     assert best > before
     np.testing.assert_array_equal(np.asarray(dock._viewer.layers["cells"].data), expected(dock))
     assert len(dock.orders) == 1
+
+
+def test_accepted_cells_stay(dock: UNetDock, qtbot: QtBot) -> None:
+    cells = dock._viewer.layers["cells"]
+    z = dock._viewer.dims.current_step[0]
+    before = np.array(cells.data)
+    sizes = np.bincount(before[z].ravel())
+    sizes[0] = 0
+    number = int(sizes.argmax())
+    accepted_in(cells).change(add=[(0, z, number)])
+    dock.segment.form.amount.setValue(95)
+    until_made(dock, qtbot)
+    after = np.asarray(cells.data)
+    assert cells.visible  # in the same layer: nothing was painted
+    np.testing.assert_array_equal(after[z] == number, before[z] == number)
+    others = np.unique(after[z][before[z] != number])
+    assert len(others) > 2
+    assert number not in others
+    rest = [k for k in range(PLANES) if k != z]
+    np.testing.assert_array_equal(after[rest], expected(dock)[rest])

@@ -11,7 +11,7 @@ from napari_unet.arrays import agglomeration, boxes
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.region import Region
-from napari_unet.events import CellsDone, Finished, Preparing
+from napari_unet.events import BlockDone, CellsDone, Finished, Preparing
 from napari_unet.jobs import Request, predict_file, prediction
 from napari_unet.jobs.cells import cells_of, make_cells
 from napari_unet.spec import BOUNDARY, CELL, CellSpec
@@ -95,6 +95,7 @@ def test_a_prediction_of_something_large_makes_its_cells_in_blocks(model, small_
     assert not out["cells"][0].any()
     assert not out["cells"][1, 80:].any()
     assert out["boundaries"][1, 10:80, :90].any()
+    assert [e.ranges for e in events if isinstance(e, BlockDone)] == [region.ranges]
     assert sum(isinstance(e, Finished) for e in events) == 1
     assert isinstance(events[-1], Finished)
 

@@ -18,6 +18,7 @@ from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.tuning import Place, score
 from napari_unet.events import BlockDone, CellsDone
+from napari_unet.plugin.cells.accepted import accepted_in
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message
@@ -332,8 +333,10 @@ def test_tuning_without_whole_cells_says_how_to_get_them(desk: Desk) -> None:
 
 def test_accepted_cells_tune_as_well_and_tuning_can_be_cancelled(desk: Desk) -> None:
     desk.segment()
-    wanted = desk.expected(MORE)
-    desk.controller.tuning.more_truths.append(lambda region: wanted[region.slices[1:]])
+    cells = desk.controller.segmenting.results.cells
+    cells.data[:] = desk.expected(MORE)
+    keys = [(0, z, int(n)) for z in range(len(cells.data)) for n in np.unique(cells.data[z]) if n]
+    accepted_in(cells).change(add=keys)
     found: list[CellSpec] = []
     desk.controller.tuning.found.connect(lambda cells, text: found.append(cells))
     desk.controller.tuning.start(FEWER)

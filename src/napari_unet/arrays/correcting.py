@@ -261,7 +261,7 @@ def _at_edge(mask: Mask) -> bool:
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-def protect(new: Cells, old: Cells, ids: Collection[int], min_size: int = 0) -> Cells:
+def protect(new: Cells, old: Cells, ids: Collection[int], min_size: int = 0, *, line: bool = False) -> Cells:
     """Keep some cells as they are where all cells are made anew.
 
     Parameters
@@ -272,6 +272,8 @@ def protect(new: Cells, old: Cells, ids: Collection[int], min_size: int = 0) -> 
         Numbers of the old cells that are kept: their pixels, all of them, and their numbers.
     min_size
         Pixels; of new cells that lose a part to the kept ones, smaller pieces are dropped.
+    line
+        Leave a pixel of 0 between kept cells and new ones, as in a tissue.
 
     Returns
     -------
@@ -288,8 +290,9 @@ def protect(new: Cells, old: Cells, ids: Collection[int], min_size: int = 0) -> 
     array([0, 7, 7, 7, 0, 8])
     """
     kept = np.isin(old, list(ids)) & (old != 0)
-    rest = np.where(kept, 0, new)
-    touched = np.isin(rest, np.unique(new[kept])) & (rest != 0)
+    gone = ndi.binary_dilation(kept) if line else kept
+    rest = np.where(gone, 0, new)
+    touched = np.isin(rest, np.unique(new[gone])) & (rest != 0)
     pieces = label(np.where(touched, rest, 0), connectivity=1)
     large = np.bincount(pieces.ravel()) >= max(min_size, 1)
     large[0] = False

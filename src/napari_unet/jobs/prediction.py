@@ -19,7 +19,7 @@ from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
 from napari_unet.arrays.joining import check_method
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
-from napari_unet.events import BlockDone, Event, Finished, Note
+from napari_unet.events import BlockDone, CellsDone, Event, Finished, Note
 from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
 from napari_unet.jobs.hints import spacing_notes
@@ -273,7 +273,17 @@ def _run_in_two(
         yield from (e for e in events if not isinstance(e, BlockDone | Finished))
         source = Image(kept, "C" + image.result_axes, image.spacing, image.name)
         target = outputs["cells"] if of_region else Shifted(outputs["cells"], image, region)
-        yield from make_cells(source, model.classes, target, cells, volume=not _flat(model, region))
+        pieces_done = _pieces(region, flat=_flat(model, region))
+        for event in make_cells(source, model.classes, target, cells, volume=not _flat(model, region)):
+            yield event
+            if isinstance(event, CellsDone):
+                yield BlockDone(event.done - 1, event.done, event.total, pieces_done[event.done - 1].ranges)
+
+
+def _pieces(region: Region, *, flat: bool) -> list[Region]:
+    """List the slices or volumes of a region, in the order in which their cells are made."""
+    depths = [(z, z + 1) for z in range(*region.z)] if flat else [region.z]
+    return [Region((t, t + 1), z, region.y, region.x) for t in range(*region.t) for z in depths]
 
 
 def follow_blocks(

@@ -131,6 +131,7 @@ class Recutting:
             return
         if not results.visible:
             return
+        before = results.cells
         old = results.protect_edits() if any(c != self._wanted for c in probabilities.made.values()) else []
         pieces = tuple(piece for piece, cells in probabilities.made.items() if cells != self._wanted)
         kept = probabilities.kept
@@ -139,6 +140,8 @@ class Recutting:
             self.changed.emit()
             return
         self._results, self._left = results, set(pieces)
+        results.protect_accepted(before, self._wanted.min_size)
+        results.hand_over_accepted()
         results.touched.connect(self._touched, unique=True)
         self._prefix = _kept_aside(old, results)
         self._began, self._cells, self._others_begun = time.perf_counter(), 0, False
@@ -267,7 +270,7 @@ class Recutting:
         self._remaking.stop()
         look, self._look, self._task = self._look, None, None
         if look is not None and self._results is not None:
-            self._results.put("cells", *look)
+            self._results.put_back(*look)
 
     def _say(self, text: str, kind: Kind = "info") -> None:
         self._work.say(self._prefix + text, kind)

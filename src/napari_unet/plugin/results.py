@@ -14,12 +14,15 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 from psygnal import Signal
 
+from napari_unet.arrays.evidence import is_tissue
 from napari_unet.arrays.region import Region
 from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.cells.accepted import is_edit
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, place_of, read_region
 from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.plugin.probabilities import Probabilities, beside, inside
+from napari_unet.plugin.protecting import Protection, protection_of
 from napari_unet.plugin.store import Store
 from napari_unet.spec import BOUNDARY, ClassSpec, Output
 
@@ -98,6 +101,7 @@ class Results:
         self._stale: list[Layer] = []
         """Layers that show less than was written."""
         self.probabilities = Probabilities(geometry, result_axes, self.classes, store)
+        self._protection: Protection | None = None
         self._refreshed = -math.inf
 
     @property
@@ -146,6 +150,18 @@ class Results:
             self._edited.clear()
             self.probabilities.make_all()
         return [str(layer.name) for _, layer in edited]
+
+    def protect_accepted(self, of: Labels | None, min_size: int) -> None:
+        """Keep the accepted cells of a layer from now on, which lies in the same place as these."""
+        same = of is not None and tuple(of.data.shape) == self._geometry.shape
+        self._protection = protection_of(
+            of if same else None, self._geometry.axes, tissue=is_tissue(self.classes), min_size=min_size
+        )
+
+    def hand_over_accepted(self) -> None:
+        """Let what was accepted in the layer before be accepted in this one."""
+        if self._protection is not None and self.cells is not None:
+            self._protection.hand_over(self.cells)
 
     def reusable(self, outputs: Iterable[Output], geometry: Geometry, region: Region) -> bool:
         """Tell whether a new prediction may be written into these layers: same place, untouched.
@@ -210,7 +226,7 @@ class Results:
         elif item.output == "classes":
             layer.colormap = class_colormap(self.classes)
         for event in (layer.events.paint, layer.events.labels_update, layer.events.data):
-            event.connect(lambda: self._touch(layer))
+            event.connect(lambda event: self._touch(layer) if is_edit(event) else None)
         return layer
 
     def _touch(self, layer: Layer) -> None:
@@ -236,6 +252,8 @@ class Results:
         if output == "probabilities":
             key = self.probabilities.write(index[1:], block)
         else:
+            if output == "cells" and self._protection is not None:
+                block = self._protect(index, block, self._protection)
             key, values = place(index, block, self._axes, self._geometry.axes)
         for layer in self._layers.get(output, []):
             if layer in self._viewer.layers:
@@ -244,6 +262,19 @@ class Results:
                 if layer not in self._stale and self._in_view(layer, key):
                     self._stale.append(layer)
         self.refresh_if_due()
+
+    def _protect(self, index: Index, block: npt.NDArray[Any], protection: Protection) -> npt.NDArray[Any]:
+        """Put accepted cells over a block of new ones."""
+        at = dict(zip(self._axes, index, strict=True))
+        spans = (at.get(a, 0) for a in "TZYX")
+        region = Region(*((s, s + 1) if isinstance(s, int) else (s.start, s.stop) for s in spans))
+        return protection.apply(block.reshape(region.shape[1:]), region).reshape(block.shape)
+
+    def put_back(self, region: Region, cells: npt.NDArray[Any]) -> None:
+        """Write cells that were there before, as they were."""
+        protection, self._protection = self._protection, None
+        self.put("cells", region, cells)
+        self._protection = protection
 
     def put(self, output: Output, region: Region, values: npt.NDArray[Any]) -> None:
         """Write values (Z, Y, X) into a region of one time point."""

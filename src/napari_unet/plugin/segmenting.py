@@ -198,6 +198,7 @@ class Segmenting:
         names = [o.output for o in shown]
         before = self.results if one_slice else None
         again = before is not None and before.reusable(names, order.geometry, order.region)
+        cells_before = None if self.results is None else self.results.cells
         if not (self._going_on or again):
             self.set_aside(keep)
             self.results = Results(
@@ -210,6 +211,9 @@ class Segmenting:
         except (UserError, OSError) as error:
             self.results, self._problem = None, str(error)
             return False
+        if not self._going_on:
+            self.results.protect_accepted(cells_before, order.request.cells.min_size)
+            self.results.hand_over_accepted()
         more = len(shown) < len(outputs)
         self._not_kept = self.results.probabilities.make_room() if more else ""
         self._begun = True

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from napari.layers import Labels
 from psygnal import Signal
 
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.tuning import Place, Scored, best_of, chosen, tune
 from napari_unet.errors import UserError, one_line
 from napari_unet.plugin import words
+from napari_unet.plugin.cells.accepted import accepted_of
 from napari_unet.plugin.kept import Kept
 from napari_unet.plugin.layers import full_data, read_region
 from napari_unet.plugin.newest import Newest, Stale
@@ -26,8 +28,8 @@ from napari_unet.spec import CellSpec
 Truth = Callable[[Region], npt.NDArray[Any] | None]
 """Known cells (Z, Y, X) of a region, 0 where nothing is known; None if there are none. Called in a thread."""
 HOW = (
-    "Tune needs whole cells in what is segmented: annotate in the style 'Whole cells' (key A takes one from the "
-    "prediction), then press Tune again."
+    "Tune needs whole cells in what is segmented: accept some (key K, in the dock 'U-Net cells'), or annotate in "
+    "the style 'Whole cells' (key A takes one from the prediction), then press Tune again."
 )
 
 
@@ -85,8 +87,6 @@ class Tuning:
         self._run = 0
         self.part: float | None = None
         """Which part of the search is done; None: none is going on."""
-        self.more_truths: list[Truth] = []
-        """Known cells beside those that are annotated, such as accepted ones."""
 
     @property
     def progress(self) -> str:
@@ -100,8 +100,7 @@ class Tuning:
         if results is None or kept is None:
             self._work.say("Press Segment first, with 'cells' chosen: then Tune can compare.", "error")
             return
-        annotated = self._annotated(kept)
-        truths = (*([annotated] if annotated is not None else []), *self.more_truths)
+        truths = tuple(t for t in (self._annotated(kept), _accepted(results.cells, kept)) if t is not None)
         if not truths:
             self._work.say(HOW, "error")
             return
@@ -168,6 +167,22 @@ class Tuning:
             self.reported.emit(Tuned(search.run, problem=HOW))
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; the window says it
             self.reported.emit(Tuned(search.run, problem=f"Tuning has failed: {one_line(error)}."))
+
+
+def _accepted(layer: Labels | None, kept: Kept) -> Truth | None:
+    """Give the cells that are accepted."""
+    accepted = accepted_of(layer)
+    if layer is None or accepted is None or not accepted.keys:
+        return None
+    data, keys = full_data(layer), accepted.keys
+
+    def read(region: Region) -> npt.NDArray[Any]:
+        z = region.z[0] if region.shape[1] == 1 else None
+        ids = [n for t, at, n in keys if t == region.t[0] and (z is None or at in (None, z))]
+        values = read_region(data, kept.axes, region)
+        return np.where(np.isin(values, ids), values, 0)
+
+    return read
 
 
 def _attempts(search: Search) -> Iterator[Tried | Tuned]:

@@ -105,6 +105,12 @@ def _steps(layer: Labels, name: str) -> list[Change]:
     return [step for step in chain.from_iterable(getattr(layer, name)) if isinstance(step, Change)]
 
 
+def is_edit(event: Any) -> bool:
+    """Tell whether an event of a layer says that pixels were changed, and not only that cells were accepted."""
+    steps = getattr(event, "value", None)
+    return not (isinstance(steps, list) and steps and all(isinstance(step, Change) for step in steps))
+
+
 _ACCEPTED: WeakKeyDictionary[Layer, Accepted] = WeakKeyDictionary()
 
 

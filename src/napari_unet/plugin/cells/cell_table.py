@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from napari_unet.arrays.measuring import measuring
 from napari_unet.errors import UserError, one_line
+from napari_unet.plugin.cells.accepted import is_edit
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.going import Clicks, go_to
 from napari_unet.plugin.cells.measured import Wanted, features_of, wanted, with_others
@@ -200,8 +201,8 @@ class CellTable:
         if self._followed is not None and history(self._followed) != self._history:
             self._mark()
 
-    def _mark(self) -> None:
-        if self._followed is None:
+    def _mark(self, event: Any = None) -> None:
+        if self._followed is None or not is_edit(event):
             return
         self._history, self._edited = history(self._followed), True
         if self._followed is self.layer and not self.outdated:
