@@ -346,3 +346,12 @@ def test_accepted_cells_tune_as_well_and_tuning_can_be_cancelled(desk: Desk) -> 
     assert not found
     tune(desk, FEWER)
     assert found[0].beta > 0.5
+
+
+def test_a_training_is_not_waited_for(desk: Desk) -> None:
+    desk.segment()
+    desk.controller.work.begin("train")
+    desk.make(MORE)
+    np.testing.assert_array_equal(desk.cells(), desk.expected(MORE))
+    assert desk.controller.job == "train"
+    assert desk.engine.count("stop") == 0
