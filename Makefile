@@ -14,6 +14,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+# Tests of the window mostly wait: two at a time take little more than half as long.
+WORKERS ?= 2
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -47,7 +49,7 @@ docs: setup-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 pytest: setup-dev system-libraries
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 format: setup-dev
 	$(BIN)/ruff check --fix .
