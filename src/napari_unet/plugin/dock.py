@@ -17,6 +17,7 @@ from napari_unet.errors import UserError
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
+from napari_unet.plugin.cells.dock import open_cells
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Kind, Message
@@ -176,6 +177,7 @@ class UNetDock(QWidget):
         self.segment.form.changed.connect(c.recutting.make)
         self.segment.form.tune.connect(lambda: c.tuning.start(self.segment.form.value()))
         self.segment.save.connect(self._save_results)
+        self.segment.work_on_cells.connect(lambda: open_cells(self._viewer))
         self.segment.scope.draw.connect(self._draw_rectangle)
         self.segment.changed.connect(self._want)
         self.advanced.tiling.edited.connect(self._want)

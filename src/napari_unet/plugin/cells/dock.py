@@ -115,8 +115,10 @@ class CellsDock(QWidget):
 
 
 def open_cells(viewer: napari.Viewer) -> None:
-    """Open the dock for cells; napari's menu Layers > Measure calls this."""
-    viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net cells")
+    """Open the dock for cells as a tab beside others, or bring it to the front; a menu of napari calls this."""
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net cells", tabify=True)
+    dock.show()
+    dock.raise_()
 
 
 def _name(layer: Layer | None) -> str | None:

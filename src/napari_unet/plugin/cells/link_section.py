@@ -63,6 +63,8 @@ class LinkSection(Section):
     def show_ways(self) -> None:
         """Offer what the chosen cells have: slices, time points or both."""
         ways = self._linking.alongs
+        if self.parentWidget() is not None or not ways:  # a widget without a parent would become a window
+            self.setVisible(bool(ways))
         if ways == self._offered and self.way.count():
             return
         self._offered = ways

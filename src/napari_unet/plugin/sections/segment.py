@@ -194,6 +194,7 @@ class SegmentSection(Section):
     segment = Signal()
     cancel = Signal()
     save = Signal()
+    work_on_cells = Signal()
     changed = Signal()
     """Anything that is wanted."""
 
@@ -230,6 +231,11 @@ class SegmentSection(Section):
             "with the size of the pixels. Other programs open them.",
             self.save.emit,
         )
+        self.cells_button = button(
+            "Cells ...",
+            "Open the dock 'U-Net cells': correct, measure, link, compare and write cells.",
+            self.work_on_cells.emit,
+        )
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setFormat("")
@@ -239,6 +245,7 @@ class SegmentSection(Section):
         line.addWidget(self.cancel_button)
         line.addWidget(self.bar, 1)
         line.addWidget(self.save_button)
+        line.addWidget(self.cells_button)
         self.rows.addLayout(line)
         self.scope.changed.connect(self.changed)
         self.form.changed.connect(lambda _: self.changed.emit())
