@@ -43,9 +43,9 @@ def smooth_maps(shape, classes, seed, sigma, sharpness):
     SHAPES,
     st.data(),
     st.sampled_from([TISSUE, DEFAULT_CLASSES]),
-    st.sampled_from([0, 1, 3, 8]),
+    st.sampled_from([0, 1, 3, 8, 20]),
     st.sampled_from([0, 4]),
-    st.sampled_from([1.0, 2.5]),
+    st.sampled_from([1.0, 1.4, 2.5]),
     st.integers(0, 1000),
 )
 def test_connected_parts_are_the_same_in_blocks_of_any_size(shape, data, classes, grow, min_size, tall, seed):

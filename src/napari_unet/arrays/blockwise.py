@@ -127,7 +127,10 @@ class Blockwise:
         self._boxes = boxes_of(self._shape, block or block_of(self._shape))
         self._tissue, self._connected = is_tissue(classes), spec.method == "components"
         self._context = self._voxels(0 if self._connected else CONTEXT)
-        self._reach = self._voxels(spec.grow + math.ceil(THICKEST_RIM) + 2)
+        # Growth takes whole steps, which rounding may make longer than they are.
+        steps = [max(1, round(p)) for p in self._pixel]
+        far = self._voxels(spec.grow + math.ceil(THICKEST_RIM) + 2)
+        self._reach = tuple(max(n, spec.grow // step + 2) for n, step in zip(far, steps, strict=True))
         self.steps = 3 * len(self._boxes)
         """How many steps `run` takes."""
         self.cells = 0

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_unet.arrays.agglomeration import has_elf
+from napari_unet.arrays.axes import ArrayLike
 from napari_unet.arrays.contingency import contingency, renumber, sums
 from napari_unet.arrays.pieces import cells_of_piece
 from napari_unet.errors import UserError
@@ -34,14 +35,15 @@ class Place:
     Parameters
     ----------
     probabilities
-        ``(K, Z, Y, X)``, uint8 or float; cells are made in 3D if Z is longer than 1.
+        ``(K, Z, Y, X)``, uint8 or float; cells are made in 3D if Z is longer than 1. Anything that can be sliced:
+        only what is around the known cells is read.
     truth
         ``(Z, Y, X)``: a number for each known cell, 0 where nothing is known.
     spacing
         Size of a voxel along Z, Y, X.
     """
 
-    probabilities: npt.NDArray[Any]
+    probabilities: ArrayLike
     truth: npt.NDArray[Any]
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
@@ -89,7 +91,7 @@ def score(places: Sequence[Place], classes: Sequence[ClassSpec], cells: CellSpec
     """Mean of `known_area` over all known cells; those of a volume count in every slice that shows them."""
     found: list[float] = []
     for place in places:
-        made = cells_of_piece(place.probabilities, classes, cells, place.spacing)
+        made = cells_of_piece(np.asarray(place.probabilities), classes, cells, place.spacing)
         for plane, truth in zip(made, place.truth, strict=True):
             found += known_area(plane, truth)
     return float(np.mean(found)) if found else 0.0
@@ -215,10 +217,9 @@ def tune_cells(
 
 def chosen(places: Sequence[Place]) -> list[Place]:
     """Crop places to their known cells, and take those with the most until enough is looked at."""
-    cropped = sorted((_cropped(p) for p in places), key=lambda p: -len(np.unique(p.truth)))
     taken: list[Place] = []
     pixels = 0
-    for place in cropped:
+    for place in (_cropped(p) for p in sorted(places, key=lambda p: -len(np.unique(p.truth)))):
         if taken and pixels + place.truth.size > MOST_PIXELS:
             break
         taken.append(place)
@@ -233,7 +234,7 @@ def _cropped(place: Place) -> Place:
         others = tuple(a for a in range(place.truth.ndim) if a != axis)
         (at,) = np.nonzero(place.truth.any(axis=others))
         box.append(slice(max(0, int(at[0]) - MARGIN), min(length, int(at[-1]) + 1 + MARGIN)))
-    return Place(place.probabilities[(slice(None), *box)], place.truth[tuple(box)], place.spacing)
+    return Place(np.asarray(place.probabilities[(slice(None), *box)]), place.truth[tuple(box)], place.spacing)
 
 
 def _smallest(places: Sequence[Place]) -> int:

@@ -79,6 +79,11 @@ def cells_of(
     image = as_image(probabilities, axes, "probabilities")
     if out is None:
         out = np.zeros(image.result_shape, np.int32)
+    if tuple(out.shape) != image.result_shape or np.dtype(out.dtype).kind not in "iu" or out.dtype.itemsize < 4:
+        raise UserError(
+            f"the array for the cells needs the shape {image.result_shape} and a type such as int32, has "
+            f"{tuple(out.shape)} and {out.dtype}"
+        )
     for _ in make_cells(image, _named(classes, image.size("C")), out, cells or CellSpec(), volume=volume):
         pass
     return out

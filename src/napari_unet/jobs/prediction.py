@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def _run(
     chunks: Sequence[int],
     of_region: bool,
     kept: Writable | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Predict; ``kept`` takes the probabilities of the region besides, as bytes."""
     devices, words = choose_devices(tiling.device)
     yield Note(words)
@@ -268,9 +269,9 @@ def _run_in_two(
         pieces = tuple(min(n, c) for n, c in zip(shape, (1, 1, 16, 256, 256)[-len(shape) :], strict=True))
         kept = zarr.create_array(Path(folder, "p.zarr"), shape=shape, dtype="uint8", chunks=pieces, fill_value=0)
         others: dict[Output, Writable] = {name: array for name, array in outputs.items() if name != "cells"}
-        events = _run(model, image, others, tiling, cells, region, (), chunks, of_region, kept)
-        # Cells are missing yet: no block is done, nor is the prediction.
-        yield from (e for e in events if not isinstance(e, BlockDone | Finished))
+        with closing(_run(model, image, others, tiling, cells, region, (), chunks, of_region, kept)) as events:
+            # Cells are missing yet: no block is done, nor is the prediction.
+            yield from (e for e in events if not isinstance(e, BlockDone | Finished))
         source = Image(kept, "C" + image.result_axes, image.spacing, image.name)
         target = outputs["cells"] if of_region else Shifted(outputs["cells"], image, region)
         pieces_done = _pieces(region, flat=_flat(model, region))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ from napari.layers import Labels
 from napari_unet.arrays.boxes import is_large
 from napari_unet.arrays.correcting import protect
 from napari_unet.arrays.region import Region
-from napari_unet.plugin.cells.accepted import accepted_in, accepted_of
+from napari_unet.plugin.cells.accepted import CellKey, accepted_of
 from napari_unet.plugin.layers import full_data, read_region
 
 
 class Protection:
-    """The accepted cells of a layer, and how new cells make room for them.
+    """Lets the accepted cells of a layer stay where new cells are written into it.
 
     Parameters
     ----------
@@ -30,19 +31,16 @@ class Protection:
 
     def __init__(self, layer: Labels, axes: str, *, tissue: bool, min_size: int) -> None:
         self._layer, self._axes, self._tissue, self._min_size = layer, axes, tissue, min_size
-        lengths = dict(zip(axes, full_data(layer).shape, strict=True))
-        self._large = is_large([lengths.get(a, 1) for a in "ZYX"])
-        """New cells may come in blocks, and their numbers have to be the same in all of them."""
 
     def apply(self, new: npt.NDArray[Any], region: Region) -> npt.NDArray[Any]:
-        """Put the accepted cells of a region over new ones.
+        """Put the accepted cells of a region, as they are in the layer, over new ones.
 
         Parameters
         ----------
         new
             (Z, Y, X).
         region
-            Of one time point; a plane, or a volume.
+            Of one time point; a plane or a volume, or a block of a large one.
 
         Returns
         -------
@@ -50,27 +48,44 @@ class Protection:
             Of the same type. Without accepted cells, ``new``.
         """
         accepted = accepted_of(self._layer)
-        if accepted is None:
-            return new
-        flat = region.shape[1] == 1
-        ids = accepted.numbers(region.t[0], region.z[0]) if flat else accepted.numbers(region.t[0])
+        keys = frozenset() if accepted is None else accepted.keys
+        slices = (None, region.z[0]) if region.shape[1] == 1 else (None,)
+        ids = [n for t, z, n in keys if t == region.t[0] and z in slices]
         if not ids:
             return new
         old = read_region(full_data(self._layer), self._axes, region)
-        if self._large:
-            return np.where(np.isin(old, list(ids)), old, np.where(new > 0, new + max(ids), 0)).astype(new.dtype)
+        if self._in_blocks(region):  # new numbers have to be the same in all blocks
+            return np.where(np.isin(old, ids), old, np.where(new > 0, new + max(ids), 0)).astype(new.dtype)
         return protect(new, old, ids, self._min_size, line=self._tissue).astype(new.dtype)
 
-    def hand_over(self, layer: Labels) -> None:
-        """Accept the same cells of a layer that takes the place of this one."""
-        accepted = accepted_of(self._layer)
-        if accepted is not None and accepted.keys and layer is not self._layer:
-            accepted_in(layer).change(add=accepted.keys)
+    def _in_blocks(self, region: Region) -> bool:
+        """Whether a region may be a block of a plane or volume that is too large for one piece."""
+        lengths = dict(zip(self._axes, full_data(self._layer).shape, strict=True))
+        flat = region.shape[1] == 1
+        return is_large([lengths.get(a, 1) for a in ("YX" if flat else "ZYX")])
 
 
-def protection_of(layer: Labels | None, axes: str, *, tissue: bool, min_size: int) -> Protection | None:
-    """Return what protects the accepted cells of a layer; None if none are accepted."""
+def accepted_planes(layer: Labels, axes: str, *, flat: bool) -> Iterator[tuple[Region, npt.NDArray[Any]]]:
+    """Give the accepted cells of a layer, plane by plane (1, Y, X), with 0 everywhere else.
+
+    Parameters
+    ----------
+    layer, axes
+        Whose cells, and its axes.
+    flat
+        Those of cells of slices; else those of cells that go through the slices.
+    """
+    lengths, keys = dict(zip(axes, full_data(layer).shape, strict=True)), keys_of(layer, flat=flat)
+    whole = (0, lengths["Y"]), (0, lengths["X"])
+    for t, at in {(t, z) for t, z, _ in keys}:
+        ids = [n for other_t, z, n in keys if (other_t, z) == (t, at)]
+        for z in range(lengths.get("Z", 1)) if at is None else [at]:
+            region = Region((t, t + 1), (z, z + 1), *whole)
+            plane = read_region(full_data(layer), axes, region)
+            yield region, np.where(np.isin(plane, ids), plane, 0)
+
+
+def keys_of(layer: Labels | None, *, flat: bool) -> list[CellKey]:
+    """Return what is accepted of a layer: of cells of slices, or of those that go through the slices."""
     accepted = accepted_of(layer)
-    if layer is None or accepted is None or not accepted.keys:
-        return None
-    return Protection(layer, axes, tissue=tissue, min_size=min_size)
+    return [] if accepted is None else [key for key in accepted.keys if (key[1] is not None) == flat]

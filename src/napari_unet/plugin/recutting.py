@@ -140,8 +140,7 @@ class Recutting:
             self.changed.emit()
             return
         self._results, self._left = results, set(pieces)
-        results.protect_accepted(before, self._wanted.min_size)
-        results.hand_over_accepted()
+        results.begin_anew(before, self._wanted.min_size, flat=kept.flat)
         results.touched.connect(self._touched, unique=True)
         self._prefix = _kept_aside(old, results)
         self._began, self._cells, self._others_begun = time.perf_counter(), 0, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from napari_unet.arrays.boxes import is_large
 from napari_unet.arrays.cells import boundary_mask
 from napari_unet.arrays.fragments import Memory
 from napari_unet.arrays.pieces import cells_of_piece
@@ -19,6 +21,10 @@ from napari_unet.plugin.kept import Kept
 from napari_unet.plugin.layers import read_region
 from napari_unet.plugin.newest import Newest, Stale
 from napari_unet.spec import BOUNDARY, CELL, CellSpec
+from napari_unet.storage.budget import check_memory
+
+BYTES = 16
+"""Bytes per pixel of a large piece that making its cells takes, beside the probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +145,9 @@ def _load() -> None:
 def _cut(task: Task, region: Region, *, mask: bool) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8] | None]:
     """Make the cells of a region, and its boundary mask if it is wanted."""
     kept = task.kept
+    size = math.prod(region.shape)
+    if is_large(region.shape):
+        check_memory(size * (len(kept.classes) + BYTES), "making these cells anew", "segment a part of the stack")
     probabilities = read_region(kept.probabilities, kept.axes, region)
     cells = cells_of_piece(probabilities, kept.classes, kept.cells, task.spacing)
     wanted = mask and task.boundaries

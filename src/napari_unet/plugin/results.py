@@ -17,12 +17,12 @@ from psygnal import Signal
 from napari_unet.arrays.evidence import is_tissue
 from napari_unet.arrays.region import Region
 from napari_unet.plugin.annotation import MARK
-from napari_unet.plugin.cells.accepted import is_edit
+from napari_unet.plugin.cells.accepted import accepted_in, is_edit
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, place_of, read_region
 from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.plugin.probabilities import Probabilities, beside, inside
-from napari_unet.plugin.protecting import Protection, protection_of
+from napari_unet.plugin.protecting import Protection, accepted_planes, keys_of
 from napari_unet.plugin.store import Store
 from napari_unet.spec import BOUNDARY, ClassSpec, Output
 
@@ -102,6 +102,8 @@ class Results:
         """Layers that show less than was written."""
         self.probabilities = Probabilities(geometry, result_axes, self.classes, store)
         self._protection: Protection | None = None
+        self._quiet = False
+        """What is told of a layer at the moment is no edit."""
         self._refreshed = -math.inf
 
     @property
@@ -151,17 +153,38 @@ class Results:
             self.probabilities.make_all()
         return [str(layer.name) for _, layer in edited]
 
-    def protect_accepted(self, of: Labels | None, min_size: int) -> None:
-        """Keep the accepted cells of a layer from now on, which lies in the same place as these."""
-        same = of is not None and tuple(of.data.shape) == self._geometry.shape
-        self._protection = protection_of(
-            of if same else None, self._geometry.axes, tissue=is_tissue(self.classes), min_size=min_size
-        )
+    def begin_anew(self, before: Labels | None, min_size: int, *, flat: bool) -> None:
+        """Get ready for other cells: those that are accepted stay, in a new layer, too.
 
-    def hand_over_accepted(self) -> None:
-        """Let what was accepted in the layer before be accepted in this one."""
-        if self._protection is not None and self.cells is not None:
-            self._protection.hand_over(self.cells)
+        Parameters
+        ----------
+        before
+            The layer of cells so far.
+        min_size
+            Pixels; of new cells that lose a part to accepted ones, smaller pieces are dropped.
+        flat
+            New cells are those of slices.
+        """
+        cells, self._protection = self.cells, None
+        if cells is None:
+            return
+        same = cells is before
+        if same:
+            cells._reset_history()  # noqa: SLF001 - its steps tell of numbers that other cells are going to have
+        elif before is not None and before.data.shape == cells.data.shape:
+            for region, plane in accepted_planes(before, self._geometry.axes, flat=flat):
+                self.put("cells", region, plane)
+            accepted_in(cells).change(add=keys_of(before, flat=flat))
+        tissue = is_tissue(self.classes)
+        self._protection = Protection(cells, self._geometry.axes, tissue=tissue, min_size=min_size)
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell others, such as a table, that these are other cells; it is no edit."""
+        if self.cells is not None:
+            self._quiet = True
+            self.cells.events.data(value=self.cells.data)
+            self._quiet = False
 
     def reusable(self, outputs: Iterable[Output], geometry: Geometry, region: Region) -> bool:
         """Tell whether a new prediction may be written into these layers: same place, untouched.
@@ -230,7 +253,7 @@ class Results:
         return layer
 
     def _touch(self, layer: Layer) -> None:
-        if id(layer) not in self._edited:
+        if not self._quiet and layer in self.layers and id(layer) not in self._edited:
             self._edited.add(id(layer))
             self.touched.emit()
 
@@ -310,6 +333,7 @@ class Results:
 
     def finish(self) -> None:
         """Draw everything, thumbnails too."""
+        self.announce()
         for layer in self.layers:
             if layer in self._viewer.layers:
                 layer.refresh(extent=False)

@@ -212,8 +212,8 @@ class Segmenting:
             self.results, self._problem = None, str(error)
             return False
         if not self._going_on:
-            self.results.protect_accepted(cells_before, order.request.cells.min_size)
-            self.results.hand_over_accepted()
+            flat = model.net.ndim == 2 or order.region.shape[1] == 1
+            self.results.begin_anew(cells_before, order.request.cells.min_size, flat=flat)
         more = len(shown) < len(outputs)
         self._not_kept = self.results.probabilities.make_room() if more else ""
         self._begun = True

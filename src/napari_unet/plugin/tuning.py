@@ -201,8 +201,23 @@ def _places(search: Search) -> Iterator[Place]:
     for piece in kept.filled:
         known = [truth for read in search.truths if (truth := read(piece)) is not None and truth.any()]
         if known:
-            probabilities = read_region(kept.probabilities, kept.axes, piece)
-            yield Place(probabilities, _merged(known), search.spacing)
+            yield Place(_Piece(kept, piece), _merged(known), search.spacing)
+
+
+class _Piece:
+    """The probabilities (K, Z, Y, X) of a piece, of which only what is asked for is read."""
+
+    def __init__(self, kept: Kept, piece: Region) -> None:
+        self._kept, self._piece = kept, piece
+        self.shape = (len(kept.classes), *piece.shape[1:])
+        self.dtype = np.dtype(np.uint8)
+
+    def __getitem__(self, key: Any, /) -> npt.NDArray[Any]:
+        spans = (
+            (first + s.start, first + s.stop)
+            for s, (first, _) in zip(key[1:], self._piece.ranges[1:], strict=True)
+        )
+        return read_region(self._kept.probabilities, self._kept.axes, Region(self._piece.t, *spans))
 
 
 def _merged(known: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:

@@ -190,7 +190,7 @@ class Correcting:
 
     def _merge(self, stack: CellStack, place: Place) -> Message:
         number = steps.cell_at(stack, place)
-        if not self._places:
+        if not self._places or stack.number(self._places[0]) != self._number:
             self._places, self._number = [place], number
             self._marks.show(stack, self._places)
             return Message(f"Cell {number} stays: click at those that belong to it. J begins with another one.")
@@ -203,6 +203,7 @@ class Correcting:
     def _split(self, stack: CellStack, place: Place) -> Message:
         number = steps.cell_at(stack, place)
         same = bool(self._places) and stack.key(place, 0) == stack.key(self._places[0], 0)
+        same = same and stack.number(self._places[0]) in {self._number, *self._parts}  # not made anew since
         again = same and number in self._parts and latest(stack.layer) is self._step
         if not again and not (same and not self._parts and number == self._number):
             self._forget()
@@ -214,7 +215,13 @@ class Correcting:
         if again:
             stack.layer.undo()  # one cut by all seeds is better than one after the other, and one step
         places = [*self._places, place]
-        self._parts = steps.split(stack, places, self._number)
+        try:
+            self._parts = steps.split(stack, places, self._number)
+        except UserError:
+            if again:
+                stack.layer.redo()
+                self._step = latest(stack.layer)
+            raise
         self._places, self._step = places, latest(stack.layer)
         self._marks.show(stack, places)
         return _done(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari.layers import Labels, Layer
 
 from napari_unet.arrays.cells import boundary_probability
+from napari_unet.arrays.linking import GAP
 from napari_unet.arrays.numbering import numbered_by_slice
 from napari_unet.arrays.regions import bounding_box
 from napari_unet.arrays.targets import check_labels_dtype
@@ -169,17 +170,19 @@ class CellStack:
         boxes = [bounding_box(mask) for mask in found.values()]
         ys, xs = ([b[i] for b in boxes if b is not None] for i in (0, 1))
         rows, columns = (slice(min(s.start for s in part), max(s.stop for s in part)) for part in (ys, xs))
-        mask = np.stack([found[z][rows, columns] for z in sorted(found)])
-        return Body(self.key(place, number), (slice(min(found), max(found) + 1), rows, columns), mask)
+        slices = range(min(found), max(found) + 1)
+        nothing = np.zeros_like(found[place.z])
+        mask = np.stack([found.get(z, nothing)[rows, columns] for z in slices])
+        return Body(self.key(place, number), (slice(slices.start, slices.stop), rows, columns), mask)
 
     def _outward(self, place: Place, number: int, step: int) -> Iterator[tuple[int, Mask]]:
-        """Yield the slices of a cell from a place on, until it is gone."""
-        z = place.z + step
-        while 0 <= z < self.size("Z"):
+        """Yield the slices of a cell from a place on, until it is gone for longer than linking lets it."""
+        z, missing = place.z + step, 0
+        while 0 <= z < self.size("Z") and missing <= GAP:
             mask = self.plane(place.t, z) == number
-            if not mask.any():
-                return
-            yield z, mask
+            missing = 0 if mask.any() else missing + 1
+            if not missing:
+                yield z, mask
             if step == 0:
                 return
             z += step
