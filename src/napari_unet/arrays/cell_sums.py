@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_unet.errors import UserError
+
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -64,6 +66,10 @@ def compact(values: npt.NDArray[Any]) -> tuple[Integers, Integers]:
     >>> ids.tolist(), index.tolist()
     ([2, 7], [1, 0, 1])
     """
+    if values.dtype.kind == "u" and values.size and values.max() > np.iinfo(np.int64).max:
+        raise UserError(
+            f"cell numbers beyond {np.iinfo(np.int64).max} cannot be measured: renumber the cells first"
+        )
     values = values.astype(np.int64, copy=False)
     if not values.size or values.min() < 0 or values.max() > 4 * values.size + 2**16:
         ids, index = np.unique(values, return_inverse=True)

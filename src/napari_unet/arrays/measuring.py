@@ -95,6 +95,9 @@ def measuring(
     import pandas as pd
 
     _check(cells, image)
+    if len(channels) > (0 if image is None else image.size("C")):
+        there = 0 if image is None else image.size("C")
+        raise UserError(f"{len(channels)} names of channels were given ({', '.join(channels)}), there are {there}")
     flat = is_flat(cells) if flat is None else flat
     lengths = lengths or Lengths(cells.spacing)
     names = channel_columns(image.size("C"), channels) if image is not None else []

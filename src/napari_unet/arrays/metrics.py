@@ -134,6 +134,24 @@ def v_scores(cells: Labels, truth: Labels, within: npt.NDArray[np.bool_] | None 
     return _v_scores(fill_gaps(renumber(cells), within), renumber(truth))
 
 
+def mean_v_scores(predictions: Sequence[Array], truths: Sequence[Array]) -> tuple[float, float]:
+    """Average `v_scores` over all slices that hold true cells; "not a number" if there is none.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 1, 2, 2, 2]] * 4)
+    >>> mean_v_scores([np.stack([truth * 7, truth * 0])], [np.stack([truth, truth * 0])])
+    (1.0, 1.0)
+    """
+    stacks = zip(predictions, truths, strict=True)
+    planes = [
+        (p, t) for a, b in stacks for p, t in zip(*(x.reshape(-1, *x.shape[-2:]) for x in (a, b)), strict=True)
+    ]
+    found = [v_scores(p, t, t > 0) for p, t in planes if t.any()]
+    v_rand, v_info = np.mean(found, axis=0).tolist() if found else (np.nan, np.nan)
+    return v_rand, v_info
+
+
 def cells_of(prediction: Array, threshold: float | None) -> Labels:
     """Return the cells that `membrane_score` sees in a prediction, slice by slice.
 

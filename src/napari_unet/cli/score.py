@@ -212,8 +212,10 @@ def _read(predicted: Path, true: Path) -> tuple[Array, Array]:
 
 
 def _score(predictions: list[Array], truths: list[Array], kind: Truth, ndim: int | None) -> Scores:
-    from napari_unet.arrays.metrics import instance_score, membrane_score
+    from napari_unet.arrays.metrics import instance_score, mean_v_scores, membrane_score
 
     if kind == "membrane":
         return dataclasses.asdict(membrane_score(predictions, truths))
-    return dataclasses.asdict(instance_score(predictions, truths, ndim=ndim))
+    scores = dataclasses.asdict(instance_score(predictions, truths, ndim=ndim))
+    v_rand, v_info = mean_v_scores(predictions, truths)
+    return scores | {"v_rand": v_rand, "v_info": v_info}

@@ -167,6 +167,11 @@ def make_cells(
     shape = [probabilities.size(a) for a in ("ZYX" if volume else "YX")]
     check_shape((probabilities.size("C"), *shape), classes)
     check_method(cells.method)
+    if not {"cell", "boundary"} & {c.role for c in classes}:
+        names = ", ".join(c.name for c in classes)
+        raise UserError(
+            f"none of the classes ({names}) is a cell or a boundary: call them cell, boundary, background"
+        )
     _check_room(shape, scratch)
     return _make(probabilities, classes, out, cells, shape, scratch)
 
@@ -199,7 +204,7 @@ def _make(
                     yield Preparing("making cells", step, maker.steps)
             found += maker.cells
             yield CellsDone(done, len(places), maker.cells)
-    yield Finished(f"{found} cells", seconds=time.perf_counter() - began)
+    yield Finished("1 cell" if found == 1 else f"{found} cells", seconds=time.perf_counter() - began)
 
 
 def _reader(probabilities: Image, t: int, z: int | None) -> Callable[[Box], npt.NDArray[Any]]:

@@ -148,6 +148,7 @@ class Results:
             made.visible, layer.visible = layer.visible, False
             self._layers[output] = [made]
             insert_quietly(self._viewer, made, len(self._viewer.layers))
+            self.take_the_place(layer, made)
         if edited:
             self._edited.clear()
             self.probabilities.make_all()
@@ -178,6 +179,11 @@ class Results:
         tissue = is_tissue(self.classes)
         self._protection = Protection(cells, self._geometry.axes, tissue=tissue, min_size=min_size)
         self.announce()
+
+    def take_the_place(self, old: Layer | None, new: Layer | None) -> None:
+        """Let a layer be active if the one before was: keys and undo are not to reach a layer that is hidden."""
+        if old is not None and new is not None and self._viewer.layers.selection.active is old:
+            self._viewer.layers.selection.active = new
 
     def announce(self) -> None:
         """Tell others, such as a table, that these are other cells; it is no edit."""

@@ -213,6 +213,7 @@ class Segmenting:
             return False
         if not self._going_on:
             flat = model.net.ndim == 2 or order.region.shape[1] == 1
+            self.results.take_the_place(cells_before, self.results.cells)
             self.results.begin_anew(cells_before, order.request.cells.min_size, flat=flat)
         more = len(shown) < len(outputs)
         self._not_kept = self.results.probabilities.make_room() if more else ""

@@ -107,7 +107,7 @@ class Tuning:
         self._run += 1
         self.part = 0.0
         self._thread.give(Search(self._run, kept, results.probabilities.spacing, truths, cells))
-        self._work.say("Trying settings on the cells that you have drawn ...")
+        self._work.say("Trying settings on the cells that you have drawn or accepted ...")
         self.changed.emit()
 
     def cancel(self) -> None:
@@ -133,7 +133,9 @@ class Tuning:
         if report.best is None or report.before is None:
             self._work.say(report.problem, "error")
             return
-        self.found.emit(report.best.cells, _told(report.best, report.before, report.cells))
+        told = _told(report.best, report.before, report.cells)
+        self._work.say(told, "good")
+        self.found.emit(report.best.cells, told)
 
     def _end(self) -> None:
         self.close()

@@ -34,12 +34,16 @@ def lines_of(found: Comparison) -> tuple[Line, ...]:
     return (
         Line("AP50", _number(score.ap50), "Share of matches among all cells, true and found. 1 is perfect."),
         Line("mean AP", _number(score.ap), "The same for ever stricter overlaps. 1 is perfect."),
-        Line("V_rand", _number(found.v_rand), "Pairs of pixels that are rightly together. 1 is perfect."),
+        Line(
+            "V_rand",
+            _number(found.v_rand),
+            "Pairs of pixels rightly together, gaps filled. 1 is perfect.",
+        ),
         Line("V_info", _number(found.v_info), "Information shared with the truth. 1 is perfect."),
         Line(
             "Rand error",
             _number(score.adapted_rand),
-            "Adapted Rand: pairs of pixels that are wrong. 0 is perfect.",
+            "Adapted Rand, where pixels without a cell count as one more cell. 0 is perfect.",
         ),
         Line("VOI split", _number(score.voi_split), "Bits lost by cutting cells apart. 0 is perfect."),
         Line("VOI merge", _number(score.voi_merge), "Bits lost by joining cells. 0 is perfect."),

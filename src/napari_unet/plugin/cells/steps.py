@@ -55,8 +55,8 @@ def merge(stack: CellStack, first: Place, number: int, place: Place) -> str:
     now = stack.crop(place.t, box)
     new = correcting.merged(now, number, other)
     touching = correcting.hang_together(new == number, now == number, now == other)
-    _write(stack, place, box, new, [body.key, stack.key(place, number)])
-    return f"Merged cell {other} into cell {number}." + ("" if touching else " They do not touch.")
+    lost = _write(stack, place, box, new, [body.key, stack.key(place, number)])
+    return f"Merged cell {other} into cell {number}.{'' if touching else ' They do not touch.'}{lost}"
 
 
 def split(stack: CellStack, places: Sequence[Place], number: int) -> set[int]:
@@ -118,8 +118,8 @@ def delete(stack: CellStack, place: Place) -> str:
     """Delete the cell at a place."""
     body = stack.body(place, cell_at(stack, place))
     now = stack.crop(place.t, body.box)
-    _write(stack, place, body.box, np.where(body.mask, 0, now), [body.key])
-    return f"Deleted cell {body.key[2]}."
+    lost = _write(stack, place, body.box, np.where(body.mask, 0, now), [body.key])
+    return f"Deleted cell {body.key[2]}.{lost}"
 
 
 def fill(stack: CellStack, place: Place) -> str:
@@ -151,13 +151,17 @@ def _fill_gap(stack: CellStack, place: Place) -> str:
     return f"Filled the {'hole of' if alone else 'gap with a new'} cell {number}: {_pixels(gap)}."
 
 
-def _write(stack: CellStack, place: Place, box: Box, new: Cells, gone: Iterable[CellKey]) -> None:
-    """Write a box as one step; cells that are not what they were are not accepted any more."""
+def _write(stack: CellStack, place: Place, box: Box, new: Cells, gone: Iterable[CellKey]) -> str:
+    """Write a box as one step; cells that are not what they were are not accepted any more, which is told."""
     accepted = accepted_in(stack.layer)
     lost = {k for t, z, n in gone for k in accepted.at(t, z, n)}
     with stack.layer.block_history():
         stack.write(place.t, box, new)
         accepted.change(remove=lost)
+    if not lost:
+        return ""
+    what = "It was" if len(lost) == 1 else f"{len(lost)} of them were"
+    return f" {what} accepted, and {'is' if len(lost) == 1 else 'are'} no longer."
 
 
 def _pixels(mask: npt.NDArray[np.bool_]) -> str:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.sections.base import Section, button
+from napari_unet.storage.cell_files import told_by
 from napari_unet.storage.formats import CellFormat
 
 KINDS: dict[str, tuple[CellFormat, str]] = {
@@ -88,6 +89,11 @@ def name_of(path: Path, chosen: str) -> tuple[Path, CellFormat]:
     >>> path, kind = name_of(Path("plate 1"), "ROIs for ImageJ (*.zip)")
     >>> path.name, kind
     ('plate 1.zip', 'rois')
+    >>> name_of(Path("cells.zip"), "OME-TIFF (*.ome.tif)")[1]
+    'rois'
     """
     kind, ending = KINDS[chosen]
+    told = told_by(path)
+    if told != "cells" and path.suffix.lower() in SUFFIXES:
+        kind = told
     return (path if path.suffix.lower() in SUFFIXES else path.with_name(path.name + ending)), kind
