@@ -236,11 +236,10 @@ class Blockwise:
             pieces = label(cells, connectivity=1)
             before, self._pieces = self._pieces, self._pieces + int(pieces.max(initial=0))
             self._check_room(self._out, self._pieces)
-            ids, places, numbers = np.unique(pieces, return_index=True, return_counts=True)
-            real = ids > 0
-            cell_of.append(cells.ravel()[places[real]])
-            sizes.append(numbers[real])
-            first.append(self._places(places[real], box))
+            places = _first_places(pieces)[1:]
+            cell_of.append(cells.ravel()[places])
+            sizes.append(np.bincount(pieces.ravel(), minlength=len(places) + 1)[1:])
+            first.append(self._places(places, box))
             wide = self._with_faces(self._out, box, np.where(pieces > 0, pieces + before, 0))
             self._out[box] = wide[_last(box)]
             if before:
@@ -328,6 +327,19 @@ def _last(box: Box) -> Box:
 
 def _numbered(pieces: Array) -> tuple[Array, int]:
     """Give what is left of fragments numbers from 1 on; returns how many there are."""
-    ids, inverse = np.unique(pieces, return_inverse=True)
-    has_none = int(ids[0] == 0)
-    return inverse.reshape(pieces.shape) + (1 - has_none), len(ids) - has_none
+    there = np.bincount(pieces.ravel()) > 0
+    there[0] = False
+    return np.where(there, np.cumsum(there), 0)[pieces], int(there.sum())
+
+
+def _first_places(pieces: Array) -> Array:
+    """Tell where each number, from 0 to the highest, is found first; all but 0 are there.
+
+    Examples
+    --------
+    >>> _first_places(np.array([[0, 2, 1], [1, 2, 3]]))
+    array([0, 2, 1, 5])
+    """
+    first = np.zeros(int(pieces.max(initial=0)) + 1, np.int64)
+    first[pieces.ravel()[::-1]] = np.arange(pieces.size - 1, -1, -1)  # of equal indices, the last one counts
+    return first
