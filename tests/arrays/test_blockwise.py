@@ -38,7 +38,7 @@ def smooth_maps(shape, classes, seed, sigma, sharpness):
     return weights / weights.sum(axis=0)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     SHAPES,
     st.data(),
@@ -58,7 +58,7 @@ def test_connected_parts_are_the_same_in_blocks_of_any_size(shape, data, classes
     np.testing.assert_array_equal(in_blocks(maps, classes, spec, block, pixel), whole)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(SHAPES, st.data(), st.sampled_from([TISSUE, DEFAULT_CLASSES]), st.sampled_from(AGGLOMERATIONS))
 def test_agglomerated_blocks_give_numbered_pieces(shape, data, classes, method):
     maps = smooth_maps(shape, len(classes), data.draw(st.integers(0, 99)), 1.0, 10.0)
