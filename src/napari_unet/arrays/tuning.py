@@ -199,7 +199,7 @@ def tune_cells(
     >>> truth = np.tile([1] * 9 + [0] + [2] * 9, (20, 1))
     >>> tried = tune_cells(np.stack([255 - faint, faint]), truth, (CELL, BOUNDARY))
     >>> round(tried[0].score, 2), round(next(t.score for t in tried if t.cells == CellSpec()), 2)
-    (0.9, 0.47)
+    (1.0, 0.47)
     """
     if truth.shape != probabilities.shape[1:]:
         raise UserError(
