@@ -26,8 +26,6 @@ import napari  # noqa: E402
 from driving import paint_like_a_person, rest  # noqa: E402
 from napari_unet.arrays.metrics import instance_score  # noqa: E402
 from napari_unet.events import StepDone  # noqa: E402
-from napari_unet.plugin.cells.accepted import accepted_in  # noqa: E402
-from napari_unet.plugin.dock import UNetDock  # noqa: E402
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 1200) -> None:
@@ -37,21 +35,6 @@ def wait_for(done: Callable[[], bool], seconds: float = 1200) -> None:
         if time.monotonic() > end:
             raise TimeoutError
         rest(50)
-
-
-def take_cells(viewer: napari.Viewer, unet: UNetDock, path: Path) -> None:
-    """Measure the cells, accept some, and take a picture."""
-    unet.segment.cells_button.click()
-    _, dock = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net cells")
-    rest(500)
-    cells = dock.choice.require()
-    viewer.layers.selection.active = cells
-    accepted_in(cells).change(add=[(0, 0, n) for n in range(1, 7)])
-    dock.measure.measure_button.click()
-    wait_for(lambda: not dock.measure.cells.busy)
-    rest(1000)
-    viewer.window.screenshot(path, canvas_only=False, flash=False)
-    print(dock.status.text.text())
 
 
 def main() -> None:
@@ -100,7 +83,6 @@ def main() -> None:
     rest(1000)
     viewer.window.screenshot(given.folder / "window.png", canvas_only=False, flash=False)
     print(dock.status.text.text(), "|", instance_score(viewer.layers["cells"].data, truth))
-    take_cells(viewer, dock, given.folder / "cells.png")
     viewer.close()
     rest(200)
 
