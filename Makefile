@@ -14,7 +14,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
-# Tests of the window mostly wait: two at a time take little more than half as long.
+# Two tests at a time, each with one thread: more threads than cores wait for each other.
 WORKERS ?= 2
 
 help:
@@ -49,7 +49,7 @@ docs: setup-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 pytest: setup-dev system-libraries
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 format: setup-dev
 	$(BIN)/ruff check --fix .

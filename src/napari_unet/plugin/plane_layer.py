@@ -75,6 +75,12 @@ class PlaneLayer(ABC):
         return ours
 
 
+def take_the_place(viewer: ViewerModel, old: Layer | None, new: Layer | None) -> None:
+    """Let a layer be active if the one before was: keys and undo are not to reach a layer that is hidden."""
+    if old is not None and new is not None and viewer.layers.selection.active is old:
+        viewer.layers.selection.active = new
+
+
 def insert_quietly(viewer: ViewerModel, layer: Any, place: int) -> None:
     """Insert a layer, leaving the user's selection and brush as they are."""
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active

@@ -20,7 +20,7 @@ from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.cells.accepted import accepted_in, is_edit
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, place_of, read_region
-from napari_unet.plugin.plane_layer import insert_quietly
+from napari_unet.plugin.plane_layer import insert_quietly, take_the_place
 from napari_unet.plugin.probabilities import Probabilities, beside, inside
 from napari_unet.plugin.protecting import Protection, accepted_planes, keys_of
 from napari_unet.plugin.store import Store
@@ -148,7 +148,7 @@ class Results:
             made.visible, layer.visible = layer.visible, False
             self._layers[output] = [made]
             insert_quietly(self._viewer, made, len(self._viewer.layers))
-            self.take_the_place(layer, made)
+            take_the_place(self._viewer, layer, made)
         if edited:
             self._edited.clear()
             self.probabilities.make_all()
@@ -179,11 +179,6 @@ class Results:
         tissue = is_tissue(self.classes)
         self._protection = Protection(cells, self._geometry.axes, tissue=tissue, min_size=min_size)
         self.announce()
-
-    def take_the_place(self, old: Layer | None, new: Layer | None) -> None:
-        """Let a layer be active if the one before was: keys and undo are not to reach a layer that is hidden."""
-        if old is not None and new is not None and self._viewer.layers.selection.active is old:
-            self._viewer.layers.selection.active = new
 
     def announce(self) -> None:
         """Tell others, such as a table, that these are other cells; it is no edit."""

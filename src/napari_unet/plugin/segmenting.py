@@ -21,6 +21,7 @@ from napari_unet.plugin import words
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import keep
 from napari_unet.plugin.layers import Geometry
+from napari_unet.plugin.plane_layer import take_the_place
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Piece, Results, Wanted
 from napari_unet.plugin.saving import Saved, describe
@@ -213,7 +214,7 @@ class Segmenting:
             return False
         if not self._going_on:
             flat = model.net.ndim == 2 or order.region.shape[1] == 1
-            self.results.take_the_place(cells_before, self.results.cells)
+            take_the_place(self._viewer, cells_before, self.results.cells)
             self.results.begin_anew(cells_before, order.request.cells.min_size, flat=flat)
         more = len(shown) < len(outputs)
         self._not_kept = self.results.probabilities.make_room() if more else ""
@@ -285,7 +286,7 @@ class Segmenting:
             return Message(found + why, "warning")
         if self._complete and self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
             found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. " if self.cells else "Segmented. "
-            return Message(f"{found}{_sentence(self._notes[-1])}", "good")
+            return Message(f"{found}{words.sentence(self._notes[-1])}", "good")
         return None
 
     @property
@@ -294,7 +295,7 @@ class Segmenting:
         if self.order is None:
             return ""
         begun = f"{'Going on with' if self._going_on else 'Segmenting'} {words.extent(self.order.region)}"
-        return " ".join(_sentence(text) for text in (begun, *self._notes))
+        return " ".join(words.sentence(text) for text in (begun, *self._notes))
 
     def describe(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> list[Saved]:
         """Tell how results are saved, and what they were made of."""
@@ -321,10 +322,6 @@ class Segmenting:
         """Hide the results until they are filled again."""
         if self.results is not None:
             self.results.set_aside(keep=keep)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _with_probabilities(outputs: tuple[Output, ...]) -> tuple[Output, ...]:

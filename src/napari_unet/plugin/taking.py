@@ -32,7 +32,7 @@ from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.pointing import Mode, Pointing
 from napari_unet.plugin.results import is_result
 from napari_unet.plugin.selection import Selection
-from napari_unet.plugin.words import count
+from napari_unet.plugin.words import count, sentence
 from napari_unet.spec import DEFAULT_CLASSES, ClassSpec, TargetSpec
 
 CELLS = "Click at predicted cells to take them, one after the other. Escape, or any brush, ends it."
@@ -92,7 +92,7 @@ class Taking:
                 self._annotation()
         except UserError as error:
             self.pointing.changed.emit("")
-            self.said.emit(Message(_sentence(error), "warning"))
+            self.said.emit(Message(sentence(error), "warning"))
             return False
         return begin
 
@@ -107,7 +107,7 @@ class Taking:
         try:
             self.said.emit(self._take_cell(position))
         except UserError as error:
-            self.said.emit(Message(_sentence(error), "warning"))
+            self.said.emit(Message(sentence(error), "warning"))
 
     def take_region(self, box: Box | None) -> None:
         """Take all that is predicted in a box over.
@@ -122,7 +122,7 @@ class Taking:
                 raise UserError("there is no part of the image in this rectangle: drag one from corner to corner")
             self.said.emit(self._take_region(box))
         except UserError as error:
-            self.said.emit(Message(_sentence(error), "warning"))
+            self.said.emit(Message(sentence(error), "warning"))
 
     def _take_cell(self, position: Sequence[float] | None) -> Message:
         if position is None and not self._viewer.mouse_over_canvas:
@@ -301,8 +301,3 @@ def _told(what: str, taken: dict[str, int]) -> Message:
         return Message(f"Nothing is new in {what}: it is annotated already, or not certain enough.")
     pixels = " · ".join(f"{name} {number:,}".strip() for name, number in taken.items())
     return Message(f"Took {what}: {pixels} pixels. {UNDO}", "good")
-
-
-def _sentence(error: UserError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -46,6 +46,18 @@ METHODS: dict[CellMethod, str] = {
 """Names of the methods that make cells."""
 
 
+def sentence(text: object) -> str:
+    """Make a sentence of what an error says.
+
+    Examples
+    --------
+    >>> sentence("no cell is predicted here")
+    'No cell is predicted here.'
+    """
+    found = str(text)
+    return f"{found[:1].upper()}{found[1:]}."
+
+
 def count(number: int, one: str, many: str) -> str:
     """Write a number with its noun.
 

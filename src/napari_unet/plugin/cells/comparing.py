@@ -22,7 +22,7 @@ from napari_unet.plugin.cells.choice import DIFFERENCE, OUTLINES, CellsChoice
 from napari_unet.plugin.cells.difference import difference_layer
 from napari_unet.plugin.cells.place import corners_around, geometry_of, in_words, slice_in_view
 from napari_unet.plugin.cells.scores import summary
-from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data
 from napari_unet.plugin.plane_layer import insert_quietly
@@ -53,20 +53,9 @@ class Order:
         return "The whole stack" if self.index is None else in_words(self.geometry.axes, self.index)
 
 
-class Comparing:
-    """Compares the chosen cells with a truth.
+class Comparing(CellsTask):
+    """Compares the chosen cells with a truth."""
 
-    Parameters
-    ----------
-    viewer, choice
-        Where the layers are, and which are chosen.
-    background
-        Does the work.
-    store
-        Makes the picture's array.
-    """
-
-    said = Signal(Message)
     changed = Signal()
     """There is another truth, or others to choose from."""
     compared = Signal()
@@ -75,8 +64,7 @@ class Comparing:
     def __init__(
         self, viewer: ViewerModel, choice: CellsChoice, background: Background, store: Store | None = None
     ) -> None:
-        self._viewer, self._choice, self._background = viewer, choice, background
-        self._store = store or Store()
+        super().__init__(viewer, choice, background, store)
         self.truth: Layer | None = None
         self.found: Comparison | None = None
         """The last result."""
@@ -160,11 +148,7 @@ class Comparing:
         return work
 
     def _end(self, order: Order, outcome: Outcome) -> None:
-        if outcome.cancelled:
-            self._say("Comparing was cancelled.")
-        elif outcome.error:
-            self._say(f"Comparing failed: {outcome.error}.", "error")
-        else:
+        if not self._failed("Comparing", outcome):
             self.found, self.order, self._visited = outcome.value, order, set()
             self._show(order, outcome.value)
             self.compared.emit()
@@ -211,9 +195,6 @@ class Comparing:
         index = (*(self.order.index or ()), *place.index)
         middle = (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2
         go_to(self._viewer, corners_around(self._viewer, self.order.cells, index, middle, half))
-
-    def _say(self, text: str, kind: Kind = "info") -> None:
-        self.said.emit(Message(text, kind))
 
 
 def _none_of(category: Category | None) -> str:

@@ -22,7 +22,7 @@ from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import later
 from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.plugin.sections.base import Section, button, note
-from napari_unet.plugin.words import count
+from napari_unet.plugin.words import count, sentence
 
 SOON = 60
 """Milliseconds after which a change is shown; what comes meanwhile is shown with it."""
@@ -181,8 +181,7 @@ class CorrectSection(Section):
             stack = self.correcting.stack()
             layer, cells = as_annotation(stack, accepted_in(stack.layer))
         except UserError as error:
-            text = str(error)
-            self.correcting.said.emit(Message(f"{text[:1].upper()}{text[1:]}.", "warning"))
+            self.correcting.said.emit(Message(sentence(error), "warning"))
             return
         layer.visible = False  # it would cover the cells
         insert_quietly(self._viewer, layer, len(self._viewer.layers))
@@ -219,7 +218,7 @@ class CorrectSection(Section):
         try:
             stack = self.correcting.stack()
         except UserError as error:
-            self.counts.setText(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            self.counts.setText(sentence(error))
             return
         place = self.correcting.in_view(stack)
         plane, accepted = stack.plane(place.t, place.z), accepted_of(layer)

@@ -23,7 +23,7 @@ from napari_unet.plugin.decide import Message
 from napari_unet.plugin.listening import Listener
 from napari_unet.plugin.live import Later, at_once
 from napari_unet.plugin.scope import COLOUR, corners_in
-from napari_unet.plugin.words import count
+from napari_unet.plugin.words import count, sentence
 
 Action = Literal["merge", "split", "line", "delete", "fill", "accept"]
 """What the mouse does at cells."""
@@ -179,8 +179,7 @@ class Correcting:
             self._refuse(error)
 
     def _refuse(self, error: UserError) -> None:
-        text = str(error)
-        self.said.emit(Message(f"{text[:1].upper()}{text[1:]}.", "warning"))
+        self.said.emit(Message(sentence(error), "warning"))
 
     def _forget(self) -> None:
         self._places, self._number, self._parts, self._step = [], 0, set(), None

@@ -8,24 +8,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.components import ViewerModel
 from napari.layers import Labels
-from psygnal import Signal
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.linking import Along, Linked, in_words, linked, memory_needed
 from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK
-from napari_unet.plugin.cells.background import Background, Outcome
-from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.background import Outcome
 from napari_unet.plugin.cells.place import axes_of, geometry_of
-from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place
-from napari_unet.plugin.plane_layer import insert_quietly
+from napari_unet.plugin.plane_layer import insert_quietly, take_the_place
 from napari_unet.plugin.results import OUTPUT
-from napari_unet.plugin.store import Store
 from napari_unet.storage.budget import check_memory
 
 NAME = "{} linked"
@@ -43,26 +39,8 @@ class Order:
     """Of the new layer."""
 
 
-class Linking:
-    """Links the chosen cells.
-
-    Parameters
-    ----------
-    viewer, choice
-        Where the layers are, and which is chosen.
-    background
-        Does the work.
-    store
-        Makes the array of the new layer.
-    """
-
-    said = Signal(Message)
-
-    def __init__(
-        self, viewer: ViewerModel, choice: CellsChoice, background: Background, store: Store | None = None
-    ) -> None:
-        self._viewer, self._choice, self._background = viewer, choice, background
-        self._store = store or Store()
+class Linking(CellsTask):
+    """Links the chosen cells."""
 
     @property
     def alongs(self) -> tuple[Along, ...]:
@@ -102,11 +80,7 @@ class Linking:
         return Order(layer, geometry, along, pieces, self._store.array(geometry, np.int32))
 
     def _end(self, order: Order, outcome: Outcome) -> None:
-        if outcome.cancelled:
-            self._say("Linking was cancelled; there is no new layer.")
-        elif outcome.error:
-            self._say(f"Linking failed: {outcome.error}.", "error")
-        else:
+        if not self._failed("Linking", outcome, left="; there is no new layer"):
             made = self._show(order)
             words = f"{in_words(outcome.value, order.along)}: see the layer '{made.name}'."
             self._say(f"{words} '{order.layer.name}' is as it was, and hidden.", "good")
@@ -119,12 +93,8 @@ class Linking:
         order.layer.visible = False
         layers = self._viewer.layers
         insert_quietly(self._viewer, made, len(layers))
-        if layers.selection.active is order.layer:
-            layers.selection.active = made
+        take_the_place(self._viewer, order.layer, made)
         return made
-
-    def _say(self, text: str, kind: Kind = "info") -> None:
-        self.said.emit(Message(text, kind))
 
 
 def _work(order: Order, tell: Tell) -> Linked:

@@ -11,11 +11,11 @@ import pandas as pd
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
-from napari_unet.arrays.axes import Image, guess_axes
+from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cell_columns import Lengths
 from napari_unet.errors import UserError
-from napari_unet.plugin.kept import kept_of
-from napari_unet.plugin.layers import full_data, geometry_of, image_of, labels_of, lengths_of, told_axes
+from napari_unet.plugin.cells.place import axes_of
+from napari_unet.plugin.layers import full_data, geometry_of, image_of, labels_of, lengths_of
 
 DENSE = 4
 """Features have a row for every number up to the greatest if there are at most so many times as many as cells."""
@@ -65,15 +65,6 @@ def wanted(layer: Labels, image_layer: ImageLayer | None) -> Wanted:
     axes = axes_of(layer)
     cells = Image(full_data(layer), axes, name=layer.name)
     return Wanted(cells, None, axes, lengths_of(layer, axes), problem)
-
-
-def axes_of(layer: Labels) -> str:
-    """Tell the axes of a layer of cells: as it was made, as the layer says, else guessed from its shape."""
-    kept = kept_of(layer)
-    if kept is not None:
-        return kept.axes
-    told = told_axes(layer)
-    return told if told is not None and "C" not in told else guess_axes(full_data(layer).shape)
 
 
 def features_of(table: pd.DataFrame) -> pd.DataFrame | None:

@@ -18,7 +18,7 @@ from napari_unet.arrays.regions import bounding_box
 from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
 from napari_unet.plugin.cells.accepted import CellKey
-from napari_unet.plugin.cells.place import axes_of
+from napari_unet.plugin.cells.place import axes_of, geometry_of
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place_of
 
@@ -92,9 +92,7 @@ class CellStack:
     @property
     def geometry(self) -> Geometry:
         """Where the layer lies."""
-        names = ("scale", "translate", "units", "axis_labels")
-        properties = {name: tuple(getattr(self.layer, name)) for name in names if hasattr(self.layer, name)}
-        return Geometry(self.axes, tuple(int(n) for n in full_data(self.layer).shape), properties)
+        return geometry_of(self.layer)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

@@ -7,25 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
-from psygnal import Signal
 
 from napari_unet.arrays.contours import contours
 from napari_unet.arrays.lines import outline
 from napari_unet.arrays.steps import Steps, Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK, is_ours
-from napari_unet.plugin.cells.background import Background, Outcome
-from napari_unet.plugin.cells.choice import OUTLINES, CellsChoice
+from napari_unet.plugin.cells.background import Outcome
+from napari_unet.plugin.cells.choice import OUTLINES
 from napari_unet.plugin.cells.place import axes_of, geometry_of, in_words, slice_in_view
+from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.colours import class_colormap, colour_of
-from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.layers import full_data
 from napari_unet.plugin.plane_layer import insert_quietly
 from napari_unet.plugin.results import Piece
 from napari_unet.plugin.saving import Source, describe
-from napari_unet.plugin.store import Store
 from napari_unet.plugin.words import count
 from napari_unet.spec import BOUNDARY, CELL
 from napari_unet.storage.cell_files import Cells, check_cells, write_cells
@@ -41,26 +38,8 @@ AT_ONCE = 16
 Work = Callable[[Tell], Any]
 
 
-class Writing:
-    """Makes layers and files of the chosen cells.
-
-    Parameters
-    ----------
-    viewer, choice
-        Where the layers are, and which are chosen.
-    background
-        Does the work.
-    store
-        Makes the array of outlines.
-    """
-
-    said = Signal(Message)
-
-    def __init__(
-        self, viewer: ViewerModel, choice: CellsChoice, background: Background, store: Store | None = None
-    ) -> None:
-        self._viewer, self._choice, self._background = viewer, choice, background
-        self._store = store or Store()
+class Writing(CellsTask):
+    """Makes layers and files of the chosen cells."""
 
     # Outlines
 
@@ -127,16 +106,6 @@ class Writing:
     def _saved(self, path: Path, outcome: Outcome) -> None:
         if not self._failed("Saving", outcome):
             self._say(f"Saved {path}.", "good")
-
-    def _failed(self, what: str, outcome: Outcome) -> bool:
-        if outcome.cancelled:
-            self._say(f"{what} was cancelled.")
-        elif outcome.error:
-            self._say(f"{what} failed: {outcome.error}.", "error")
-        return outcome.cancelled or bool(outcome.error)
-
-    def _say(self, text: str, kind: Kind = "info") -> None:
-        self.said.emit(Message(text, kind))
 
 
 def _contouring(cells: Labels, index: tuple[int, ...], name: str) -> Work:
