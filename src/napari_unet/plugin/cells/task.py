@@ -33,7 +33,7 @@ class CellsTask:
         self._store = store or Store()
 
     def _failed(self, what: str, outcome: Outcome, left: str = "") -> bool:
-        """Say that some work was cancelled, and what is left of it, or why it failed; tells whether it did not end."""
+        """Say that some work was cancelled, and what is left of it, or that it failed; tells whether it was so."""
         if outcome.cancelled:
             self._say(f"{what} was cancelled{left}.")
         elif outcome.error:
