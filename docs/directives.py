@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from docutils import nodes
 from make_drawings import draw
+from make_rooms import draw_rooms
 from network_trace import example_size, size_words, trace
 from sphinx.util.docutils import SphinxDirective
 from torch.utils.flop_counter import FlopCounterMode
@@ -113,6 +114,15 @@ class Networks(_Markdown):
         return table(["network", "parameters", "a pixel sees", "exact halo or margin", "what it is for"], rows)
 
 
+class Rooms(SphinxDirective):
+    """``{rooms}``: the drawing of the rooms of the code."""
+
+    def run(self) -> list[nodes.Node]:
+        """Add the drawing."""
+        drawing = f'<figure style="margin:1.5em 0">\n{draw_rooms()}\n</figure>'
+        return [nodes.raw("", drawing, format="html")]
+
+
 class Recipes(_Markdown):
     """``{recipes}``: every recipe in a row."""
 
@@ -145,6 +155,7 @@ def setup(app: Any) -> dict[str, bool]:
         ("network", Network),
         ("networks", Networks),
         ("recipes", Recipes),
+        ("rooms", Rooms),
         ("vgg16-weights", Weights),
         ("keys", KeyTable),
     ):
