@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
+from napari.layers._source import layer_source
 
 from napari_unet.errors import UserError
 from napari_unet.plugin import layers
@@ -25,6 +29,20 @@ def test_multiscale_means_full_resolution() -> None:
 def test_axis_labels_are_believed() -> None:
     assert layers.guess_layer_axes(stack((3, 32, 48), axis_labels=("c", "y", "x"))) == "CYX"
     assert layers.guess_layer_axes(stack((3, 32, 48), axis_labels=("time", "y", "x"))) == "TYX"
+
+
+def test_the_file_is_believed_where_its_reader_says_nothing(tmp_path: Path) -> None:
+    movie, stack = np.zeros((5, 32, 48), np.uint8), np.zeros((2, 5, 32, 48), np.uint8)
+    tifffile.imwrite(tmp_path / "movie.ome.tif", movie, metadata={"axes": "TYX"})
+    tifffile.imwrite(tmp_path / "two.tif", stack, imagej=True, metadata={"axes": "TZYX"})
+    tifffile.imwrite(tmp_path / "plain.tif", movie)
+    for name, axes in (("movie.ome", "TYX"), ("two", "TZYX"), ("plain", "ZYX")):
+        path = tmp_path / f"{name}.tif"
+        with layer_source(path=str(path), reader_plugin="napari"):
+            layer = ImageLayer(tifffile.imread(path))
+        assert layers.guess_layer_axes(layer) == axes
+        layer.data = movie[0]  # no longer what the file holds
+        assert layers.guess_layer_axes(layer) == "YX"
 
 
 def test_rgb_has_colour_samples() -> None:

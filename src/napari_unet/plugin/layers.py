@@ -24,6 +24,7 @@ from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
 from napari_unet.storage.blocks import zeros as shared_zeros
 from napari_unet.storage.opened import FileImage
+from napari_unet.storage.read import axes_in_file
 from napari_unet.storage.units import to_micrometres
 
 Index = tuple[int | slice, ...]
@@ -37,11 +38,21 @@ def full_data(layer: Layer) -> ArrayLike:
 
 
 def guess_layer_axes(layer: ImageLayer) -> str:
-    """Guess the axis string of an image layer, from its axis labels or else from its shape."""
+    """Guess the axis string of an image layer, from its axis labels, or its file, or else from its shape."""
     told = told_axes(layer)
     if told is not None:
         return told + ("S" if layer.rgb else "")
-    return guess_axes(full_data(layer).shape, rgb=bool(layer.rgb))
+    shape, rgb = tuple(full_data(layer).shape), bool(layer.rgb)
+    found = filed_axes(layer)
+    return found if found is not None and found.endswith("S") == rgb else guess_axes(shape, rgb=rgb)
+
+
+def filed_axes(layer: Layer) -> str | None:
+    """Return the axes that the file of a layer tells, if Y and X are last: napari passes on none."""
+    if layer.source.path is None:
+        return None
+    found = axes_in_file(Path(layer.source.path), tuple(full_data(layer).shape))
+    return found if found is not None and found.removesuffix("S").endswith("YX") else None
 
 
 def told_axes(layer: Layer) -> str | None:

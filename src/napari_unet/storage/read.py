@@ -16,7 +16,7 @@ from napari_unet.storage import budget
 from napari_unet.storage.formats import READABLE, image_paths, kind_of
 from napari_unet.storage.opened import FileImage, Raw, checked_type, describe, settle_axes
 from napari_unet.storage.picture import open_picture
-from napari_unet.storage.tiff import open_tiff
+from napari_unet.storage.tiff import open_tiff, tiff_axes
 
 __all__ = ["describe", "open_image", "open_images", "open_labels", "read_whole"]
 
@@ -80,6 +80,26 @@ def open_labels(path: AnyPath, axes: str | None = None) -> FileImage:
     if kind == "b" and isinstance(labels.data, np.ndarray):
         return replace(labels, data=labels.data.astype(np.uint8))
     return labels
+
+
+def axes_in_file(path: Path, shape: tuple[int, ...]) -> str | None:
+    """Axes that a file tells of its image; None if it tells none, or if the image has another shape.
+
+    No pixel is read. A file that cannot be read tells nothing.
+    """
+    try:
+        kind = kind_of(path)
+        if kind == "tiff":
+            found, axes = tiff_axes(path)
+        elif kind == "zarr":
+            raw = _open(path, labels=False)
+            found, axes = tuple(raw.data.shape), raw.axes or ""
+        else:
+            return None
+        settled, source = settle_axes(found, None, axes)
+    except (UserError, OSError):
+        return None
+    return settled if source == "file" and found == shape else None
 
 
 def read_whole(image: Image) -> npt.NDArray[Any]:

@@ -69,6 +69,23 @@ def _open(path: Path) -> Raw:
         return Raw(_pixels(path, series), _axes(file, series), spacing, unit)
 
 
+def tiff_axes(path: Path) -> tuple[tuple[int, ...], str]:
+    """Shape and axes of the image that `open_tiff` opens; no pixel is read.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
+    with _complaints():
+        try:
+            with tifffile.TiffFile(path) as file:
+                series = max(file.series, key=lambda s: s.size)
+                return tuple(series.shape), _axes(file, series)
+        except (*_CORRUPT, KeyError, OSError) as error:
+            raise UserError(f"{path}: not a readable TIFF ({error})") from error
+
+
 def _axes(file: tifffile.TiffFile, series: Any) -> str:
     """Axes of a series. Colour planes one after the other are rare, and stacks of 3 or 4 slices are not.
 

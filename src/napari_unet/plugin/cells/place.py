@@ -12,7 +12,7 @@ from napari.layers import Labels, Layer
 from napari_unet.arrays.axes import guess_axes
 from napari_unet.errors import UserError
 from napari_unet.plugin.kept import kept_of
-from napari_unet.plugin.layers import Geometry, full_data, place_of, told_axes
+from napari_unet.plugin.layers import Geometry, filed_axes, full_data, place_of, told_axes
 
 
 def axes_of(layer: Labels) -> str:
@@ -24,7 +24,8 @@ def axes_of(layer: Labels) -> str:
         If Y and X are not the last ones.
     """
     kept = kept_of(layer)
-    axes = kept.axes if kept is not None else told_axes(layer) or guess_axes(full_data(layer).shape)
+    told = kept.axes if kept is not None else told_axes(layer) or filed_axes(layer)
+    axes = told or guess_axes(full_data(layer).shape)
     if not axes.endswith("YX"):
         raise UserError(f"'{layer.name}' needs the axes Y and X last, got '{axes}': transpose it first")
     return axes
