@@ -70,7 +70,8 @@ class Model:
         axes
             For instance ``"ZYX"``; guessed if None.
         out
-            Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X); a new one if None.
+            Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X), of a float type, or uint8, in which
+            255 is a probability of 1; a new one if None.
         tiling
             Tile, halo, device.
         part
