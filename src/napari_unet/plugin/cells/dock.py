@@ -9,6 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QDockWidget, QVBoxLayout, QWidget
 
+from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
@@ -62,6 +63,7 @@ class CellsDock(QWidget):
         layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
+        ByKeyboard(self)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
         self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)

@@ -142,6 +142,7 @@ class TableView(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(False)
+        self.setTabKeyNavigation(False)  # or Tab would not leave the table
         self.setAccessibleName("Table of cells")
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(20)
