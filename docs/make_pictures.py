@@ -20,6 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
+os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp())  # or what was left by another window would be offered
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(), "settings.yaml")))
 
 import napari  # noqa: E402
@@ -45,10 +46,9 @@ def wait_for(done: Callable[[], bool], seconds: float = 1200) -> None:
 
 
 def save(viewer: napari.Viewer, path: Path) -> None:
-    """Take a picture of the window; with few colours it is small, and looks the same."""
+    """Take a picture of the window."""
     shot = viewer.window.screenshot(canvas_only=False, flash=False)
-    picture = Image.fromarray(shot[..., :3]).quantize(256, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True)
+    Image.fromarray(shot[..., :3]).save(path, optimize=True)
 
 
 def paint_little(viewer: napari.Viewer, layer: Labels, truth: np.ndarray) -> None:
@@ -99,20 +99,24 @@ def train(viewer: napari.Viewer, dock: UNetDock, steps: int, path: Path) -> None
     print(dock.train.bar.format(), "|", dock.train.scores.text())
 
 
-def take_small(viewer: napari.Viewer, dock: UNetDock, folder: Path) -> None:
+def take_small(viewer: napari.Viewer, folder: Path) -> None:
     """Take pictures of both docks on a small screen, in both themes."""
     viewer.window._qt_window.resize(1366, 768)  # noqa: SLF001
+    take_themes(viewer, folder, "small")
     cells = open_second(viewer)
-    for name, shown in (("small", dock), ("cells", cells)):
-        shown.parentWidget().raise_()
-        rest(300)
-        viewer.reset_view()
-        for theme in ("light", "dark"):
-            viewer.theme = theme
-            rest(500)
-            save(viewer, folder / f"{name}-{theme}.png")
+    take_themes(viewer, folder, "cells")
     print(cells.status.text.text())
     cells.shut_down()
+
+
+def take_themes(viewer: napari.Viewer, folder: Path, name: str) -> None:
+    """Take a picture in the light and in the dark theme."""
+    rest(300)
+    viewer.reset_view()
+    for theme in ("light", "dark"):
+        viewer.theme = theme
+        rest(500)
+        save(viewer, folder / f"{name}-{theme}.png")
 
 
 def open_second(viewer: napari.Viewer) -> CellsDock:
@@ -121,6 +125,7 @@ def open_second(viewer: napari.Viewer) -> CellsDock:
     rest(500)
     cells = dock.choice.require()
     viewer.layers.selection.active = cells
+    cells.visible, viewer.layers["strokes"].visible = True, False
     accepted_in(cells).change(add=[(0, 0, n) for n in range(3, 9)])
     dock.measure.cells.measure()
     wait_for(lambda: dock.measure.cells.table is not None)
@@ -146,7 +151,8 @@ def main() -> None:
     viewer, dock = open_window(given)
     truth = viewer.layers[f"{given.sample} truth"]
     if given.only_small:
-        viewer.add_labels(truth.data.copy(), name="cells", scale=truth.scale, units=truth.units)
+        viewer.add_labels(truth.data.copy(), name="cells", scale=truth.scale, units=truth.units, visible=False)
+        viewer.layers.selection.active = viewer.layers["strokes"]
     else:
         train(viewer, dock, given.steps, given.folder / "training.png")
         dock.segment.segment_button.click()
@@ -154,7 +160,7 @@ def main() -> None:
         rest(1000)
         save(viewer, given.folder / "window.png")
         print(dock.status.text.text(), "|", instance_score(viewer.layers["cells"].data, truth.data))
-    take_small(viewer, dock, given.folder)
+    take_small(viewer, given.folder)
     dock.shut_down()
     viewer.close()
     rest(200)
