@@ -9,7 +9,7 @@ import zarr
 from typer.testing import CliRunner
 
 from napari_unet.arrays.lines import outline
-from napari_unet.cli import app
+from napari_unet.cli import app, progress
 from napari_unet.storage.cell_files import Cells, write_cells
 from napari_unet.storage.read import open_labels, read_whole
 from napari_unet.storage.samples import load_sample
@@ -108,3 +108,26 @@ def test_an_older_file_is_replaced_when_the_new_one_is_whole(tmp_path, cells):
     result = run("export", tmp_path / "cells.ome.tif", "-o", tmp_path / "a.geojson")
     assert result.exit_code == 0
     assert json.loads((tmp_path / "a.geojson").read_text())["type"] == "FeatureCollection"
+
+
+def test_a_file_without_cells_is_warned_of(tmp_path):
+    write_cells(Cells(np.zeros((2, 9, 9), np.uint8), "ZYX"), tmp_path / "none.ome.tif", "cells")
+    result = run("export", tmp_path / "none.ome.tif", "-o", tmp_path / "a.geojson")
+    assert result.exit_code == 0
+    warning = f"warning: {tmp_path / 'none.ome.tif'} holds no cells: all its pixels are 0"
+    assert result.stderr.splitlines()[0] == warning
+    assert (tmp_path / "a.geojson").exists()
+
+
+def test_progress_that_is_shown_ends(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    with progress.telling("a.tif", "writing") as tell:
+        for part in (0.0, 0.5, 0.999):
+            tell(part)
+    lines = [f"a.tif: {percent}%, writing\n" for percent in (50, 99, 100)]
+    assert capsys.readouterr().err == "".join(lines)
+    monkeypatch.setattr(progress, "INTERVAL", 60.0)
+    with progress.telling("a.tif", "writing") as tell:
+        for part in (0.0, 0.5, 0.999):
+            tell(part)
+    assert capsys.readouterr().err == lines[0] + lines[-1]

@@ -62,6 +62,7 @@ def test_spacing_axes_and_slices_are_as_the_user_says(tmp_path: Path) -> None:
         (["-o", "a.xlsx"], "end the name in .csv"),
         (["-o", "a.csv", "--spacing", "0"], "one to three numbers above 0"),
         (["-o", "a.csv", "--image", "other.tif"], "have to be the same"),
+        (["-o", "a.csv", "--spacing", "1,2,3"], "cells.tif has no slices (axes YX): give one number"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
@@ -83,3 +84,19 @@ def test_a_stopped_measurement_writes_nothing(tmp_path: Path, monkeypatch: pytes
     assert done.exit_code == 130
     assert "is not written" in done.stdout
     assert not any(tmp_path.iterdir())
+
+
+def test_grey_images_are_not_measured_as_cells(tmp_path: Path) -> None:
+    for name in ("nuclei-5", "nuclei-6", "nuclei-3d"):
+        done = run(FOLDER / f"{name}.ome.tif", "-o", tmp_path / "a.csv")
+        assert done.exit_code == 1
+        assert f"{name}.ome.tif holds grey values and no cells" in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_volumes_need_a_length_along_z(tmp_path: Path) -> None:
+    cells, out = FOLDER / "nuclei-3d-labels.ome.tif", tmp_path / "a.csv"
+    done = run(cells, "-o", out, "--spacing", "0.5,0.5")
+    assert done.exit_code == 1
+    assert "is measured as volumes: give those along Z,Y,X, or --per-slice" in done.stderr
+    assert run(cells, "-o", out, "--spacing", "0.5,0.5", "--per-slice").exit_code == 0

@@ -75,6 +75,10 @@ def test_from_row_to_cell_and_back(dock: CellsDock) -> None:
     layer = viewer.layers["cells"]
     assert f"{len(table)} cells" in dock.status.text.text()
     assert view.rows.rowCount() == len(table)
+    captions = [view.rows.headerData(i, Qt.Orientation.Horizontal) for i in range(3)]
+    assert captions == ["cell", "volume (µm³)", "voxels"]
+    for i, caption in enumerate(captions):
+        assert view.horizontalHeader().fontMetrics().horizontalAdvance(caption) < view.columnWidth(i)
 
     # the largest cell first: a click on the header sorts by number, another one turns that round
     column = list(table.columns).index("volume_um3")
@@ -88,13 +92,16 @@ def test_from_row_to_cell_and_back(dock: CellsDock) -> None:
     click_row(dock, 0)
     largest = table.loc[table["volume_um3"].idxmax()]
     assert layer.selected_label == largest["label"]
-    assert layer.show_selected_label
+    assert not layer.show_selected_label
+    assert "this cell" in viewer.layers
+    assert viewer.layers.selection.active is not viewer.layers["this cell"]
     assert viewer.dims.current_step[0] == round(largest["z_px"])
     canvas = viewer.window._qt_viewer.canvas
     middle = on_canvas(viewer, layer, (largest["y_px"], largest["x_px"]))
     assert abs(middle.x() - canvas.size[1] / 2) <= 2
     assert abs(middle.y() - canvas.size[0] / 2) <= 2
-    rest(measure.ALONE + 200)
+    rest(measure.FRAMED + 200)
+    assert "this cell" not in viewer.layers
     assert not layer.show_selected_label
     QTest.keyClick(view, Qt.Key.Key_Down)
     assert layer.selected_label == table["label"][view.rows.row_of_table(1)]

@@ -79,6 +79,8 @@ def open_cells(make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot) -
         docks.append(dock)
         rest(100)  # the sample selects its image when it is there
         cells = viewer.layers[f"{sample} truth"]
+        assert dock.choice.cells is None, "the truth is not corrected by mistake"
+        dock.choice.choose_cells(cells.name)
         cells.visible = True
         viewer.layers.selection.active = cells
         rest(300)
@@ -200,7 +202,7 @@ def test_cells_of_a_volume_are_proofread_through_their_slices(open_cells: Callab
     hand = open_cells("nuclei-3d")
     cells, truth = hand.cells, np.array(hand.cells.data)
     hand.viewer.dims.set_current_step(0, 15)
-    hand.wait_until(hand.dock.correct.through.isChecked)
+    hand.wait_until(hand.dock.through.isChecked)
     first, second = neighbours(truth[15])
     hand.press(Qt.Key.Key_J)
     hand.click(hand.middle(first))

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 
 from napari_unet.plugin.cells import cell_table
 from napari_unet.plugin.cells.cell_table import CellTable
 from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.frame import MARGIN
 from napari_unet.plugin.cells.measured import features_of
 from napari_unet.plugin.decide import Message
 from napari_unet.storage.samples import load_sample
@@ -106,10 +107,14 @@ def test_a_row_leads_to_its_cell(volume: Desk) -> None:
         np.testing.assert_allclose(centre[1:], [cell["y_um"], cell["x_um"]])
         assert volume.layer.selected_label == cell["label"]
         assert volume.layer.visible
-    volume.cells.show_alone(True)
-    assert volume.layer.show_selected_label
-    volume.cells.show_alone(False)
-    assert not volume.layer.show_selected_label
+        assert not volume.layer.show_selected_label
+        (frame,) = (x for x in volume.viewer.layers if isinstance(x, Shapes))
+        corners = frame.data[0]
+        assert set(corners[:, 0]) == {round(cell["z_px"])}
+        for i, a in ((1, "y"), (2, "x")):
+            assert set(corners[:, i]) == {cell[f"{a}_first_px"] - MARGIN, cell[f"{a}_last_px"] + MARGIN}
+    volume.cells.frame.remove()
+    assert not [x for x in volume.viewer.layers if isinstance(x, Shapes)]
 
 
 def test_cells_of_slices_have_rows_of_their_own() -> None:

@@ -22,6 +22,7 @@ from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.comparing import Comparing
 from napari_unet.plugin.cells.scores import as_text
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.results import OUTPUT
 from napari_unet.storage.samples import load_sample
 
 
@@ -139,7 +140,7 @@ def test_the_largest_difference_is_gone_to_first_and_every_one_once(desk: Desk) 
 )
 def test_what_is_no_truth_is_said(desk: Desk, truth: str, words: str) -> None:
     desk.viewer.add_labels(np.zeros((4, 5), int), name="small")
-    desk.comparing.choose_truth(truth)
+    desk.comparing.truth = desk.viewer.layers[truth] if truth else None
     desk.compare(whole=True)
     assert desk.said[-1].kind == "error"
     assert words in desk.said[-1].text
@@ -154,6 +155,31 @@ def test_a_membrane_image_is_a_truth(desk: Desk) -> None:
     found = desk.comparing.found
     assert found is not None
     assert found.counts == compare(desk.cells, inside, kind="membrane").counts
+
+
+def test_grey_images_are_offered_as_no_truth(desk: Desk) -> None:
+    desk.viewer.add_image(np.where(desk.truth > 0, 255, 0).astype(np.uint8), name="membranes")
+    desk.viewer.add_image(np.zeros((40, 50, 3), np.uint8), name="colours")
+    assert [x.name for x in desk.comparing.truths] == ["truth", "membranes"]
+
+
+def test_no_truth_is_chosen_as_cells_unless_the_user_says_so() -> None:
+    viewer = ViewerModel()
+    cells = np.ones((8, 8), int)
+    viewer.add_labels(cells, name="mine")
+    viewer.add_labels(cells, name="ground_truth")
+    viewer.add_labels(cells, name="nuclei", metadata={MARK: "truth"})
+    choice = CellsChoice(viewer)
+    assert choice.cells is viewer.layers["mine"]
+    viewer.layers.remove("mine")
+    assert choice.cells is None
+    with pytest.raises(UserError, match="choose 'ground_truth' or 'nuclei' under Cells to work on it"):
+        choice.require()
+    choice.choose_cells("nuclei")
+    assert choice.cells is viewer.layers["nuclei"]
+    viewer.add_labels(cells, name="made", metadata={MARK: "result", OUTPUT: "cells"})
+    assert choice.cells is viewer.layers["made"]
+    choice.close()
 
 
 def test_cancelled_shows_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

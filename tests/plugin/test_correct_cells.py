@@ -424,3 +424,28 @@ def is_of_another_layer(action: str) -> bool:
 
     provider = action_manager._actions[action].keymapprovider if action in action_manager._actions else None
     return provider in (Image, Points, Shapes, Surface, Tracks, Vectors)
+
+
+def test_undo_and_redo_say_what_they_undo_and_redo() -> None:
+    desk = Desk(squares())
+    desk.click("merge", 4, 4)
+    desk.click("merge", 4, 12)
+    desk.click("accept", 4, 25)
+    desk.click("delete", 14, 10)
+    desk.layer.paint((19, 31), 3)
+    said = []
+    for _ in range(5):
+        desk.layer.undo()
+        said.append(desk.said.split(". ")[0])
+    assert said[:4] == [
+        "Undone: what was painted",
+        "Undone: deleted cell 7",
+        "Undone: accepted cell 3",
+        "Undone: merged cell 2 into cell 1",
+    ]
+    assert said[4] == said[3], "there was nothing more to undo, so nothing was said"
+    desk.layer.redo()
+    assert desk.said == "Done again: merged cell 2 into cell 1. Ctrl+Z takes it back."
+    count = len(desk.messages)
+    desk.layer.refresh()  # a slice that comes into view undoes nothing
+    assert len(desk.messages) == count

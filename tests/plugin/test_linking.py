@@ -14,7 +14,9 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 import napari_unet as nu
+from napari_unet.arrays.linking import found_again
 from napari_unet.plugin.cells.dock import CellsDock
+from napari_unet.plugin.cells.linking import FEW
 from napari_unet.plugin.results import Store, is_result
 from napari_unet.storage.samples import load_sample
 
@@ -53,7 +55,7 @@ def link(dock: CellsDock, qtbot: QtBot) -> None:
 
 
 def ways(dock: CellsDock) -> list[str]:
-    return [dock.link.way.itemText(i)[-2:-1] for i in range(dock.link.way.count())]
+    return [dock.link.way.itemText(i) for i in range(dock.link.way.count())]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -64,7 +66,7 @@ def test_slices_become_a_new_layer_of_cells_in_3d(
         dock.link._linking._store = Store(1000, 1000)
     given = SLICES.copy()
     layer = cells(viewer, given, ("z", "y", "x"), scale=(0.58, 0.52, 0.52), translate=(1, 2, 3))
-    assert (ways(dock), dock.link.overlap.value()) == (["Z"], 80)
+    assert (ways(dock), dock.link.overlap.value()) == (["from slice to slice (z)"], 80)
     link(dock, qtbot)
     assert dock.status.text.text() == (
         "232 cells in 30 slices became 15 cells: see the layer 'cells linked'. 'cells' is as it was, and hidden."
@@ -82,7 +84,7 @@ def test_slices_become_a_new_layer_of_cells_in_3d(
 
 def test_the_least_overlap_is_used(dock: CellsDock, viewer: napari.Viewer, qtbot: QtBot) -> None:
     cells(viewer, SLICES, ("t", "y", "x"))
-    assert (ways(dock), dock.link.overlap.value()) == (["T"], 10)
+    assert (ways(dock), dock.link.overlap.value()) == (["from frame to frame (t)"], 10)
     dock.link.overlap.setValue(60)
     link(dock, qtbot)
     expected = nu.link(SLICES, "t", "TYX", least_overlap=0.6)
@@ -91,18 +93,26 @@ def test_the_least_overlap_is_used(dock: CellsDock, viewer: napari.Viewer, qtbot
 
 
 def test_what_nobody_told_may_be_slices_or_time(dock: CellsDock, viewer: napari.Viewer, qtbot: QtBot) -> None:
-    viewer.add_labels(SLICES[:6], name="cells")
-    assert ways(dock) == ["Z", "T"]
-    dock.link.way.setCurrentIndex(1)
+    viewer.add_labels(SLICES[12:18], name="cells")
+    assert ways(dock) == [
+        "choose: slices or frames?",
+        "from slice to slice (z), slider '-3'",
+        "from frame to frame (t), slider '-3'",
+    ]
+    press(dock, qtbot)
+    assert "Choose first whether the slider '-3' goes from slice to slice or from frame" in dock.status.text.text()
+    assert not dock.link._background.busy
+    dock.link.way.setCurrentIndex(2)
+    qtbot.waitUntil(lambda: "are found again in the next frame" in dock.link.advice.text())
     assert dock.link.overlap.value() == 10
     link(dock, qtbot)
-    np.testing.assert_array_equal(viewer.layers["cells linked"].data, nu.link(SLICES[:6], "t"))
+    np.testing.assert_array_equal(viewer.layers["cells linked"].data, nu.link(SLICES[12:18], "t"))
 
 
 def test_a_series_of_stacks_is_linked_along_both(dock: CellsDock, viewer: napari.Viewer, qtbot: QtBot) -> None:
     series = np.stack([SLICES[8:14], SLICES[8:14]])
     cells(viewer, series, ("t", "z", "y", "x"))
-    assert ways(dock) == ["Z", "T"]
+    assert ways(dock) == ["from slice to slice (z)", "from frame to frame (t)"]
     dock.link.way.setCurrentIndex(1)
     link(dock, qtbot)
     assert "numbered anew in every slice: link them along z first" in dock.status.text.text()
@@ -121,7 +131,7 @@ def test_cells_that_lie_in_all_channels_are_linked_once(
 ) -> None:
     both = np.broadcast_to(SLICES[:6, np.newaxis], (6, 2, *SLICES.shape[1:]))
     cells(viewer, both, ("t", "c", "y", "x"))
-    assert ways(dock) == ["T"]
+    assert ways(dock) == ["from frame to frame (t)"]
     link(dock, qtbot)
     made = viewer.layers["cells linked"].data
     for channel in range(2):
@@ -151,3 +161,15 @@ def test_a_plane_or_nothing_is_answered_with_a_sentence(
     assert dock.status.text.text() == (
         "These cells cannot be linked: 'cells' (axes YX) has one slice only: there is nothing to link."
     )
+
+
+def test_few_cells_that_are_found_again_are_told(dock: CellsDock, viewer: napari.Viewer, qtbot: QtBot) -> None:
+    far = np.stack([np.roll(SLICES[15], 23 * t, axis=1) for t in range(5)])
+    cells(viewer, far, ("t", "y", "x"))
+    share = found_again(list(far), "t", 0.5)
+    dock.link.overlap.setValue(50)
+    assert share < FEW
+    qtbot.waitUntil(lambda: f"{share:.0%} are found again in the next frame: too few" in dock.link.advice.text())
+    viewer.layers.clear()
+    cells(viewer, np.stack([SLICES[15]] * 5), ("z", "y", "x"))
+    qtbot.waitUntil(lambda: "100% are found again in the next slice." in dock.link.advice.text())

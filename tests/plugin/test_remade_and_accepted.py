@@ -15,7 +15,7 @@ from napari_unet.plugin.cells.accepted import accepted_in, accepted_of
 from napari_unet.plugin.cells.cell_table import CellTable
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.stack import CellStack, Place
-from plugin.test_recutting import FEWER, MORE, Desk, replace_of
+from recut_tools import FEWER, MORE, Desk, replace_of
 
 OTHER = replace_of(MORE, beta=0.7)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -114,6 +114,32 @@ class _Plane:
     def __init__(self, places: Labels, ids: Labels) -> None:
         self.places, self.ids = places, ids
         self.sizes = np.bincount(places.ravel(), minlength=len(ids))
+
+
+def found_again(planes: Iterable[npt.NDArray[Any]], along: Along, least_overlap: float | None = None) -> float:
+    """Return the share of cells that are cells of the plane before, from 0 to 1; not a number if there are none.
+
+    Parameters
+    ----------
+    planes
+        In order.
+    along, least_overlap
+        See `Linker`.
+
+    Examples
+    --------
+    >>> planes = [np.array([[5, 5, 0, 9]]), np.array([[2, 2, 0, 0]]), np.array([[0, 3, 0, 1]])]
+    >>> found_again(planes[:2], "z"), found_again(planes[::2], "t", 0.6), found_again(planes[:1], "z")
+    (1.0, 0.5, nan)
+    """
+    linker = Linker(along, least_overlap, gap=0)
+    cells = new = 0
+    for i, plane in enumerate(planes):
+        before = linker.cells
+        linker.add(plane)
+        if i:
+            cells, new = cells + linker.found, new + linker.cells - before
+    return 1 - new / cells if cells else float("nan")
 
 
 def one_to_one(

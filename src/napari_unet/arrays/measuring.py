@@ -15,6 +15,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cell_columns import Columns, Lengths, channel_columns, columns_of, merged
 from napari_unet.arrays.cell_shapes import UNKNOWN, shape_of
 from napari_unet.arrays.cell_sums import Integers, Sums, sums_of, together
+from napari_unet.arrays.grey import looks_grey
 from napari_unet.arrays.numbering import numbered_by_slice
 from napari_unet.errors import UserError
 from napari_unet.events import Note, Preparing
@@ -208,6 +209,12 @@ def _check(cells: Image, image: Image | None) -> None:
         raise UserError(
             f"{cells.name} cannot be measured: cells are a whole number for every pixel, along T, Z, Y and X; "
             f"these are {np.dtype(cells.data.dtype)} along {cells.axes}"
+        )
+    middle = cells.read(cells.size("T") // 2, slice(cells.size("Z") // 2, cells.size("Z") // 2 + 1))[0, 0]
+    if looks_grey(middle):
+        raise UserError(
+            f"{cells.name} holds grey values and no cells, as they change from pixel to pixel: give the label "
+            "image as cells, and this one as the image"
         )
     if image is not None and [image.size(a) for a in "TZYX"] != [cells.size(a) for a in "TZYX"]:
         one, two = (tuple(i.size(a) for a in "TZYX") for i in (cells, image))

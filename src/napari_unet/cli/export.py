@@ -34,11 +34,13 @@ def export(
 
     Polygons follow the outer rims of cells, slice by slice; holes are not told. Slices are read one by one.
     """
-    from napari_unet.storage.cell_files import told_by, write_cells
+    from napari_unet.storage.cell_files import holds_cells, told_by, write_cells
 
     chosen = kind or told_by(out)
     for source, target in plan(cells, out, chosen):
         opened = open_cells(source, axes)
+        if not holds_cells(opened):
+            typer.echo(f"warning: {source} holds no cells: all its pixels are 0", err=True)
         with telling(source.name, "writing") as tell:
             write_cells(opened, target, chosen, tell)
         typer.echo(f"saved {target}")

@@ -54,6 +54,8 @@ def measure(
     grey = open_image(image, axes) if image is not None else None
     labels = open_labels(cells, axes) if grey is None else like_image(open_labels(cells), grey)
     flat = is_flat(labels) if per_slice is None else per_slice
+    if spacing is not None:
+        _check_spacing(spacing, labels, flat=flat)
     lengths = _lengths(labels, grey, spacing)
     for opened in (labels, grey):
         if opened is not None:
@@ -93,6 +95,21 @@ def _lengths(labels: FileImage, image: FileImage | None, spacing: str | None) ->
         return Lengths(parse_spacing(spacing), "micrometer")
     known = next((i for i in (labels, image) if i is not None and i.unit != "pixel"), labels)
     return Lengths(known.spacing, known.unit)
+
+
+def _check_spacing(text: str, labels: FileImage, *, flat: bool) -> None:
+    """Raise `UserError` unless there is a length for every axis that is measured along."""
+    given = len(text.split(","))
+    if given == 3 and "Z" not in labels.axes:
+        raise UserError(
+            f"--spacing '{text}' is three lengths, and {labels.name} has no slices (axes {labels.axes}): give one "
+            "number, or those along Y,X"
+        )
+    if given == 2 and labels.size("Z") > 1 and not flat:
+        raise UserError(
+            f"--spacing '{text}' is two lengths, and {labels.name} is measured as volumes: give those along "
+            "Z,Y,X, or --per-slice"
+        )
 
 
 def parse_spacing(text: str) -> tuple[float, float, float]:

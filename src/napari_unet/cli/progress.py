@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -78,17 +79,20 @@ def telling(what: str, doing: str) -> Iterator[Callable[[float], None]]:
         What is worked on, and how.
     """
     with _Display(what) as display:
-        yield lambda part: display.show(Preparing(doing, round(100 * part), 100))
+        yield lambda part: display.show(Preparing(doing, math.floor(100 * part), 100))
+        display.show(Preparing(doing, 100, 100))
 
 
 class _Display:
-    """A bar in a terminal, else a line every few seconds."""
+    """A bar in a terminal, else a line every few seconds; who has seen one sees the last one, too."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._last = 0.0
+        self._unfinished = False
+        """There is a line that says how far it is, and none yet that it has ended."""
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -110,9 +114,9 @@ class _Display:
                 self._say(words)
         elif self._bar is not None:
             self._bar.update(self._task, completed=part, words=words)
-        elif time.monotonic() - self._last >= INTERVAL:
-            self._last = time.monotonic()
-            typer.echo(f"{self._what}: {part:.0%}, {words}", err=True)
+        elif part > 0 and (time.monotonic() - self._last >= INTERVAL or (part >= 1 and self._unfinished)):
+            self._last, self._unfinished = time.monotonic(), part < 1
+            typer.echo(f"{self._what}: {_percent(part)}, {words}", err=True)
 
     def _say(self, words: str) -> None:
         if self._bar is not None and sys.stdout.isatty():
@@ -130,6 +134,8 @@ def progress_of(event: Event) -> tuple[float | None, str]:
     (0.25, 'step 10, loss 0.500, 45 s left')
     >>> progress_of(CheckDone(40, 0.4, {"cell": 0.91, "boundary": None}, best=True))
     (None, 'step 40: held-out loss 0.400, cell 0.91, boundary n/a (best so far)')
+    >>> progress_of(CellsDone(2, 3, 1234)), progress_of(CellsDone(1, 1, 57))
+    ((0.6666666666666666, '2 of 3, the last with 1,234 cells'), (1.0, '57 cells'))
     """
     match event:
         case StepDone():
@@ -142,7 +148,8 @@ def progress_of(event: Event) -> tuple[float | None, str]:
         case Preparing():
             return event.done / max(event.total, 1), event.what
         case CellsDone():
-            return event.done / max(event.total, 1), f"{event.cells} cells in the last one"
+            where = f"{event.done} of {event.total}, the last with " if event.total > 1 else ""
+            return event.done / max(event.total, 1), f"{where}{event.cells:,} cells"
         case CellsLinked():
             return event.done / max(event.total, 1), f"{event.before} cells became {event.after}"
         case CheckDone():
@@ -153,6 +160,17 @@ def progress_of(event: Event) -> tuple[float | None, str]:
             return None, ("warning: " if event.warning else "") + event.text
         case Finished():
             return None, f"{event.reason} ({event.seconds:.0f} s)" if event.seconds else event.reason
+
+
+def _percent(part: float) -> str:
+    """Write a part; it is 100% at the end only.
+
+    Examples
+    --------
+    >>> _percent(0.257), _percent(0.998), _percent(1.0)
+    ('25%', '99%', '100%')
+    """
+    return f"{math.floor(100 * part)}%"
 
 
 def _left(seconds: float) -> str:

@@ -16,6 +16,7 @@ from napari_unet.engine.client import Engine, ModelInfo
 from napari_unet.errors import UserError
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
+from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.dock import open_cells
 from napari_unet.plugin.checkpoints import KEPT
@@ -117,6 +118,7 @@ class UNetDock(QWidget):
         self.destroyed.connect(self._outer.end)
         self._projects = Projects(self.project, self.controller, self)
         self._start_timers()
+        ByKeyboard(self)
         self._show_theme()
         self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
         self._showing.show_selection()

@@ -6,10 +6,13 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
+from napari.layers import Labels
 from psygnal import Signal
 
 from napari_unet.arrays.region import Region
@@ -60,6 +63,8 @@ class Recutting:
         self._look: tuple[Region, npt.NDArray[Any]] | None = None
         """What a first look has replaced."""
         self._cells = 0
+        self._changed: int | None = 0
+        """Cells that are not what they were; None if that was not counted everywhere."""
         self._began = self._told = 0.0
         self._prefix = ""
         viewer.dims.events.point.connect(self._moved)
@@ -143,14 +148,24 @@ class Recutting:
         results.begin_anew(before, self._wanted.min_size, flat=kept.flat)
         results.touched.connect(self._touched, unique=True)
         self._prefix = _kept_aside(old, results)
-        self._began, self._cells, self._others_begun = time.perf_counter(), 0, False
+        self._began, self._others_begun = time.perf_counter(), False
+        self._cells, self._changed = 0, 0
         boundaries = any(piece.output == "boundaries" for piece in results.pieces())
         kept = replace(kept, cells=self._wanted)
-        self._task = Task(self._run, kept, pieces, probabilities.spacing, boundaries)
+        read = partial(self._read_before, results, before)
+        self._task = Task(self._run, kept, pieces, probabilities.spacing, boundaries, read)
         if not self._make_in_view():
             self._make_others()
         if math.prod(pieces[0].shape) > SOON or self._others_begun:
             self.changed.emit()
+
+    def _read_before(self, results: Results, before: Labels, region: Region) -> npt.NDArray[Any]:
+        """Read the cells that there were, also where a first look has replaced them."""
+        cells, look = np.array(results.get("cells", region, before)), self._look
+        if look is not None and inside(look[0], region):
+            z = look[0].z[0] - region.z[0]
+            cells[z : z + 1] = look[1]
+        return cells
 
     def _make_in_view(self) -> bool:
         """Begin with what is in view, unless it is made, or at work; returns whether there is something."""
@@ -211,6 +226,8 @@ class Recutting:
         self._left.discard(found.piece)
         number = int(found.cells.max(initial=0))
         self._cells += number
+        counted = self._changed is not None and found.changed is not None
+        self._changed = (self._changed or 0) + (found.changed or 0) if counted else None
         if first:
             results.refresh()
         if first and self._left:
@@ -239,7 +256,8 @@ class Recutting:
         results.finish()
         cells = words.count(self._cells, "cell", "cells")
         where = f" in {self._pieces(len(task.pieces))}" if len(task.pieces) > 1 else ""
-        self._say(f"Made anew in {self._seconds()}, without the network: {cells}{where}.", "good")
+        changed = "" if self._changed is None else f", {self._changed or 'none'} of them changed"
+        self._say(f"Made anew in {self._seconds()}, without the network: {cells}{where}{changed}.", "good")
         self._task = None
         self._segmenting.note_remade(task.kept.cells)
         self.changed.emit()

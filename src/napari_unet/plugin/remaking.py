@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from psygnal import Signal
 
 from napari_unet.arrays.boxes import is_large
 from napari_unet.arrays.cells import boundary_mask
+from napari_unet.arrays.changes import changed_cells
 from napari_unet.arrays.fragments import Memory
 from napari_unet.arrays.pieces import cells_of_piece
 from napari_unet.arrays.region import Region
@@ -25,6 +27,9 @@ from napari_unet.storage.budget import check_memory
 
 BYTES = 16
 """Bytes per pixel of a large piece that making its cells takes, beside the probabilities."""
+
+COUNTED = 2**24
+"""Pixels of a piece up to which it is counted how many of its cells have changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,8 @@ class Task:
         Size of a voxel along Z, Y, X.
     boundaries
         The boundary mask is wanted, too.
+    before
+        Reads the cells (Z, Y, X) that there were in a region; called in threads.
     """
 
     run: int
@@ -50,6 +57,7 @@ class Task:
     pieces: tuple[Region, ...]
     spacing: tuple[float, float, float]
     boundaries: bool
+    before: Callable[[Region], npt.NDArray[Any]]
     taken: set[Region] = field(default_factory=set)
     """Pieces that a thread has begun with."""
 
@@ -68,6 +76,8 @@ class Made:
     cells: npt.NDArray[Any]
     boundaries: npt.NDArray[np.uint8] | None
     first_look: bool
+    changed: int | None = None
+    """Cells that are not as they were; None where they are not counted."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,9 @@ class Remaking:
         found: Made | Failed
         try:
             with self._memory.used():
-                found = Made(task.run, region, *_cut(task, region, mask=not first_look), first_look)
+                cells, boundaries = _cut(task, region, mask=not first_look)
+                changed = None if first_look else _changed(task, region, cells)
+                found = Made(task.run, region, cells, boundaries, first_look, changed)
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; the window says it
             found = Failed(task.run, one_line(error))
         self.made.emit(found)
@@ -140,6 +152,10 @@ class Remaking:
 
 def _load() -> None:
     cells_of_piece(np.zeros((2, 1, 8, 8), np.uint8), (CELL, BOUNDARY), CellSpec())
+
+
+def _changed(task: Task, region: Region, cells: npt.NDArray[Any]) -> int | None:
+    return changed_cells(task.before(region), cells) if math.prod(region.shape) <= COUNTED else None
 
 
 def _cut(task: Task, region: Region, *, mask: bool) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8] | None]:

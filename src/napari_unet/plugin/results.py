@@ -307,9 +307,10 @@ class Results:
         flat = values if "Z" in self._axes else values[0]
         self.write(output, tuple(chosen[a] for a in self._axes), flat)
 
-    def get(self, output: Output, region: Region) -> npt.NDArray[Any]:
-        """Read values (Z, Y, X) from a region of one time point."""
-        return read_region(self._layers[output][0].data, self._geometry.axes, region)
+    def get(self, output: Output, region: Region, layer: Layer | None = None) -> npt.NDArray[Any]:
+        """Read values (Z, Y, X) from a region of one time point; of an earlier ``layer`` in the same place."""
+        chosen = self._layers[output][0] if layer is None else layer
+        return read_region(chosen.data, self._geometry.axes, region)
 
     def _in_view(self, layer: Layer, key: Index) -> bool:
         """Whether a part of a layer is seen now; other slices are read when the user goes there."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.sections.base import note
 
+# A sign in black on a colour of its own can be read in every theme, and tells what the colour tells.
 _MARKS: dict[Kind, tuple[str, str]] = {
     "info": ("i", "#56B4E9"),
     "good": ("✓", "#009E73"),
@@ -23,7 +25,8 @@ class StatusLine(QFrame):
         self.message = Message("")
         """What is shown."""
         self._mark = QLabel()
-        self._mark.setFixedWidth(16)
+        self._mark.setFixedSize(16, 16)
+        self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.text = note()
         self.text.setAccessibleName("Message")
         self.activity = QLabel()
@@ -43,7 +46,9 @@ class StatusLine(QFrame):
         """Show a message."""
         self.message = message
         sign, colour = _MARKS[message.kind]
-        self._mark.setText(f"<b style='color:{colour}'>{sign}</b>")
+        self._mark.setText(sign)
+        self._mark.setStyleSheet(f"background: {colour}; color: black; font-weight: bold; border-radius: 8px;")
+        self._mark.setVisible(bool(message.text))
         self._mark.setAccessibleName(message.kind)
         self.text.setText(message.text)
 

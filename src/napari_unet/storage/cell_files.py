@@ -75,6 +75,17 @@ class Cells:
         return int(np.prod(self.data.shape[:-2]))
 
 
+def holds_cells(cells: Cells) -> bool:
+    """Tell whether there is a cell at all; read slice by slice, up to the first.
+
+    Examples
+    --------
+    >>> holds_cells(Cells(np.array([[0, 7]]), "YX")), holds_cells(Cells(np.zeros((3, 4, 4), int), "ZYX"))
+    (True, False)
+    """
+    return any(plane.any() for plane in planes_of(cells.data))
+
+
 def told_by(path: Path) -> CellFormat:
     """Tell the format that a file name asks for.
 

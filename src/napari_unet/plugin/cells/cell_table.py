@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels
 from psygnal import Signal
@@ -14,12 +15,13 @@ from napari_unet.arrays.measuring import measuring
 from napari_unet.errors import UserError, one_line
 from napari_unet.plugin.cells.accepted import is_edit
 from napari_unet.plugin.cells.choice import CellsChoice
-from napari_unet.plugin.cells.going import Clicks, go_to
+from napari_unet.plugin.cells.frame import Frame
+from napari_unet.plugin.cells.going import Clicks, Place, go_to
 from napari_unet.plugin.cells.measured import Wanted, features_of, wanted, with_others
 from napari_unet.plugin.cells.measurement import Measurement
+from napari_unet.plugin.cells.through import told_flat
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.edits import history
-from napari_unet.plugin.kept import kept_of
 from napari_unet.storage.table import write_table
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ class CellTable:
         self._edited = False
         """The followed layer was, since its measuring began."""
         self._history = 0, 0
-        self._alone: tuple[Labels, bool] | None = None
-        """A layer that shows one cell for a moment, and whether it did before."""
+        self.frame = Frame(viewer)
+        """Around the cell that was gone to."""
         self._ours: WeakKeyDictionary[Labels, list[str]] = WeakKeyDictionary()
         self._clicks = Clicks(viewer, lambda: self.layer, self._find)
         viewer.layers.events.removed.connect(self._removed)
@@ -67,7 +69,7 @@ class CellTable:
         """Let go of the viewer; the features stay."""
         self.cancel()
         self._running = None
-        self.show_alone(False)
+        self.frame.remove()
         self._follow(None)
         self._clicks.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
@@ -78,7 +80,7 @@ class CellTable:
         return self._running is not None
 
     def measure(self, per_slice: bool | None = None) -> None:
-        """Begin to measure the chosen cells; ``per_slice`` None: as they are numbered."""
+        """Begin to measure the chosen cells; ``per_slice`` None: as was told, else as they are numbered."""
         if self.busy:
             return
         try:
@@ -87,8 +89,7 @@ class CellTable:
         except UserError as error:
             self._say(f"{error}.", "error")
             return
-        kept = kept_of(layer)
-        flat = kept.flat if per_slice is None and kept is not None else per_slice
+        flat = told_flat(layer) if per_slice is None else per_slice
         measurement = Measurement(measuring(given.cells, given.image, flat=flat, lengths=given.lengths))
         self._running = measurement, layer, given
         self._follow(layer)
@@ -129,16 +130,14 @@ class CellTable:
         at = {a: float(found[c]) for a in "ZYX" if (c := f"{a.lower()}_px") in found}
         at |= {a: float(found[a.lower()]) for a in "TZ" if a.lower() in found}
         go_to(self._viewer, self.layer, self._axes, at, int(found["label"]))
+        self._frame(found, at, self.layer)
 
-    def show_alone(self, alone: bool) -> None:
-        """Show the chosen cell alone, or everything as before, so that it meets the eye."""
-        if self._alone is not None and not alone:
-            layer, before = self._alone
-            layer.show_selected_label = before
-            self._alone = None
-        elif self._alone is None and alone and self.layer is not None:
-            self._alone = self.layer, bool(self.layer.show_selected_label)
-            self.layer.show_selected_label = True
+    def _frame(self, found: pd.Series, at: Place, layer: Labels) -> None:
+        """Frame a cell in the plane of its middle."""
+        corners = np.array([[at.get(a, 0.0) for a in self._axes]] * 2)
+        for i, a in enumerate("yx", start=self._axes.index("Y")):
+            corners[:, i] = found[f"{a}_first_px"], found[f"{a}_last_px"]
+        self.frame.show(layer, corners)
 
     def save(self, path: Path) -> None:
         """Write the table as CSV."""

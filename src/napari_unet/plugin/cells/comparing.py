@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.components import ViewerModel
@@ -18,15 +19,14 @@ from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import is_ours
 from napari_unet.plugin.cells.background import Background, Outcome
-from napari_unet.plugin.cells.choice import DIFFERENCE, OUTLINES, CellsChoice
+from napari_unet.plugin.cells.choice import DIFFERENCE, OUTLINES, CellsChoice, looks_true
 from napari_unet.plugin.cells.difference import difference_layer
 from napari_unet.plugin.cells.place import corners_around, geometry_of, in_words, slice_in_view
 from napari_unet.plugin.cells.scores import summary
 from napari_unet.plugin.cells.task import CellsTask
-from napari_unet.plugin.kept import kept_of
+from napari_unet.plugin.cells.through import told_flat
 from napari_unet.plugin.layers import Geometry, full_data
 from napari_unet.plugin.plane_layer import insert_quietly
-from napari_unet.plugin.samples import TRUTH
 from napari_unet.plugin.store import Store
 from napari_unet.plugin.suggesting import go_to
 
@@ -35,6 +35,8 @@ AROUND = 20
 TRUTHS = "choose a Labels layer, or an image of 255 inside cells and 0 between"
 LOOKED_AT = 12
 """Slices in which is looked whether cells are numbered anew in each."""
+LOOKED_IN = 256
+"""Half the length of the square in which is looked whether an image has grey values, pixels."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Comparing(CellsTask):
     def truths(self) -> list[Layer]:
         """Layers that may be the truth, topmost last."""
         ours = ("preview", "annotation", "result", "unsure", DIFFERENCE, OUTLINES)
-        layers = [x for x in self._viewer.layers if isinstance(x, Labels | Image) and x is not self._choice.cells]
+        layers = [x for x in self._viewer.layers if x is not self._choice.cells and _may_tell(x)]
         return [x for x in layers if not any(is_ours(x, part) for part in ours)]
 
     @property
@@ -99,7 +101,7 @@ class Comparing(CellsTask):
         truths = self.truths
         if self.truth not in truths:
             labels = [x for x in truths if isinstance(x, Labels)]
-            known = [x for x in labels if is_ours(x, TRUTH)]
+            known = [x for x in labels if looks_true(x)]
             self.truth = next((x for some in (known, labels) for x in reversed(some)), None)
         self.changed.emit()
 
@@ -132,8 +134,9 @@ class Comparing(CellsTask):
     def _work(self, order: Order) -> Any:
         """Return what is done in the thread."""
         cells, truth = (_data(x, order.index) for x in (order.cells, order.truth))
-        kept = kept_of(order.cells)
-        flat = order.index is not None or (kept is not None and kept.flat) or "Z" not in order.geometry.axes
+        told = told_flat(order.cells)
+        flat = order.index is not None or bool(told) or "Z" not in order.geometry.axes
+        unknown = (truth,) if told is not None else (cells, truth)
         name, grey = order.truth.name, not isinstance(order.truth, Labels)
         # allocated here, as layers are of the window
         out = None if order.index is not None else self._store.array(order.geometry, np.uint8)
@@ -142,7 +145,7 @@ class Comparing(CellsTask):
             kind = kind_of_truth(truth)
             if kind is None or (kind == "cells" and grey):
                 raise UserError(f"'{name}' has grey values and is no truth: {TRUTHS}")
-            by_slice = flat or any(numbered_by_slice(x, LOOKED_AT) for x in (cells, truth))
+            by_slice = flat or any(numbered_by_slice(x, LOOKED_AT) for x in unknown)
             return compare(cells, truth, ndim=2 if by_slice else 3, kind=kind, out=out, tell=tell)
 
         return work
@@ -201,6 +204,24 @@ def _none_of(category: Category | None) -> str:
     if category == Category.FOUND:
         return "What is found is not different."
     return f"Nothing is {'different' if category is None else category.name.lower()}."
+
+
+_MEMBRANES: WeakKeyDictionary[Image, bool] = WeakKeyDictionary()
+"""Whether images look as if they showed where cells are, and no grey values."""
+
+
+def _may_tell(layer: Layer) -> bool:
+    """Whether a layer may be a truth: labels, or an image of two values, by a look at its middle."""
+    if not isinstance(layer, Image):
+        return isinstance(layer, Labels)
+    if layer.rgb:
+        return False
+    if layer not in _MEMBRANES:
+        data = full_data(layer)
+        middle = tuple(slice(max(0, n // 2 - LOOKED_IN), n // 2 + LOOKED_IN) for n in data.shape[-2:])
+        sample = np.asarray(data[(*(n // 2 for n in data.shape[:-2]), *middle)])
+        _MEMBRANES[layer] = kind_of_truth(sample) == "membrane"
+    return _MEMBRANES[layer]
 
 
 def _data(layer: Layer, index: tuple[int, ...] | None) -> ArrayLike:

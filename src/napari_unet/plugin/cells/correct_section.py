@@ -7,8 +7,8 @@ from functools import partial
 
 from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QCheckBox, QGridLayout, QPushButton
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QGridLayout, QPushButton
 
 from napari_unet.errors import UserError
 from napari_unet.plugin.canvas import CanvasKeeper
@@ -66,6 +66,9 @@ class CorrectSection(Section):
         Gets the keyboard when the mouse is to do something on it.
     """
 
+    looked = Signal()
+    """The slice in view was looked at; it may be known now how the cells are numbered."""
+
     def __init__(self, viewer: ViewerModel, choice: CellsChoice, canvas: CanvasKeeper) -> None:
         super().__init__(
             "Correct",
@@ -107,12 +110,6 @@ class CorrectSection(Section):
             self.accept_alike,
         )
         self.rows.addWidget(self.alike_button)
-        self.through = QCheckBox("Cells go through the slices")
-        self.through.setToolTip(
-            "On: a number is the same cell in all slices of a volume. Off: every slice is numbered anew."
-        )
-        self.through.toggled.connect(self._through_toggled)
-        self.rows.addWidget(self.through)
         self.counts = note()
         self.rows.addWidget(self.counts)
         self.annotation_button = button(
@@ -189,10 +186,6 @@ class CorrectSection(Section):
         how = "To train on them, choose it in the U-Net dock under Annotate, in the style 'Whole cells'."
         self.correcting.said.emit(Message(f"{made} {how}", "good"))
 
-    def _through_toggled(self, through: bool) -> None:
-        self.correcting.stack().flat = not through
-        self._show_soon()
-
     # What is shown
 
     def _show_action(self, action: str) -> None:
@@ -212,7 +205,6 @@ class CorrectSection(Section):
             widget.setEnabled(layer is not None)
         if layer is None:
             self._outlines.remove()
-            self.through.setVisible(False)
             self.counts.setText("")
             return
         try:
@@ -227,6 +219,4 @@ class CorrectSection(Section):
         done, cells = counted(plane, numbers)
         where = "this slice" if stack.size("Z") * stack.size("T") > 1 else "the image"
         self.counts.setText(f"{done:,} of {count(cells, 'cell', 'cells')} of {where} accepted.")
-        with QSignalBlocker(self.through):
-            self.through.setChecked(not stack.flat)
-        self.through.setVisible(stack.size("Z") > 1)
+        self.looked.emit()

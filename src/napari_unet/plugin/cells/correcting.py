@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Labels, Shapes
+from napari.layers import Shapes
 from psygnal import Signal
 
 from napari_unet.errors import UserError
@@ -17,6 +17,7 @@ from napari_unet.plugin.cells import steps
 from napari_unet.plugin.cells.accepted import accepted_in
 from napari_unet.plugin.cells.accepting import Examples
 from napari_unet.plugin.cells.choice import CellsChoice
+from napari_unet.plugin.cells.diary import Diary, as_words, latest
 from napari_unet.plugin.cells.marks import Marks
 from napari_unet.plugin.cells.stack import CellStack, Place
 from napari_unet.plugin.decide import Message
@@ -71,6 +72,10 @@ class Correcting:
         self.listener = Listener(viewer, later)
         self.listener.changed.connect(self._forget)
         self._marks = Marks(viewer)
+        self._diary = Diary()
+        self._diary.said.connect(self.said.emit)
+        choice.changed.connect(self._follow)
+        self._follow()
         self._stack: CellStack | None = None
         self.examples = Examples()
         self._places: list[Place] = []
@@ -85,7 +90,12 @@ class Correcting:
     def close(self) -> None:
         """Let go of the viewer."""
         self.listener.end()
+        self._choice.changed.disconnect(self._follow)
+        self._diary.follow(None)
         self._marks.remove()
+
+    def _follow(self) -> None:
+        self._diary.follow(self._choice.cells)
 
     # What the user asks for
 
@@ -174,9 +184,15 @@ class Correcting:
 
     def _try(self, do: Callable[[CellStack], Message]) -> None:
         try:
-            self.said.emit(do(self.ready()))
+            stack = self.ready()
+            before = latest(stack.layer)
+            message = do(stack)
         except UserError as error:
             self._refuse(error)
+            return
+        if latest(stack.layer) is not before:
+            self._diary.note(as_words(message.text))
+        self.said.emit(message)
 
     def _refuse(self, error: UserError) -> None:
         self.said.emit(Message(sentence(error), "warning"))
@@ -250,7 +266,7 @@ class Correcting:
         if before:
             with stack.layer.block_history():
                 accepted.change(remove=before)
-            return Message(f"Cell {number} is not accepted any more. {UNDO}")
+            return Message(f"No longer accepted: cell {number}. {UNDO}")
         body = stack.body(place, number)
         self.examples.add(stack, body)
         with stack.layer.block_history():
@@ -267,12 +283,6 @@ class Correcting:
         if not new:
             return Message(f"No other cell of this {where} is like the accepted ones.")
         return _done(f"Accepted {count(len(new), 'more cell', 'more cells')} of this {where}.")
-
-
-def latest(layer: Labels) -> object:
-    """Return the last atom of the last step that can be undone, by which the step is known."""
-    steps = layer._undo_history  # noqa: SLF001 - napari has no other way to ask
-    return steps[-1][-1] if steps else None
 
 
 def _done(text: str) -> Message:

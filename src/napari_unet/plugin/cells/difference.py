@@ -32,6 +32,9 @@ def difference_layer(picture: Any, geometry: Geometry) -> Labels:
     for category, colour in COLOURS.items():
         colours[int(category)] = colour + (FAINT if category == Category.FOUND else "")
     layer = Labels(picture, name=NAME, opacity=0.8, metadata={MARK: DIFFERENCE}, **geometry.properties)
+    # napari says in words what is under the mouse
+    kinds = {0: "", **{int(c): c.name.lower() for c in COLOURS}}
+    layer.features = {"index": list(kinds), "kind": list(kinds.values())}
     layer.colormap = DirectLabelColormap(color_dict=colours)
     layer.editable = False
     return layer

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari.layers import Layer
+from napari.layers import Labels
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QDockWidget, QVBoxLayout, QWidget
 
+from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.compare_section import CompareSection
 from napari_unet.plugin.cells.comparing import Comparing
 from napari_unet.plugin.cells.correct_section import CorrectSection
+from napari_unet.plugin.cells.layers_section import LayersSection
 from napari_unet.plugin.cells.link_section import LinkSection
 from napari_unet.plugin.cells.linking import Linking
 from napari_unet.plugin.cells.measure import MeasureSection
+from napari_unet.plugin.cells.through import ThroughBox
 from napari_unet.plugin.cells.write_section import WriteSection
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.lifetime import Lifetime, Outer, later, window_of
-from napari_unet.plugin.sections.base import Rows, Section, scrolled
-from napari_unet.plugin.sections.choice import Choice
+from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.status import StatusLine
 
 if TYPE_CHECKING:
@@ -31,29 +33,6 @@ if TYPE_CHECKING:
 
 WIDTH = 380
 """Pixels that the dock asks for, as the other dock does."""
-
-
-class LayersSection(Section):
-    """Chooses the cells and the image."""
-
-    def __init__(self, choice: CellsChoice) -> None:
-        super().__init__("Cells", "Which layer of cells to work on, and over which image.")
-        self._chosen = choice
-        self.cells, self.image = Choice("(no cells yet)"), Choice("(no image)")
-        rows = Rows()
-        rows.add("Cells", self.cells, "A Labels layer: every number is a cell.")
-        rows.add("Image", self.image, "The image that is measured in the cells.")
-        self.rows.addLayout(rows)
-        self.cells.chosen.connect(choice.choose_cells)
-        self.image.chosen.connect(choice.choose_image)
-        choice.changed.connect(self.show_layers)
-        self.show_layers()
-
-    def show_layers(self) -> None:
-        """Offer the layers that there are."""
-        chosen = self._chosen
-        self.cells.show_names([x.name for x in chosen.all_cells], _name(chosen.cells))
-        self.image.show_names([x.name for x in chosen.images], _name(chosen.image))
 
 
 class CellsDock(QWidget):
@@ -84,6 +63,7 @@ class CellsDock(QWidget):
         layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
+        ByKeyboard(self)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
         self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)
@@ -114,6 +94,11 @@ class CellsDock(QWidget):
         links, compares, writes = Background(), Background(), Background()
         self.correct = CorrectSection(viewer, choice, canvas)
         self.correct.correcting.said.connect(say)
+        self.through = ThroughBox(self._slices, choice.changed.emit)
+        self.layers.rows.addWidget(self.through)
+        choice.changed.connect(self.through.show_state)
+        self.correct.looked.connect(self.through.show_state)
+        self.through.show_state()
         self.measure = MeasureSection(viewer, choice)
         self.measure.said.connect(say)
         self.linking = Linking(viewer, choice, links)
@@ -126,6 +111,13 @@ class CellsDock(QWidget):
         self.writing.said.connect(say)
         self.write = WriteSection(self.writing, writes)
         return self.correct.let_go, self.measure.cells.close, links.close, compares.close, writes.close
+
+    def _slices(self) -> tuple[Labels, int]:
+        """Return the chosen cells, looked at, and their number of slices."""
+        correcting = self.correct.correcting
+        stack = correcting.stack()
+        correcting.in_view(stack)
+        return stack.layer, stack.size("Z")
 
     def sizeHint(self) -> QSize:
         """Ask for the width in which nothing is cut off, and any height."""
@@ -143,7 +135,3 @@ def open_cells(viewer: napari.Viewer) -> None:
     dock, _ = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net cells", tabify=True)
     dock.show()
     dock.raise_()
-
-
-def _name(layer: Layer | None) -> str | None:
-    return None if layer is None else str(layer.name)

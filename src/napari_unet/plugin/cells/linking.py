@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Labels
 
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.linking import Along, Linked, in_words, linked, memory_needed
+from napari_unet.arrays.linking import Along, Linked, found_again, in_words, linked, memory_needed
 from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.cells.background import Outcome
-from napari_unet.plugin.cells.place import axes_of, geometry_of
+from napari_unet.plugin.cells.place import axes_of, geometry_of, slice_in_view
 from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place
@@ -25,6 +27,11 @@ from napari_unet.plugin.results import OUTPUT
 from napari_unet.storage.budget import check_memory
 
 NAME = "{} linked"
+PLANES: dict[Along, str] = {"z": "slice", "t": "frame"}
+FEW = 0.3
+"""Part of the cells below which linking is of little use."""
+REACH, HALF = 2, 512
+"""Planes on each side of that in view, and half the length of the square, in which is looked for it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,29 @@ class Linking(CellsTask):
         every: tuple[Along, ...] = ("z", "t")
         return tuple(along for along in every if lengths.get(along.upper(), 1) > 1)
 
+    @property
+    def told(self) -> bool:
+        """Whether it is known what the axes of the chosen cells are; else the user has to tell."""
+        layer = self._choice.cells
+        return layer is None or not self.alongs or _is_told(layer, axes_of(layer))
+
+    def slider(self, along: Along) -> str:
+        """Return the name of napari's slider along which would be linked; empty without one."""
+        layer = self._choice.cells
+        if layer is None or along not in self.alongs:
+            return ""
+        axes = axes_of(layer)
+        axis = axes.find(along.upper()) if self.told else 0
+        return str(self._viewer.dims.axis_labels[axis - layer.ndim])
+
+    def advice(self, along: Along, least_overlap: float) -> str:
+        """Say how many cells around the slice in view would be found again in the next."""
+        layer = self._choice.cells
+        if layer is None or along not in self.alongs:
+            return ""
+        planes = list(_around(layer, axes_of(layer), self.told, along, self._viewer.dims.point))
+        return advice(found_again(planes, along, least_overlap), along)
+
     def start(self, along: Along, least_overlap: float) -> None:
         """Link the chosen cells into a new layer, or say why not."""
         try:
@@ -65,6 +95,15 @@ class Linking(CellsTask):
             self._background.start(partial(_work, order), partial(self._end, order))
         except UserError as error:
             self._say(f"These cells cannot be linked: {error}.", "error")
+
+    def ask(self) -> None:
+        """Ask the user to tell what the first axis is."""
+        slider = self.slider("z")
+        self._say(
+            f"Choose first whether the slider '{slider}' goes from slice to slice or from frame to frame: the "
+            "layer does not tell.",
+            "warning",
+        )
 
     def _order(self, along: Along, least_overlap: float) -> Order:
         layer = self._choice.require()
@@ -95,6 +134,34 @@ class Linking(CellsTask):
         insert_quietly(self._viewer, made, len(layers))
         take_the_place(self._viewer, order.layer, made)
         return made
+
+
+def advice(part: float, along: Along) -> str:
+    """Say what it means that a part of the cells is found again in the next plane.
+
+    Examples
+    --------
+    >>> advice(0.12, "t")
+    'Of the cells around here 12% are found again in the next frame: too few. A lower overlap may help.'
+    >>> advice(0.97, "z"), advice(float("nan"), "z")
+    ('Of the cells around here 97% are found again in the next slice.', '')
+    """
+    if math.isnan(part):
+        return ""
+    words = f"Of the cells around here {part:.0%} are found again in the next {PLANES[along]}"
+    return f"{words}: too few. A lower overlap may help." if part < FEW else f"{words}."
+
+
+def _around(
+    layer: Labels, axes: str, told: bool, along: Along, point: Sequence[float]
+) -> Iterator[npt.NDArray[Any]]:
+    """Read the middle of some planes around the one in view, along an axis."""
+    data, index = full_data(layer), list(slice_in_view(layer, point))
+    axis = axes.find(along.upper()) if told else 0
+    middle = tuple(slice(max(0, n // 2 - HALF), n // 2 + HALF) for n in data.shape[-2:])
+    for i in range(max(0, index[axis] - REACH), min(data.shape[axis], index[axis] + REACH + 1)):
+        index[axis] = i
+        yield np.asarray(data[(*index, *middle)])
 
 
 def _work(order: Order, tell: Tell) -> Linked:

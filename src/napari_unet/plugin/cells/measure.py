@@ -6,24 +6,19 @@ from pathlib import Path
 
 from napari.components import ViewerModel
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QHBoxLayout, QProgressBar, QSizePolicy
+from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QProgressBar
 
 from napari_unet.plugin.cells.cell_table import CellTable
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.table_view import TableView
 from napari_unet.plugin.decide import Message
-from napari_unet.plugin.sections.base import Rows, Section, button, note
+from napari_unet.plugin.sections.base import Section, button, note
 from napari_unet.storage.table import SUFFIX, as_text
 
 LOOK = 100
 """Milliseconds between two looks at how far a measuring is."""
-ALONE = 600
-"""Milliseconds for which a cell that was gone to is shown alone."""
-SLICES: dict[str, bool | None] = {
-    "as they are numbered": None,
-    "slice by slice (2D)": True,
-    "as volumes (3D)": False,
-}
+FRAMED = 1500
+"""Milliseconds for which a cell that was gone to is framed."""
 
 
 class MeasureSection(Section):
@@ -44,9 +39,6 @@ class MeasureSection(Section):
         self.cancel_button = button("Cancel", "End measuring; the table stays as it was.", self.cells.cancel)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
-        self.slices = QComboBox()
-        self.slices.addItems(list(SLICES))
-        self.slices.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.about = note()
         self.view = TableView()
         self.save_button = button("Save as CSV ...", "Save the whole table; spreadsheets open it.", self._save)
@@ -55,10 +47,10 @@ class MeasureSection(Section):
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK)
         self._timer.timeout.connect(self.cells.poll)
-        self._alone = QTimer(self)
-        self._alone.setSingleShot(True)
-        self._alone.setInterval(ALONE)
-        self._alone.timeout.connect(lambda: self.cells.show_alone(False))
+        self._framed = QTimer(self)
+        self._framed.setSingleShot(True)
+        self._framed.setInterval(FRAMED)
+        self._framed.timeout.connect(self.cells.frame.remove)
         self.view.chosen.connect(self._go_to)
         self.cells.changed.connect(self.show_state)
         self.cells.progressed.connect(self._show_progress)
@@ -68,15 +60,11 @@ class MeasureSection(Section):
         self.show_state()
 
     def _lay_out(self) -> None:
-        buttons, files, rows = QHBoxLayout(), QHBoxLayout(), Rows()
+        buttons, files = QHBoxLayout(), QHBoxLayout()
         for widget in (self.measure_button, self.bar, self.cancel_button):
             buttons.addWidget(widget)
         for widget in (self.save_button, self.copy_button):
             files.addWidget(widget)
-        rows.add(
-            "Stacks", self.slices, "Whether a number is one cell through the stack, or another in every slice."
-        )
-        self.rows.addLayout(rows)
         self.rows.addLayout(buttons)
         self.rows.addWidget(self.about)
         self.rows.addWidget(self.view)
@@ -103,13 +91,12 @@ class MeasureSection(Section):
         self.bar.setValue(round(1000 * part))
 
     def _measure(self) -> None:
-        self.cells.measure(SLICES[self.slices.currentText()])
+        self.cells.measure()
 
     def _go_to(self, row: int) -> None:
-        """Go to a cell, and show it alone for a moment."""
+        """Go to a cell, framed for a moment."""
         self.cells.go_to(row)
-        self.cells.show_alone(True)
-        self._alone.start()
+        self._framed.start()
 
     def _save(self) -> None:
         name = "cells" if self.cells.layer is None else str(self.cells.layer.name)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 
 from napari_unet.arrays.cells import boundary_probability
 from napari_unet.arrays.linking import GAP
@@ -19,6 +18,7 @@ from napari_unet.arrays.targets import check_labels_dtype
 from napari_unet.errors import UserError
 from napari_unet.plugin.cells.accepted import CellKey
 from napari_unet.plugin.cells.place import axes_of, geometry_of
+from napari_unet.plugin.cells.through import tell_flat, told_flat
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place_of
 
@@ -31,9 +31,6 @@ SAMPLE = 1024
 """Rows and columns in which is looked whether cells go through the slices,"""
 SLICES = 3
 """and so many slices on each side."""
-
-_FLAT: WeakKeyDictionary[Layer, bool] = WeakKeyDictionary()
-"""Whether cells are those of slices, as the user has told or was seen."""
 
 
 @dataclass(frozen=True)
@@ -197,24 +194,21 @@ class CellStack:
         """Every slice is numbered anew; else, or as long as that is not known, cells go through the slices."""
         if self.size("Z") == 1:
             return True
-        if self.layer in _FLAT:
-            return _FLAT[self.layer]
-        kept = kept_of(self.layer)
-        return kept is not None and kept.flat
+        return bool(told_flat(self.layer))
 
     @flat.setter
     def flat(self, flat: bool) -> None:
-        _FLAT[self.layer] = flat
+        tell_flat(self.layer, flat)
 
     def look_at(self, place: Place) -> None:
         """Look at the slices around a place, if it is not known yet whether cells go through them."""
-        if self.layer in _FLAT or kept_of(self.layer) is not None or self.size("Z") == 1:
+        if told_flat(self.layer) is not None or self.size("Z") == 1:
             return
         middles, halves = (place.z, self.size("Y") // 2, self.size("X") // 2), (SLICES, SAMPLE // 2, SAMPLE // 2)
         z, y, x = (slice(max(0, m - half), m + half) for m, half in zip(middles, halves, strict=True))
         sample = self.crop(place.t, (z, y, x))
         if sample.any():
-            _FLAT[self.layer] = numbered_by_slice(sample)
+            tell_flat(self.layer, numbered_by_slice(sample))
 
     # Writing
 

@@ -9,6 +9,8 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex,
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
+from napari_unet.plugin.cells.column_names import caption
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -16,6 +18,8 @@ HEIGHT = 260
 """Pixels."""
 MEASURED_ROWS = 50
 """Rows that decide how wide columns are."""
+WIDEST = 180
+"""Pixels of a column, at most, such as that of all neighbours."""
 DIGITS = 5
 """Significant digits that are shown; files have more."""
 _ALIGNED = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -100,8 +104,9 @@ class TableModel(QAbstractTableModel):
             return None
         name = self._names[section]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return next((text for start, text in _MEANINGS.items() if name.startswith(start)), name)
-        return name if role == _TEXT else None
+            meaning = next((f"{text}\n" for start, text in _MEANINGS.items() if name.startswith(start)), "")
+            return f"{meaning}In files: {name}. A click sorts by it."
+        return caption(name) if role == _TEXT else None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by the numbers of a column; what is not defined comes last."""
@@ -137,6 +142,7 @@ class TableView(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(False)
+        self.setTabKeyNavigation(False)  # or Tab would not leave the table
         self.setAccessibleName("Table of cells")
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(20)
@@ -144,6 +150,7 @@ class TableView(QTableView):
         self.setSortingEnabled(True)
         self.setMinimumHeight(HEIGHT)
         self.horizontalHeader().setResizeContentsPrecision(MEASURED_ROWS)
+        self.horizontalHeader().setMaximumSectionSize(WIDEST)
         self.clicked.connect(lambda index: self.chosen.emit(self.rows.row_of_table(index.row())))
 
     def show_table(self, table: pd.DataFrame | None) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar
 
+from napari_unet.errors import UserError
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.writing import Writing
+from napari_unet.plugin.decide import Message
 from napari_unet.plugin.sections.base import Section, button
+from napari_unet.plugin.words import sentence
 from napari_unet.storage.cell_files import told_by
 from napari_unet.storage.formats import CellFormat
 
@@ -24,6 +28,8 @@ KINDS: dict[str, tuple[CellFormat, str]] = {
 }
 """What the dialog offers: the format, and the ending of names that have none."""
 
+OTHER = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
+"""What looks like the suffix of a file, and not like a part of a name, as in ``plate 1.2``."""
 SUFFIXES = (".tif", ".tiff", ".zarr", ".zip", ".geojson", ".json")
 
 
@@ -71,7 +77,12 @@ class WriteSection(Section):
             return
         path, chosen = QFileDialog.getSaveFileName(self, "Save cells", "cells", ";;".join(KINDS))
         if path:
-            self._writing.save(*name_of(Path(path), chosen))
+            try:
+                named = name_of(Path(path), chosen)
+            except UserError as error:
+                self._writing.said.emit(Message(sentence(error), "error"))
+                return
+            self._writing.save(*named)
 
 
 def name_of(path: Path, chosen: str) -> tuple[Path, CellFormat]:
@@ -84,6 +95,11 @@ def name_of(path: Path, chosen: str) -> tuple[Path, CellFormat]:
     chosen
         A key of `KINDS`.
 
+    Raises
+    ------
+    UserError
+        If the name ends as those of other files do.
+
     Examples
     --------
     >>> path, kind = name_of(Path("plate 1"), "ROIs for ImageJ (*.zip)")
@@ -93,6 +109,9 @@ def name_of(path: Path, chosen: str) -> tuple[Path, CellFormat]:
     'rois'
     """
     kind, ending = KINDS[chosen]
+    if path.suffix.lower() not in SUFFIXES and OTHER.fullmatch(path.suffix):
+        known = ", ".join(dict.fromkeys(end for _, end in KINDS.values()))
+        raise UserError(f"cells cannot be saved as '{path.suffix}' ({path.name}): end the name in one of {known}")
     told = told_by(path)
     if told != "cells" and path.suffix.lower() in SUFFIXES:
         kind = told

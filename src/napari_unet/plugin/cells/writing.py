@@ -25,7 +25,7 @@ from napari_unet.plugin.results import Piece
 from napari_unet.plugin.saving import Source, describe
 from napari_unet.plugin.words import count
 from napari_unet.spec import BOUNDARY, CELL
-from napari_unet.storage.cell_files import Cells, check_cells, write_cells
+from napari_unet.storage.cell_files import Cells, check_cells, holds_cells, write_cells
 from napari_unet.storage.formats import CellFormat
 
 CONTOURS = "contours"
@@ -97,15 +97,24 @@ class Writing(CellsTask):
             saved = describe(Piece("cells", (cells,)), path, axes_of(cells), {})
             source = Source(saved, lambda _: None)
             order = Cells(source, source.axes, saved.spacing, saved.unit, saved.origin)
-            self._background.start(
-                lambda tell: write_cells(order, path, kind, tell), lambda outcome: self._saved(path, outcome)
-            )
+            self._background.start(_saving(order, path, kind), lambda outcome: self._saved(path, outcome))
         except UserError as error:
             self._say(f"{error}.", "error")
 
     def _saved(self, path: Path, outcome: Outcome) -> None:
         if not self._failed("Saving", outcome):
-            self._say(f"Saved {path}.", "good")
+            empty = not outcome.value
+            self._say(f"Saved {path}{'; it holds no cells' if empty else ''}.", "warning" if empty else "good")
+
+
+def _saving(cells: Cells, path: Path, kind: CellFormat) -> Work:
+    """Return what is done in the thread: writes cells, and tells whether there are any."""
+
+    def work(tell: Tell) -> bool:
+        write_cells(cells, path, kind, tell)
+        return holds_cells(cells)
+
+    return work
 
 
 def _contouring(cells: Labels, index: tuple[int, ...], name: str) -> Work:

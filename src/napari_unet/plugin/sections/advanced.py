@@ -467,7 +467,8 @@ class AdvancedSection(Section):
 
     def show_problem(self, text: str) -> None:
         """Show what is wrong with the settings; empty if nothing is."""
-        self.problem.setText(f"<b style='color:{WRONG}'>✕</b> {escape(text)}")
+        sign = f"<span style='background:{WRONG}; color:black'><b>&nbsp;✕&nbsp;</b></span>"
+        self.problem.setText(f"{sign} {escape(text)}")
         self.problem.setVisible(bool(text))
 
     def showEvent(self, event: QShowEvent) -> None:

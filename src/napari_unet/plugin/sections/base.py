@@ -50,6 +50,7 @@ class Section(QWidget):
         self._title.setChecked(open)
         self._title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._title.setStyleSheet("QToolButton { border: none; background: transparent; font-weight: bold; }")
+        self._title.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._title.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._body = QWidget()
         self.rows = QVBoxLayout(self._body)
@@ -155,6 +156,8 @@ class Rows(QGridLayout):
             if tooltip:
                 widget.setToolTip(tooltip)
             label.setBuddy(widget)
+            if not widget.accessibleName():
+                widget.setAccessibleName(caption)
             self.addWidget(widget, row, 1)
         else:
             self.addLayout(widget, row, 1)

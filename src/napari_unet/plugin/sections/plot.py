@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
-TRAINING = "#56B4E9"
-HELD_OUT = "#E69F00"
+ON_DARK, ON_LIGHT = ("#56B4E9", "#E69F00"), ("#0072B2", "#B34700")
+"""Colours of the curves of training and held-out strokes: blue and orange, which colour-blind people tell apart,
+as light or dark as the theme needs."""
 MOST = 2000
 """Points that are kept; every second one is dropped when there are more."""
 SMOOTH = 0.9
@@ -27,10 +30,11 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         item = self.getPlotItem()
         item.getAxis("left").setWidth(34)
         item.setContentsMargins(0, 2, 4, 0)
-        self._training = self.plot(pen=pg.mkPen(TRAINING, width=1.5))
-        self._held_out = self.plot(
-            pen=pg.mkPen(HELD_OUT, width=1.5), symbol="o", symbolSize=5, symbolBrush=HELD_OUT, symbolPen=None
-        )
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._training = self.plot()
+        self._held_out = self.plot(symbol="o", symbolSize=6, symbolPen=None)
+        self.legend = QLabel()
+        self._colour(ON_DARK)
         self.clear_curves()
 
     def clear_curves(self) -> None:
@@ -61,3 +65,16 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             axis = self.getPlotItem().getAxis(name)
             axis.setPen(text)
             axis.setTextPen(text)
+        dark = QColor(background).lightnessF() < 0.5
+        self._colour(ON_DARK if dark else ON_LIGHT)
+
+    def _colour(self, colours: tuple[str, str]) -> None:
+        """Draw the curves in colours; they differ in form, too."""
+        training, held_out = colours
+        self._training.setPen(pg.mkPen(training, width=1.5))
+        self._held_out.setPen(pg.mkPen(held_out, width=1.5))
+        self._held_out.setSymbolBrush(held_out)
+        self.legend.setText(
+            f"Loss <b style='color:{training}'>&#8212;</b> training, "
+            f"<b style='color:{held_out}'>&#8212;&#9679;&#8212;</b> held out"
+        )

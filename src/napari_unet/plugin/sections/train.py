@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QSpinBox,
     QVBoxLayout,
@@ -18,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_unet.plugin.sections.base import Rows, Section, button, note
-from napari_unet.plugin.sections.plot import HELD_OUT, TRAINING, LossPlot
+from napari_unet.plugin.sections.plot import LossPlot
 from napari_unet.plugin.words import count, duration, held_out
 from napari_unet.spec import TrainSpec
 
@@ -223,10 +222,7 @@ class TrainSection(Section):
         self.plot = LossPlot()
         self.scores = note()
         self.scores.setToolTip("Overlap (Dice) of prediction and strokes it has not learnt from; 1 is perfect.")
-        legend = QLabel(
-            f"Loss <span style='color:{TRAINING}'>&#9632;</span> training "
-            f"<span style='color:{HELD_OUT}'>&#9632;</span> held out"
-        )
+        legend = self.plot.legend
         legend.setToolTip(self.plot.toolTip())
         self._progress = QWidget()
         column = QVBoxLayout(self._progress)
