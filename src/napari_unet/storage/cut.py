@@ -58,5 +58,5 @@ def _seen(image: FileImage, spans: dict[str, slice]) -> FileImage:
     if not isinstance(data, np.ndarray):
         import dask.array as da
 
-        data = da.from_array(data)
+        data = da.asarray(data)
     return replace(image, data=data[index])

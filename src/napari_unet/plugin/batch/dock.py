@@ -91,13 +91,13 @@ class BatchDock(QWidget):
     def _take_from_dock(self) -> None:
         window = window_of(self)
         docks = [] if window is None else window.findChildren(UNetDock)
-        path = next((d.controller.model_file for d in docks if d.controller.model_file is not None), None)
-        if path is None:
+        dock = next((d for d in docks if d.controller.model_file is not None), None)
+        if dock is None:
             self._say("The dock 'U-Net' has no model: train one there, open one, or choose a file.", "error")
             return
-        self._of_dock = path
-        self.model.path.setText(str(path))
-        self.more.cells.setValue(docks[0].segment.form.value())
+        self._of_dock = dock.controller.model_file
+        self.model.path.setText(str(self._of_dock))
+        self.more.cells.setValue(dock.segment.form.value())
         self._say("The model of the dock 'U-Net' is taken, with its settings for cells.")
 
     def value(self, files: list[Path], model: Path) -> BatchSpec:

@@ -27,13 +27,15 @@ from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image, open_labels
 from napari_unet.storage.write import create_output
 
+OPENED = "napari-unet-live batch"
+"""Key in the metadata of layers that were opened from the table."""
 INPUTS = "inputs"
 """Folder, in that of the outputs, for copies of layers that have no file."""
 
 
 def can_go(layer: Layer) -> bool:
-    """Tell whether a layer is an image, and not one that this program has made."""
-    return isinstance(layer, ImageLayer) and MARK not in layer.metadata
+    """Tell whether a layer is an image, and not one that this program has made or opened."""
+    return isinstance(layer, ImageLayer) and not {MARK, OPENED} & set(layer.metadata)
 
 
 def file_of_layer(layer: ImageLayer) -> Path | None:
@@ -149,4 +151,5 @@ def _place(axes: str, image: FileImage, start: dict[str, int]) -> dict[str, Any]
         "translate": [start.get(a, 0) * s for a, s in zip(axes, scale, strict=True)],
         "units": [image.unit if a in "ZYX" else "pixel" for a in axes],
         "axis_labels": [a.lower() for a in axes],
+        "metadata": {OPENED: str(image.path)},
     }

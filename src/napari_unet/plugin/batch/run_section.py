@@ -59,8 +59,8 @@ class RunSection(Section):
         )
         self.command_button.setEnabled(not busy)
         self.bar.setVisible(busy)
-        if not busy:
-            self.bar.setValue(0)
+        if not stopping:
+            self._show(0, "starting")
 
     def show_copying(self, name: str, part: float) -> None:
         """Show that a layer is copied."""

@@ -41,6 +41,7 @@ class BatchTable(QTableWidget):
 
     def __init__(self) -> None:
         super().__init__(0, len(HEADERS))
+        self._names: list[str] = []
         self._places: dict[str, int] = {}
         self._rows: dict[int, ImageDone] = {}
         self.setHorizontalHeaderLabels(list(HEADERS))
@@ -68,7 +69,7 @@ class BatchTable(QTableWidget):
     def show_names(self, names: Sequence[str]) -> None:
         """Show images that wait."""
         self.setRowCount(0)
-        self._rows, self._places = {}, {}
+        self._names, self._rows, self._places = list(names), {}, {}
         self.setRowCount(len(names))
         for number, name in enumerate(names):
             self._places.setdefault(name, number)
@@ -77,9 +78,9 @@ class BatchTable(QTableWidget):
     def show_at_work(self, name: str) -> None:
         """Show which image is worked on."""
         number = self._places.get(name)
-        if number is not None and number not in self._rows and self.item(number, 1).text() != AT_WORK:
-            self.item(number, 1).setText(AT_WORK)
-            self.scrollToItem(self.item(number, 0))
+        if number is not None and number not in self._rows and self._state(number).text() != AT_WORK:
+            self._state(number).setText(AT_WORK)
+            self.scrollToItem(self._state(number))
 
     def show_row(self, row: ImageDone) -> None:
         """Show what has become of an image."""
@@ -90,14 +91,19 @@ class BatchTable(QTableWidget):
     def show_stopped(self) -> None:
         """Show that nothing is worked on any more."""
         for number in range(self.rowCount()):
-            if self.item(number, 1).text() == AT_WORK:
-                self.item(number, 1).setText(WAITING)
+            if self._state(number).text() == AT_WORK:
+                self._state(number).setText(WAITING)
+
+    def _state(self, number: int) -> QTableWidgetItem:
+        item = self.item(number, 1)
+        assert item is not None
+        return item
 
     def _place(self, row: ImageDone) -> int:
         """Find the row of an image; two of the same name, which both fail, take the next one."""
         number = self._places[row.name]
         while number in self._rows and self._rows[number].file != row.file:
-            number = next(n for n in range(number + 1, self.rowCount()) if self.item(n, 0).text() == row.name)
+            number = self._names.index(row.name, number + 1)
         return number
 
     def _write(self, number: int, texts: Sequence[str], tooltip: str) -> None:
