@@ -100,7 +100,8 @@ def batch(
     heard = _Heard(jobs.batch(spec, shard=share, scheduler=scheduler))
     stopped = follow(heard.events(), "batch") if pipes is None else _pass_on(heard.events(), *pipes)
     if stopped is not None:
-        typer.echo(f"stopped after {len(heard.rows)} images; the same command goes on", err=True)
+        images = "1 image" if len(heard.rows) == 1 else f"{len(heard.rows)} images"
+        typer.echo(f"stopped after {images}; the same command goes on", err=True)
         raise typer.Exit(128 + stopped)
     failed = [row for row in heard.rows if row.status == "failed"]
     for row in failed:

@@ -95,9 +95,8 @@ class InputsSection(Section):
 
     def add(self, paths: Sequence[Path]) -> None:
         """Add files and folders that are not in the list."""
-        there = [thing for thing, _ in self._things()]
         for path in paths:
-            if str(path) not in there:
+            if str(path) not in [thing for thing, _ in self._things()]:
                 self._append(str(path), str(path), _CHECKED)
                 self.added.emit(path)
 
