@@ -129,7 +129,7 @@ class MoreSection(Section):
     """A part of the images, one of their channels, and how boundaries become cells."""
 
     def __init__(self) -> None:
-        super().__init__("More", "A part of the images, and how boundaries become cells.", open=False)
+        super().__init__("Options", "A part of the images, and how boundaries become cells.", open=False)
         self.axes, self.t, self.z = QLineEdit(), QLineEdit(), QLineEdit()
         self.axes.setPlaceholderText("as the files say")
         for edit in (self.t, self.z):

@@ -22,9 +22,10 @@ from napari_unet.plugin.batch.running import Running
 from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.dock import UNetDock
-from napari_unet.plugin.lifetime import Lifetime, Outer, window_of
+from napari_unet.plugin.lifetime import Lifetime, Outer, later, window_of
 from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.status import StatusLine
+from napari_unet.plugin.tabs import share_the_room
 from napari_unet.plugin.words import count
 from napari_unet.spec import BatchSpec
 
@@ -68,6 +69,7 @@ class BatchDock(QWidget):
             (self._lifetime.forget, self.inputs.close_events, self._copies.close, self.running.close)
         )
         self.destroyed.connect(self._outer.end)
+        later(self, 0, partial(share_the_room, self))
         self._say("Choose a model, images and a folder for the results, then press Run.")
 
     def sizeHint(self) -> QSize:
