@@ -6,6 +6,7 @@ Each event is progress and a safe place to stop: whatever it reports is done and
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,43 @@ class CellsLinked:
 
 
 @dataclass(frozen=True)
+class BatchBegun:
+    """A batch knows its images: their names, in the order in which they are worked on."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """How far a batch is: ``part`` from 0 to 1 of all its pixels; ``seconds_left`` None: not known yet."""
+
+    name: str
+    """The image at hand."""
+    done: int
+    total: int
+    part: float
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class ImageDone:
+    """One image of a batch has ended, well or not; its row of the summary is written."""
+
+    name: str
+    """Its name in the folder of the outputs, without a suffix."""
+    file: str
+    status: Literal["done", "skipped", "failed"]
+    """``skipped``: it was finished before."""
+    outputs: tuple[str, ...] = ()
+    """Files, as paths below the folder of the outputs."""
+    cells: int | None = None
+    seconds: float = 0.0
+    pixels: int = 0
+    message: str = ""
+    """Warnings, or why it failed."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a job that ran to its end. ``reason`` in words."""
 
@@ -102,4 +140,17 @@ class Finished:
     """It ended before its budget was used up."""
 
 
-Event = Note | StepDone | CheckDone | TileDone | BlockDone | Preparing | CellsDone | CellsLinked | Finished
+Event = (
+    Note
+    | StepDone
+    | CheckDone
+    | TileDone
+    | BlockDone
+    | Preparing
+    | CellsDone
+    | CellsLinked
+    | BatchBegun
+    | BatchProgress
+    | ImageDone
+    | Finished
+)

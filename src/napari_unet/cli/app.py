@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, cells, export, link, measure, predict, score, train
+from napari_unet.cli import about, batch, cells, export, link, measure, predict, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -55,6 +55,7 @@ def _root(
 
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("batch")(batch.batch)
 app.command("cells")(cells.cells)
 app.command("measure")(measure.measure)
 app.command("link")(link.link)

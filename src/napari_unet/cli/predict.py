@@ -38,6 +38,7 @@ def predict(
     device: DeviceOption = "auto",
     threads: Threads = None,
     axes: Axes = None,
+    channel: Annotated[int | None, typer.Option(min=0, help="Only this channel of the image, from 0.")] = None,
     t: Annotated[str | None, typer.Option(help="Only these times, such as 0:5 (5 is left out), or 3.")] = None,
     z: Annotated[str | None, typer.Option(help="Only these slices.")] = None,
     y: Annotated[str | None, typer.Option(help="Only these rows.")] = None,
@@ -63,7 +64,7 @@ def predict(
     trained = load(model)
 
     def request(source: Path, target: Path) -> Request:
-        return Request(source, target, output, axes, tiling, cells, part)
+        return Request(source, target, output, axes, tiling, cells, part, channel)
 
     if len(jobs) == 1:
         _predict_one(trained, request(*jobs[0]), share, scheduler)

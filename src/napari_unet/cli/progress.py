@@ -16,12 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from napari_unet.events import (
+    BatchBegun,
+    BatchProgress,
     BlockDone,
     CellsDone,
     CellsLinked,
     CheckDone,
     Event,
     Finished,
+    ImageDone,
     Note,
     Preparing,
     StepDone,
@@ -152,6 +155,16 @@ def progress_of(event: Event) -> tuple[float | None, str]:
             return event.done / max(event.total, 1), f"{where}{event.cells:,} cells"
         case CellsLinked():
             return event.done / max(event.total, 1), f"{event.before} cells became {event.after}"
+        case BatchProgress():
+            left = "" if event.seconds_left is None else f", {_left(event.seconds_left)}"
+            return event.part, f"{event.done} of {event.total} images done, now {event.name}{left}"
+        case BatchBegun():
+            return None, ""
+        case ImageDone():
+            cells = "" if event.cells is None else f", {event.cells:,} cells"
+            seconds = f", {event.seconds:.1f} s" if event.status == "done" else ""
+            more = f": {event.message}" if event.message else ""
+            return None, f"{event.name}: {event.status}{cells}{seconds}{more}"
         case CheckDone():
             scores = "".join(f", {n} {'n/a' if s is None else format(s, '.2f')}" for n, s in event.scores.items())
             loss = "n/a" if event.loss is None else f"{event.loss:.3f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import napari_unet.learn  # noqa: F401  before torch: it tells OpenMP how to wait
+from napari_unet.jobs.batch import batch
 from napari_unet.jobs.cells import cells_file, cells_of, make_cells
 from napari_unet.jobs.inputs import as_image, as_labels, as_pairs
 from napari_unet.jobs.linking import link, link_file, linking
@@ -25,6 +26,7 @@ __all__ = [
     "as_image",
     "as_labels",
     "as_pairs",
+    "batch",
     "cells_file",
     "cells_of",
     "find",

@@ -42,7 +42,6 @@ from napari_unet.learn.predictor import digest_of_source
 from napari_unet.spec import Output, TilingSpec
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
-from napari_unet.storage.read import open_image
 from napari_unet.storage.stamp import read_stamp, stamp_of
 from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
@@ -85,7 +84,7 @@ def predict_file(
         If the image does not fit the model, or the target cannot be written. Raised at once.
     """
     check_output(request.target, request.image)
-    image = open_image(request.image, request.axes)
+    image = request.open()
     region = Region.of(image, request.part)
     dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
     check_outputs(model, image, dtypes, request.cells, region)
@@ -96,6 +95,15 @@ def predict_file(
         kept = budget.nbytes(model.output_shape(image, "probabilities", region), np.uint8)
     _check_room(request, budget.stored_size(size, dtypes[request.output]) + budget.stored_size(kept, np.uint8))
     return _run(model, image, request, region, shard, scheduler)
+
+
+def is_made(model: Model, request: Request) -> bool:
+    """Tell whether the target is there already, made of this image by this model with these settings."""
+    stamp = read_stamp(request.target)
+    if stamp is None or folder_of(request.target).exists():
+        return False
+    image = request.open()
+    return stamp == stamp_of(_request_facts(model, image, request, Region.of(image, request.part)))
 
 
 def _check_room(request: Request, size: int) -> None:
@@ -197,7 +205,7 @@ def _prepare(
     facts = {
         "format": FORMAT,
         "request": wanted,
-        "image": {"path": str(request.image.absolute()), "axes": image.axes},
+        "image": {"path": str(request.image.absolute()), "axes": image.axes, "channel": request.channel},
         "plan": dataclasses.asdict(work.plan),
         "normalisation": dataclasses.asdict(work.normalisation),
         "halo": None if halo is None else str(halo),

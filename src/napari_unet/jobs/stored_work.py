@@ -19,6 +19,7 @@ from napari_unet.jobs.blocks import Arrays, Work
 from napari_unet.jobs.model import load
 from napari_unet.learn.plan import Plan
 from napari_unet.spec import CellSpec, Output, TilingSpec
+from napari_unet.storage.cut import one_channel
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
@@ -40,6 +41,12 @@ class Request:
     tiling: TilingSpec = field(default_factory=TilingSpec)
     cells: CellSpec = field(default_factory=CellSpec)
     part: Part = WHOLE
+    channel: int | None = None
+    """The only one that is used, from 0."""
+
+    def open(self) -> FileImage:
+        """Open the image, as far as it is used."""
+        return one_channel(open_image(self.image, self.axes), self.channel)
 
     @property
     def is_zarr(self) -> bool:
@@ -121,6 +128,7 @@ def forget_work() -> None:
 def _work(folder: Path, text: str, _modified: int) -> Work:
     facts = json.loads(text)
     image = open_image(Path(facts["image"]["path"]), facts["image"]["axes"])
+    image = one_channel(image, facts["image"].get("channel"))
     _, cells = facts["request"]["output"]
     normalisation = Normalisation(*(tuple(facts["normalisation"][k]) for k in ("offset", "scale")))
     return Work(

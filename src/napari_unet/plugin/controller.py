@@ -179,6 +179,12 @@ class Controller:
         return self.engine.model is not None and not self._stale
 
     @property
+    def model_file(self) -> Path | None:
+        """Where the model is kept; None without one, or if it was lost."""
+        path = self._model_path
+        return path if path is not None and path.is_file() else None
+
+    @property
     def model_details(self) -> str:
         """Describe the engine's model; empty without one."""
         model = None if self._stale else self.engine.model

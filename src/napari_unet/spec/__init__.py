@@ -8,6 +8,11 @@ from __future__ import annotations
 from napari_unet.spec.base import (
     Spec,
 )
+from napari_unet.spec.batch import (
+    BatchFormat,
+    BatchSpec,
+    batch_arguments,
+)
 from napari_unet.spec.networks import (
     Activation,
     NetSpec,
@@ -67,6 +72,8 @@ __all__ = [
     "WITH_ENCODER",
     "Activation",
     "AugmentSpec",
+    "BatchFormat",
+    "BatchSpec",
     "CellMethod",
     "CellSpec",
     "ClassSpec",
@@ -93,6 +100,7 @@ __all__ = [
     "Up",
     "VGG16UNetSpec",
     "VNetSpec",
+    "batch_arguments",
     "check_loss",
     "default_loss",
 ]

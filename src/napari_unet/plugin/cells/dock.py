@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QDockWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
@@ -24,9 +25,10 @@ from napari_unet.plugin.cells.through import ThroughBox
 from napari_unet.plugin.cells.write_section import WriteSection
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.decide import Message
-from napari_unet.plugin.lifetime import Lifetime, Outer, later, window_of
+from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.status import StatusLine
+from napari_unet.plugin.tabs import share_the_room
 
 if TYPE_CHECKING:
     import napari
@@ -67,20 +69,7 @@ class CellsDock(QWidget):
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
         self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)
-        later(self, 0, self._share_the_room)
-
-    def _share_the_room(self) -> None:
-        """Lie behind or before the other dock, not below it: both need the height of the screen."""
-        window, mine = window_of(self), self.parentWidget()
-        if window is None or not isinstance(mine, QDockWidget):
-            return
-        area = window.dockWidgetArea(mine)
-        for other in window.findChildren(QDockWidget):
-            beside = other is not mine and other.isVisible() and window.dockWidgetArea(other) == area
-            if beside and isinstance(other.widget(), QWidget) and other.windowTitle().startswith("U-Net ("):
-                window.tabifyDockWidget(other, mine)
-                mine.raise_()
-                return
+        later(self, 0, partial(share_the_room, self))
 
     def _forget_message(self) -> None:
         """Show no message about cells that were chosen before."""

@@ -1,0 +1,266 @@
+"""The dock for batches: many images are segmented by one model, in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
+
+from napari_unet.errors import UserError, one_line
+from napari_unet.events import BatchBegun, BatchProgress, Event, Finished, ImageDone, Note, Preparing
+from napari_unet.plugin.batch.choices import ModelSection, MoreSection, ResultsSection, parse_range
+from napari_unet.plugin.batch.inputs import InputsSection
+from napari_unet.plugin.batch.layers import layers_of
+from napari_unet.plugin.batch.preparing import command_line, copy_model, copying_all, find_files
+from napari_unet.plugin.batch.run_section import RunSection
+from napari_unet.plugin.batch.running import Running
+from napari_unet.plugin.cells.background import Background, Outcome
+from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.dock import UNetDock
+from napari_unet.plugin.lifetime import Lifetime, Outer, later, window_of
+from napari_unet.plugin.sections.base import scrolled
+from napari_unet.plugin.status import StatusLine
+from napari_unet.plugin.tabs import share_the_room
+from napari_unet.plugin.words import count
+from napari_unet.spec import BatchSpec
+
+if TYPE_CHECKING:
+    import napari
+
+WIDTH = 380
+"""Pixels that the dock asks for, as the other docks do."""
+Then = Callable[[BatchSpec], None]
+
+
+class BatchDock(QWidget):
+    """The dock for batches.
+
+    Parameters
+    ----------
+    napari_viewer
+        Filled in by napari, which goes by this name.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        # napari gives plugins a proxy, in which a layer is not the same object twice
+        self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.model, self.results, self.more = ModelSection(), ResultsSection(), MoreSection()
+        self.inputs, self.run, self.status = InputsSection(viewer), RunSection(), StatusLine()
+        self.running, self._copies = Running(), Background()
+        self._of_dock: Path | None = None
+        """The model that was taken from the other dock, where it is not saved."""
+        self._spec: BatchSpec | None = None
+        """The batch in the table."""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 0, 2, 0)
+        layout.setSpacing(2)
+        layout.addWidget(scrolled((self.model, self.inputs, self.results, self.more, self.run)), 1)
+        layout.addWidget(self.status)
+        self.setMinimumWidth(WIDTH - 20)
+        self._connect()
+        self._lifetime = Lifetime(self, lambda: self.running.busy, self.shut_down)
+        self._outer = Outer(
+            (self._lifetime.forget, self.inputs.close_events, self._copies.close, self.running.close)
+        )
+        self.destroyed.connect(self._outer.end)
+        later(self, 0, partial(share_the_room, self))
+        self._say("Choose a model, images and a folder for the results, then press Run.")
+
+    def sizeHint(self) -> QSize:
+        """Ask for the width in which nothing is cut off, and any height."""
+        return QSize(WIDTH, 900)
+
+    def _connect(self) -> None:
+        self.model.from_dock.connect(self._take_from_dock)
+        self.inputs.added.connect(lambda path: self.results.suggest(path.parent / f"{path.stem} segmented"))
+        self.run.run.connect(lambda: self._prepare(self._start))
+        self.run.stop.connect(self._stop)
+        self.run.command.connect(lambda: self._prepare(self._show_command))
+        self.run.table.opened.connect(self._open)
+        self.run.table.looked_at.connect(self._tell_of)
+        self.running.happened.connect(self._follow)
+        self.running.ended.connect(self._ended)
+        self._copies.progressed.connect(lambda part: self.run.show_copying("layers", part))
+
+    # What the user asks for
+
+    def _take_from_dock(self) -> None:
+        window = window_of(self)
+        docks = [] if window is None else window.findChildren(UNetDock)
+        dock = next((d for d in docks if d.controller.model_file is not None), None)
+        if dock is None:
+            self._say("The dock 'U-Net' has no model: train one there, open one, or choose a file.", "error")
+            return
+        self._of_dock = dock.controller.model_file
+        self.model.path.setText(str(self._of_dock))
+        self.more.cells.setValue(dock.segment.form.value())
+        self._say("The model of the dock 'U-Net' is taken, with its settings for cells.")
+
+    def value(self, files: list[Path], model: Path) -> BatchSpec:
+        """Put together what is wanted.
+
+        Raises
+        ------
+        UserError, pydantic.ValidationError
+            If something is missing or wrong.
+        """
+        more, folder = self.more, self.results.chosen_folder()
+        assert folder is not None
+        if not self.results.outputs():
+            raise UserError("Choose at least one result: cells, boundaries, classes or probabilities")
+        return BatchSpec(
+            model=model,
+            inputs=(*(str(path) for path in files), *self.inputs.paths()),
+            folder=folder,
+            outputs=self.results.outputs(),
+            format=self.results.chosen_format(),
+            recursive=self.inputs.recursive.isChecked(),
+            measure=self.results.measures(),
+            axes=more.axes.text().strip() or None,
+            channel=None if more.channel.value() < 0 else more.channel.value(),
+            t=parse_range(more.t.text(), "Times"),
+            z=parse_range(more.z.text(), "Slices"),
+            cells=more.cells.value(),
+        )
+
+    def _prepare(self, then: Then) -> None:
+        """Copy what has no file of its own, then go on with the batch as it is to be."""
+        try:
+            model, folder = self._needed()
+            files, copies = find_files(self.inputs.layers(), folder)
+            if model == self._of_dock:
+                model = copy_model(model, folder)
+            spec = self.value(files, model)
+        except (UserError, ValidationError, OSError) as error:
+            self._say(f"{one_line(error)}.", "error")
+            return
+        if not copies:
+            then(spec)
+            return
+        names = ", ".join(f"'{copy.layer.name}'" for copy in copies)
+        self._say(f"Copying {names} to {copies[0].path.parent}: what has no file of its own is saved there first.")
+        self.run.show_busy(True)
+        self._copies.start(copying_all(copies), partial(self._copied, then, spec))
+
+    def _needed(self) -> tuple[Path, Path]:
+        model, folder = self.model.value(), self.results.chosen_folder()
+        if model is None:
+            raise UserError("Choose a model: a file, or that of the dock 'U-Net'")
+        if not model.is_file():
+            raise UserError(f"There is no model {model}; choose another file")
+        if not self.inputs.layers() and not self.inputs.paths():
+            raise UserError("Choose images: check layers in the list, or add files or a folder")
+        if folder is None:
+            raise UserError("Choose a folder for the results")
+        return model, folder
+
+    def _copied(self, then: Then, spec: BatchSpec, outcome: Outcome) -> None:
+        self.run.show_busy(False)
+        if outcome.cancelled:
+            self._say("Stopped before the batch began.")
+        elif outcome.error:
+            self._say(f"The layers could not be copied: {outcome.error}.", "error")
+        else:
+            then(spec)
+
+    def _start(self, spec: BatchSpec) -> None:
+        self._spec = spec
+        self.run.table.show_names(())
+        self.run.show_busy(True)
+        self._say("Starting. You can go on working in the window meanwhile.")
+        self.running.start(spec)
+
+    def _stop(self) -> None:
+        if self._copies.busy:
+            self._copies.cancel()
+            return
+        self.running.stop()
+        self.run.show_busy(True, stopping=True)
+
+    def _show_command(self, spec: BatchSpec) -> None:
+        text = command_line(spec)
+        self.run.show_command(text)
+        QApplication.clipboard().setText(text)
+        self._say("The command line is copied. It does the same, and goes on with what was begun here.", "good")
+
+    def _open(self, row: ImageDone) -> None:
+        """Open an image and its results as layers."""
+        if self._spec is None:
+            return
+        try:
+            layers = layers_of(row, self._spec)
+        except (UserError, OSError) as error:
+            self._say(f"{row.name}: {one_line(error)}.", "error")
+            return
+        for layer in layers:
+            self._viewer.add_layer(layer)
+        self._viewer.reset_view()
+        self._tell_of(row)
+
+    def _tell_of(self, row: ImageDone) -> None:
+        """Say what a row is about."""
+        if self.running.busy:
+            return
+        if row.status == "failed":
+            self._say(f"{row.name} failed: {row.message}. Run tries it again.", "error")
+        elif row.message:
+            self._say(f"{row.name}: {row.message}.", "warning")
+        else:
+            self._say(f"{row.name}: {', '.join(row.outputs)} in {self._spec.folder if self._spec else ''}.")
+
+    # What happens
+
+    def _follow(self, event: Event) -> None:
+        match event:
+            case BatchBegun():
+                self.run.table.show_names(event.names)
+            case ImageDone():
+                self.run.table.show_row(event)
+            case BatchProgress() | Preparing():
+                self.run.show_progress(event)
+            case Note():
+                self._say(f"{event.text[:1].upper()}{event.text[1:]}.", "warning" if event.warning else "info")
+            case Finished():
+                self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Say what became of the batch."""
+        rows = self.run.table.rows
+        failed = sum(row.status == "failed" for row in rows)
+        table = f"The table is {self._spec.folder / 'summary.csv'}." if self._spec else ""
+        if failed:
+            went = f"{failed} of {count(len(rows), 'image', 'images')} failed"
+            self._say(f"{went}: go to their rows to see why. Run tries only these again. {table}", "warning")
+        else:
+            self._say(f"{count(len(rows), 'image is', 'images are')} segmented. {table}", "good")
+
+    def _ended(self, problem: str) -> None:
+        stopped = self.run.table.rowCount() > len(self.run.table.rows)
+        self.run.show_busy(False)
+        self.run.table.show_stopped()
+        if problem:
+            self._say(f"{problem}.", "error")
+        elif stopped:
+            self._say("Stopped. What is finished is kept: Run goes on there, even another day.")
+
+    def _say(self, text: str, kind: Kind = "info") -> None:
+        self.status.show_message(Message(text, kind))
+
+    def shut_down(self) -> None:
+        """Stop, and let go of the viewer; what is finished is kept."""
+        if not self._outer.ended:
+            self._lifetime.close()
+            self._outer.end()
+
+
+def open_batch(viewer: napari.Viewer) -> None:
+    """Open the dock for batches as a tab beside others, or bring it to the front; a menu of napari calls this."""
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net batch", tabify=True)
+    dock.show()
+    dock.raise_()

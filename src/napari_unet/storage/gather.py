@@ -1,0 +1,149 @@
+"""Find the images that a user names: files, folders, patterns, OME-Zarrs that hold several."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_unet.errors import UserError
+from napari_unet.storage.formats import READABLE, is_zarr, kind_of, stem_of, suffix_of
+from napari_unet.storage.positions import positions
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image that is named, or what is wrong with its name.
+
+    Parameters
+    ----------
+    path
+        Of the image.
+    name
+        What its outputs are called: path below their folder, without a suffix.
+    problem
+        Why there is no image, in words; empty if there is.
+    """
+
+    path: Path
+    name: str
+    problem: str = ""
+
+
+def gather(inputs: Sequence[str], folder: Path, *, recursive: bool = False) -> list[Found]:
+    """Find images, each once.
+
+    Parameters
+    ----------
+    inputs
+        Files; folders, of which the images are taken; patterns with ``*``, ``?``, ``[]`` and ``**``. A zarr with
+        several positions, or a plate, gives each of them.
+    folder
+        Where outputs go: what lies in it is no input.
+    recursive
+        Take the images of all folders below.
+
+    Returns
+    -------
+    list of Found
+        In the order of the inputs, those of one input by name. What is not there is in it, with a problem.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> (place / "day 1").mkdir()
+    >>> for name in ("b.png", "a.tif", "day 1/a.tif", "notes.txt"):
+    ...     (place / name).touch()
+    >>> [found.name for found in gather([str(place)], place / "out", recursive=True)]
+    ['a', 'b', 'day 1/a']
+    >>> gather([str(place / "*.jpg")], place / "out")[0].problem
+    'no file is of that pattern; check the names'
+    """
+    seen: set[str] = set()
+    found = []
+    for text in inputs:
+        for image in _of_input(text, folder.resolve(), recursive):
+            key = os.path.normcase(image.path.resolve())
+            if key not in seen:
+                seen.add(key)
+                found.append(image)
+    return found
+
+
+def _of_input(text: str, out: Path, recursive: bool) -> Iterator[Found]:
+    path = Path(text).expanduser()
+    if path.exists() or not glob.has_magic(text):
+        yield from _of_path(path, path if _is_folder(path) else path.parent, out, recursive)
+        return
+    matches = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+    matches = [p for p in matches if out not in (p.resolve(), *p.resolve().parents)]
+    if not matches:
+        yield Found(path, text, "no file is of that pattern; check the names")
+    if any(not _is_folder(p) for p in matches):  # folders on the way, such as ** gives
+        matches = [p for p in matches if not _is_folder(p)]
+    for match in matches:
+        yield from _of_path(match, _fixed(path), out, recursive)
+
+
+def _fixed(pattern: Path) -> Path:
+    """Return the folder up to the first part of a pattern that is not plain."""
+    parts = pattern.parts
+    number = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:number])
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not is_zarr(path)
+
+
+def _of_path(path: Path, root: Path, out: Path, recursive: bool) -> Iterator[Found]:
+    """Give the images of a path; their names are paths below ``root``."""
+    if not path.exists():
+        yield Found(path, path.name, "no such file or folder; check the name")
+    elif kind_of(path) == "zarr":
+        yield from _of_zarr(path, root)
+    elif kind_of(path):
+        yield Found(path, _name(path, root))
+    elif not path.is_dir():
+        yield Found(path, path.name, f"not an image that can be read here; use {READABLE}")
+    elif suffix_of(path):
+        yield Found(path, path.name, "holds no zarr metadata (zarr.json or .zgroup); it may be copied in part")
+    else:
+        yield from _of_folder(path, root, out, recursive)
+
+
+def _of_folder(path: Path, root: Path, out: Path, recursive: bool) -> Iterator[Found]:
+    images = [p for p in _images(path, out, recursive) if p.resolve() != out]
+    if not images:
+        below = "" if recursive else " itself, perhaps those below do (--recursive)"
+        yield Found(path, path.name, f"the folder holds no images{below}; expected {READABLE}")
+    for image in images:
+        yield from _of_path(image, root, out, recursive)
+
+
+def _images(folder: Path, out: Path, recursive: bool) -> Iterator[Path]:
+    """Walk through a folder: its images first, then those of the folders below."""
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    yield from (p for p in entries if kind_of(p))
+    for below in entries:
+        if recursive and _is_folder(below) and not below.is_symlink() and below.resolve() != out:
+            yield from _images(below, out, recursive)
+
+
+def _of_zarr(path: Path, root: Path) -> Iterator[Found]:
+    name = _name(path, root)
+    try:
+        within = positions(path)
+    except UserError as error:
+        yield Found(path, name, str(error).removeprefix(f"{path}: "))
+        return
+    if not within:
+        yield Found(path, name)
+    yield from (Found(path / place, f"{name}/{place}") for place in within)
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_name(stem_of(path)).as_posix()

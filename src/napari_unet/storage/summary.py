@@ -1,0 +1,91 @@
+"""The table of a batch: one row for every image of its folder, whatever process wrote it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from filelock import FileLock
+
+from napari_unet.errors import UserError
+from napari_unet.events import ImageDone
+from napari_unet.files import replacing
+
+NAME = "summary.csv"
+COLUMNS = ("name", "status", "cells", "seconds", "pixels", "message", "outputs", "file")
+
+
+class Summary:
+    """The file ``summary.csv`` of a folder of outputs.
+
+    Several processes may write it, such as the tasks of a SLURM array: each adds its rows to those that are there.
+
+    Parameters
+    ----------
+    folder
+        Of the outputs.
+
+    Raises
+    ------
+    UserError
+        If another table of that name is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._lock = FileLock(folder / f".{NAME}.lock")
+        self._waiting: list[ImageDone] = []
+        self.read()
+
+    def read(self) -> dict[str, ImageDone]:
+        """Read the rows, by file."""
+        if not self.path.exists():
+            return {}
+        with self.path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            if tuple(rows.fieldnames or ()) != COLUMNS:
+                raise UserError(
+                    f"{self.path} is another table than a batch writes; move it, or choose a new folder"
+                )
+            try:
+                return {row["file"]: _parsed(row) for row in rows}
+            except (ValueError, TypeError) as error:
+                raise UserError(f"{self.path} is damaged ({error}); remove it, it is written anew") from error
+
+    def add(self, *rows: ImageDone) -> None:
+        """Add rows, each in the place of an earlier one of the same file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; the rows are written the next time.
+        """
+        self._waiting += rows
+        with self._lock:
+            known = {**self.read(), **{row.file: row for row in self._waiting}}
+            with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerow(COLUMNS)
+                table.writerows(_written(row) for row in sorted(known.values(), key=lambda r: (r.name, r.file)))
+        self._waiting = []
+
+
+def _written(row: ImageDone) -> list[str | int]:
+    cells = "" if row.cells is None else row.cells
+    outputs = "; ".join(row.outputs)
+    return [row.name, row.status, cells, f"{row.seconds:.2f}", row.pixels, row.message, outputs, row.file]
+
+
+def _parsed(row: dict[str, str]) -> ImageDone:
+    if row["status"] not in ("done", "skipped", "failed"):
+        raise ValueError(f"a row has the status '{row['status']}'")
+    return ImageDone(
+        name=row["name"],
+        file=row["file"],
+        status=row["status"],  # type: ignore[arg-type]  # checked above
+        outputs=tuple(row["outputs"].split("; ")) if row["outputs"] else (),
+        cells=int(row["cells"]) if row["cells"] else None,
+        seconds=float(row["seconds"]),
+        pixels=int(row["pixels"]),
+        message=row["message"],
+    )

@@ -1,0 +1,295 @@
+"""Batches: every image by itself, whatever becomes of the others; stopped, killed, changed, and gone on with."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import zarr
+
+import napari_unet as nu
+from napari_unet.errors import UserError
+from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone, TileDone
+from napari_unet.jobs import batch as run
+from napari_unet.jobs import batch_plan
+from napari_unet.spec import BatchSpec, CellSpec, TilingSpec
+from napari_unet.storage.read import open_image
+from napari_unet.storage.samples import load_sample
+from napari_unet.storage.summary import COLUMNS
+from napari_unet.storage.unfinished import folder_of
+
+TILING = TilingSpec(tile=72)
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    sample = load_sample("nuclei-2")
+    options = {"steps": 30, "base": 6, "depth": 2, "patch": (64, 64), "val_fraction": 0}
+    nu.train(sample.image, sample.labels, style="cells", dense=True, **options).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(model_path):
+    return nu.load(model_path)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Three real images, one in a folder of its own, and a file that is cut short."""
+    folder = tmp_path / "images"
+    (folder / "day 2").mkdir(parents=True)
+    for name, where in (("nuclei-1", "a.tif"), ("nuclei-2", "b.tif"), ("nuclei-4", "day 2/a.tif")):
+        tifffile.imwrite(folder / where, load_sample(name).image[:120, :150])
+    whole = (folder / "b.tif").read_bytes()
+    (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+@pytest.fixture
+def spec(model_path, images, tmp_path):
+    def make(**fields):
+        usual = {"inputs": (str(images),), "folder": tmp_path / "out", "recursive": True, "tiling": TILING}
+        return BatchSpec(model=model_path, **{**usual, **fields})
+
+    return make
+
+
+def rows(events):
+    return {e.name: e for e in events if isinstance(e, ImageDone)}
+
+
+def states(events):
+    return {name: row.status for name, row in rows(events).items()}
+
+
+def table(folder):
+    with (folder / "summary.csv").open(newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def pixels(path):
+    return np.asarray(open_image(path).data[...])
+
+
+def test_every_image_is_made_and_the_bad_one_is_told(spec, model, images, tmp_path):
+    events = list(run(spec(measure=True)))
+    assert states(events) == {"a": "done", "b": "done", "day 2/a": "done", "cut": "failed"}
+    assert isinstance(events[0], BatchBegun)
+    assert events[0].names == ("a", "b", "cut", "day 2/a")
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason == "4 images: 3 done, 1 failed"
+    parts = [e.part for e in events if isinstance(e, BatchProgress)]
+    assert parts == sorted(parts)
+    assert 0.9 < parts[-1] <= 1
+    out, found = tmp_path / "out", rows(events)
+    for name in ("a", "b", "day 2/a"):
+        expected = model.cells(images / f"{name}.tif")
+        np.testing.assert_array_equal(pixels(out / f"{name}.tif"), expected)
+        count = len(np.unique(expected[expected > 0]))
+        assert found[name].cells == count == len(pd.read_csv(out / f"{name}-cells.csv"))
+        assert found[name].pixels == expected.size
+        assert table(out)[name]["cells"] == str(count)
+    assert "damaged" in found["cut"].message
+    assert tuple(next(iter(table(out).values()))) == COLUMNS
+    assert table(out)["cut"]["status"] == "failed"
+    assert table(out)["day 2/a"]["outputs"] == "day 2/a.tif; day 2/a-cells.csv"
+
+
+def test_what_is_wrong_is_told_before_any_work(spec):
+    kinds = [type(e) for e in run(spec()) if isinstance(e, ImageDone | BatchProgress)]
+    assert kinds[0] is ImageDone  # the one cut short
+    assert kinds[1] is BatchProgress
+
+
+def test_the_same_again_makes_nothing_and_the_repaired_one(spec, images, tmp_path):
+    first = rows(run(spec(measure=True)))
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.tif")}
+    tifffile.imwrite(images / "cut.tif", load_sample("nuclei-3").image[:90, :90])
+    again = rows(run(spec(measure=True)))
+    assert {name: row.status for name, row in again.items()} == {
+        "a": "skipped",
+        "b": "skipped",
+        "day 2/a": "skipped",
+        "cut": "done",
+    }
+    assert all(p.stat().st_mtime_ns == before for p, before in files.items())
+    assert again["a"].seconds == first["a"].seconds
+    assert again["a"].cells == first["a"].cells
+
+
+def test_changed_settings_and_images_are_made_anew(spec, images):
+    inputs = (str(images / "a.tif"), str(images / "b.tif"))
+    list(run(spec(inputs=inputs)))
+    changed = CellSpec(min_size=400)
+    assert states(run(spec(inputs=inputs, cells=changed))) == {"a": "done", "b": "done"}
+    tifffile.imwrite(images / "a.tif", load_sample("nuclei-1").image[50:170, :150])
+    assert states(run(spec(inputs=inputs, cells=changed))) == {"a": "done", "b": "skipped"}
+
+
+def test_several_outputs_are_named_and_equal_to_python(spec, model, images, tmp_path):
+    image = images / "a.tif"
+    outputs = ("cells", "boundaries", "probabilities")
+    (row,) = rows(run(spec(inputs=(str(image),), outputs=outputs, format="ome.zarr"))).values()
+    assert row.outputs == ("a-cells.ome.zarr", "a-boundaries.ome.zarr", "a-probabilities.ome.zarr")
+    out = tmp_path / "out"
+    np.testing.assert_array_equal(pixels(out / row.outputs[0]), model.cells(image))
+    np.testing.assert_array_equal(pixels(out / row.outputs[1]), model.boundaries(image))
+    np.testing.assert_allclose(pixels(out / row.outputs[2]), model.predict(image), atol=1e-5)
+
+
+def test_a_table_that_is_missing_is_written_without_the_network(spec, images, tmp_path, monkeypatch):
+    wanted = spec(inputs=(str(images / "b.tif"),), measure=True)
+    list(run(wanted))
+    file = tmp_path / "out" / "b-cells.csv"
+    before = file.read_bytes()
+    file.unlink()
+    monkeypatch.setitem(run.__globals__, "predict_file", None)
+    assert states(run(wanted)) == {"b": "done"}
+    assert file.read_bytes() == before
+
+
+def test_names_that_meet_are_refused_and_the_rest_is_made(spec, images, tmp_path):
+    tifffile.imwrite(images / "b.tiff", load_sample("nuclei-2").image[:80, :80])
+    inputs = tuple(str(images / name) for name in ("a.tif", "b.tif", "b.tiff", "day 2/a.tif"))
+    found = [e for e in run(spec(inputs=inputs)) if isinstance(e, ImageDone)]
+    assert [e.status for e in found] == ["failed"] * 4
+    assert all("another image would be written to" in e.message for e in found)
+    assert not list((tmp_path / "out").glob("*.tif"))
+
+
+def test_images_are_never_overwritten(spec, images):
+    kept = (images / "a.tif").read_bytes()
+    (row,) = rows(run(spec(inputs=(str(images / "a.tif"),), folder=images))).values()
+    assert row.status == "failed"
+    assert "choose another folder" in row.message
+    assert (images / "a.tif").read_bytes() == kept
+    with pytest.raises(UserError, match="holds the images"):
+        run(spec(folder=images))
+
+
+def test_another_table_of_that_name_is_left_alone(spec, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.csv").write_text("gene,count\nactb,3\n")
+    with pytest.raises(UserError, match="another table"):
+        run(spec())
+    assert (tmp_path / "out" / "summary.csv").read_text().startswith("gene")
+
+
+def test_a_fault_of_the_program_stops_one_image_only(spec, images, monkeypatch, caplog):
+    real = run.__globals__["predict_file"]
+
+    def faulty(model, request, **more):
+        if request.image.name == "a.tif":
+            raise ZeroDivisionError("what nobody has foreseen")
+        return real(model, request, **more)
+
+    monkeypatch.setitem(run.__globals__, "predict_file", faulty)
+    inputs = (str(images / "a.tif"), str(images / "b.tif"))
+    found = rows(run(spec(inputs=inputs)))
+    assert found["a"].message == "ZeroDivisionError: what nobody has foreseen"
+    assert found["b"].status == "done"
+    assert "Traceback" in caplog.text
+
+
+def test_shards_share_the_images_and_the_table(spec, tmp_path):
+    first = rows(run(spec(), shard=(1, 2)))
+    second = rows(run(spec(), shard=(2, 2)))
+    assert not set(first) & set(second)
+    assert set(table(tmp_path / "out")) == set(first) | set(second) == {"a", "b", "cut", "day 2/a"}
+
+
+def test_positions_and_ranges_and_a_channel(spec, model, tmp_path):
+    cube = np.stack([load_sample(f"nuclei-{n}").image[:100, :110] for n in (1, 2, 4)])
+    path = tmp_path / "two.zarr"
+    zarr.create_group(path).attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    for number, data in enumerate((cube, cube[::-1])):
+        array = zarr.create_array(
+            path / str(number), data=np.stack([data * 0, data], axis=1), dimension_names="zcyx"
+        )
+        assert array.shape == (3, 2, 100, 110)
+    wanted = spec(inputs=(str(path),), z=(1, 3), channel=1, measure=True)
+    found = rows(run(wanted))
+    assert {name: row.status for name, row in found.items()} == {"two/0": "done", "two/1": "done"}
+    expected = model.cells(cube, axes="ZYX")[1:3]
+    got = pixels(tmp_path / "out" / "two" / "0.zarr")
+    # the normalisation is fitted on the channel alone, as of the plain image
+    np.testing.assert_array_equal(got, expected)
+    measured = pd.read_csv(tmp_path / "out" / "two" / "0-cells.csv")
+    count = sum(len(np.unique(plane[plane > 0])) for plane in expected)
+    assert len(measured) == count == found["two/0"].cells
+    some = measured.iloc[0]
+    plane = cube[1:3][int(some["z"])]
+    mask = got[int(some["z"])] == some["label"]
+    assert some["intensity_mean"] == pytest.approx(plane[mask].mean())
+    assert states(run(wanted)) == {"two/0": "skipped", "two/1": "skipped"}
+    assert states(run(wanted.model_copy(update={"channel": 0, "outputs": ("boundaries",), "measure": False}))) == {
+        "two/0": "done",
+        "two/1": "done",
+    }
+
+
+def test_a_channel_that_is_not_there(spec, images):
+    (row,) = rows(run(spec(inputs=(str(images / "a.tif"),), channel=1))).values()
+    assert "has no channel 1: it has 1" in row.message
+
+
+def test_stopped_between_two_tiles_it_goes_on_there(spec, images, tmp_path, monkeypatch):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
+    events = run(wanted)
+    for event in events:
+        if isinstance(event, BatchProgress) and event.name == "b" and event.part > 0.6:
+            break
+    events.close()
+    out = tmp_path / "out"
+    assert (out / "a.tif").exists()
+    assert not (out / "b.tif").exists()
+    assert folder_of(out / "b.tif").exists()
+    assert table(out).keys() == {"a"}
+    assert states(run(wanted)) == {"a": "skipped", "b": "done"}
+    assert not folder_of(out / "b.tif").exists()
+
+
+def test_killed_in_the_middle_it_goes_on_and_gives_the_same(spec, images, model, tmp_path):
+    big = np.tile(load_sample("nuclei-2").image, (4, 4))
+    tifffile.imwrite(images / "b.tif", big)
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")), outputs=("boundaries",))
+    target = tmp_path / "out" / "b.tif"
+    code = "import sys; from napari_unet.spec import BatchSpec; from napari_unet.jobs import batch\n"
+    code += "for _ in batch(BatchSpec.model_validate_json(sys.argv[1])): pass"
+    process = subprocess.Popen([sys.executable, "-c", code, wanted.model_dump_json()])
+    deadline = time.monotonic() + 120
+    while not list((folder_of(target) / "done").glob("*.json")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not target.exists()
+    done = len(list((folder_of(target) / "done").glob("*.json")))
+    tiles = []
+    real = run.__globals__["predict_file"]
+
+    def watched(*args, **more):
+        for event in real(*args, **more):
+            if isinstance(event, TileDone):
+                tiles.append(event)
+            yield event
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(run.__globals__, "predict_file", watched)
+        assert states(run(wanted)) == {"a": "skipped", "b": "done"}
+    assert len(tiles) <= tiles[-1].total - done + 1
+    np.testing.assert_array_equal(pixels(target), model.boundaries(images / "b.tif"))
+
+
+def test_planning_touches_no_file(spec, tmp_path):
+    items = batch_plan.plan(spec(outputs=("cells", "boundaries"), measure=True))
+    assert [p.name for p in items[0].targets] == ["a-cells.tif", "a-boundaries.tif", "a-cells.csv"]
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,194 @@
+"""The parts of the dock for batches, without a window of napari's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from napari.components import ViewerModel
+from napari.layers import Image as ImageLayer
+from napari.layers import Labels
+from napari.layers._source import layer_source
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_unet.errors import UserError
+from napari_unet.events import ImageDone
+from napari_unet.plugin.batch.choices import MoreSection, ResultsSection
+from napari_unet.plugin.batch.inputs import InputsSection
+from napari_unet.plugin.batch.layers import can_go, copying, file_of_layer, layers_of
+from napari_unet.plugin.batch.preparing import copy_model, copying_all, find_files
+from napari_unet.plugin.batch.running import Running
+from napari_unet.plugin.batch.table import BatchTable
+from napari_unet.spec import BatchSpec
+from napari_unet.storage.read import open_image
+from napari_unet.storage.samples import FOLDER, load_sample
+
+
+def open_layer(path: Path, data: np.ndarray, name: str = "layer") -> ImageLayer:
+    """An image layer as napari opens a file."""
+    with layer_source(path=str(path)):
+        return ImageLayer(data, name=name)
+
+
+def tell(_: float) -> None:
+    pass
+
+
+def test_a_layer_that_shows_its_whole_file_needs_no_copy(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    image = load_sample("nuclei-1").image
+    tifffile.imwrite(path, image)
+    layer = open_layer(path, image)
+    assert file_of_layer(layer) == path
+    layer.data = layer.data + 1
+    assert file_of_layer(layer) is None
+
+
+def test_a_channel_of_a_file_and_a_sample_are_copied(tmp_path: Path) -> None:
+    path = tmp_path / "two.tif"
+    both = np.stack([load_sample("nuclei-1").image, load_sample("nuclei-2").image])
+    tifffile.imwrite(path, both, metadata={"axes": "CYX"})
+    channels = [open_layer(path, both[0], "two"), open_layer(path, both[1], "two")]
+    files, copies = find_files([*channels, ImageLayer(both[0], name="a/b: c")], tmp_path / "out")
+    assert files == [copy.path for copy in copies]
+    assert [p.name for p in files] == ["two.ome.zarr", "two-2.ome.zarr", "a_b_ c.ome.zarr"]
+    copying_all(copies)(tell)
+    for file, pixels in zip(files, (both[0], both[1], both[0]), strict=True):
+        np.testing.assert_array_equal(np.asarray(open_image(file).data[...]), pixels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "found"),
+    [((3, 4, 20, 30), None, "CZYX"), ((20, 30, 3), None, "CYX"), ((2, 5, 2, 20, 30), "tzcyx", "TCZYX")],
+)
+def test_copies_keep_axes_and_voxel_size(
+    tmp_path: Path, shape: tuple[int, ...], axes: str | None, found: str
+) -> None:
+    data = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    more = {"axis_labels": tuple(axes)} if axes else {}
+    layer = ImageLayer(data, rgb=shape[-1] == 3, **more)
+    layer.scale = [0.5 if n in (layer.ndim - 1, layer.ndim - 2) else 1.0 for n in range(layer.ndim)]
+    layer.units = ["micrometer"] * layer.ndim
+    image = open_image(copying(layer, tmp_path / "in" / "x.ome.zarr")(tell))
+    assert image.axes == found
+    assert (image.spacing[1:], image.unit) == ((0.5, 0.5), "micrometer")
+    given = data
+    if found == "CYX":
+        given = np.moveaxis(data, -1, 0)
+    elif axes:
+        given = np.moveaxis(data, 2, 1)
+    np.testing.assert_array_equal(np.asarray(image.data[...]), given)
+
+
+def test_an_unsaved_model_is_copied_once(tmp_path: Path) -> None:
+    model = tmp_path / "training.safetensors"
+    model.write_bytes(b"one")
+    copied = copy_model(model, tmp_path / "out")
+    assert copied.read_bytes() == b"one"
+    before = copied.stat().st_mtime_ns
+    assert copy_model(model, tmp_path / "out").stat().st_mtime_ns == before
+    model.write_bytes(b"two")
+    assert copy_model(model, tmp_path / "out").read_bytes() == b"two"
+
+
+def test_results_open_in_their_place(tmp_path: Path) -> None:
+    array = np.random.default_rng(1).integers(0, 99, (4, 2, 20, 30)).astype(np.uint16)
+    group = zarr.create_array(tmp_path / "a.zarr", data=array, dimension_names="zcyx")
+    assert group.shape == array.shape
+    tifffile.imwrite(tmp_path / "a-cells.tif", np.ones((2, 20, 30), np.int32), metadata={"axes": "ZYX"})
+    spec = BatchSpec(model="m", inputs=("a.zarr",), folder=tmp_path, z=(1, 3))
+    row = ImageDone("a", str(tmp_path / "a.zarr"), "done", ("a-cells.tif",))
+    first, second, cells = layers_of(row, spec)
+    assert isinstance(cells, Labels)
+    assert cells.translate.tolist() == [1, 0, 0]
+    for channel, layer in enumerate((first, second)):
+        assert not can_go(layer)
+        np.testing.assert_array_equal(np.asarray(layer.data), array[:, channel])
+    only = BatchSpec(model="m", inputs=("a.zarr",), folder=tmp_path, channel=1)
+    image, _ = layers_of(row, only)
+    np.testing.assert_array_equal(np.asarray(image.data), array[:, 1])
+    with pytest.raises(UserError):
+        layers_of(ImageDone("b", str(tmp_path / "gone.tif"), "done"), spec)
+
+
+def test_the_list_keeps_what_is_checked(qtbot: QtBot, tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((4, 4)), name="one")
+    viewer.add_labels(np.zeros((4, 4), int))
+    inputs = InputsSection(viewer)
+    qtbot.addWidget(inputs)
+    assert (inputs.layers(), inputs.paths()) == ([], [])
+    inputs.add([tmp_path, tmp_path, FOLDER])
+    inputs.list.item(0).setCheckState(Qt.CheckState.Checked)
+    viewer.add_image(np.zeros((4, 4)), name="two")
+    assert [x.name for x in inputs.layers()] == ["one"]
+    assert inputs.paths() == [str(tmp_path), str(FOLDER)]
+    viewer.layers.remove("one")
+    assert inputs.layers() == []
+    inputs.list.setCurrentRow(1)
+    QTest.keyClick(inputs.list, Qt.Key.Key_Delete)
+    assert inputs.paths() == [str(FOLDER)]
+    inputs.close_events()
+    viewer.layers.clear()
+    assert inputs.list.count() == 2  # it does not listen any more
+
+
+def test_only_cells_are_measured(qtbot: QtBot) -> None:
+    results = ResultsSection()
+    qtbot.addWidget(results)
+    results.measure.setChecked(True)
+    assert (results.outputs(), results.measures()) == (("cells",), True)
+    results.boxes["cells"].setChecked(False)
+    results.boxes["classes"].setChecked(True)
+    assert (results.outputs(), results.measures()) == (("classes",), False)
+    results.suggest(Path("one"))
+    results.suggest(Path("two"))
+    assert results.chosen_folder() == Path("one").absolute()
+
+
+def test_the_table_fills(qtbot: QtBot) -> None:
+    table = BatchTable()
+    qtbot.addWidget(table)
+    table.show_names(("a", "twin", "twin"))
+    opened: list[ImageDone] = []
+    table.opened.connect(opened.append)
+    table.cellActivated.emit(0, 0)
+    assert opened == []  # it waits
+    table.show_at_work("a")
+    assert table.item(0, 1).text() == "at work"
+    table.show_stopped()
+    assert table.item(0, 1).text() == "waiting"
+    done = ImageDone("a", "a.tif", "done", ("a.tif",), 7, 1.0, 16)
+    twins = [ImageDone("twin", f, "failed", message="both would be written there") for f in ("1.tif", "2.tif")]
+    for row in (done, *twins):
+        table.show_row(row)
+    assert [table.item(n, 1).text() for n in range(3)] == ["done", "failed", "failed"]
+    assert table.item(2, 0).toolTip() == "both would be written there"
+    assert table.rows == [done, *twins]
+    table.setCurrentCell(0, 0)
+    QTest.keyClick(table, Qt.Key.Key_Return)
+    assert opened == [done]
+
+
+def test_what_few_need_starts_as_usual(qtbot: QtBot) -> None:
+    more = MoreSection()
+    qtbot.addWidget(more)
+    usual = BatchSpec.model_fields
+    assert more.cells.value() == usual["cells"].get_default(call_default_factory=True)
+    assert more.channel.value() == -1
+
+
+def test_a_batch_that_cannot_begin_says_why(qtbot: QtBot, tmp_path: Path) -> None:
+    running = Running()
+    (tmp_path / "m.safetensors").write_bytes(b"no model")
+    reasons: list[str] = []
+    running.ended.connect(reasons.append)
+    running.start(BatchSpec(model=tmp_path / "m.safetensors", inputs=(str(FOLDER),), folder=tmp_path / "out"))
+    assert running.busy
+    qtbot.waitUntil(lambda: bool(reasons), timeout=60_000)
+    assert "m.safetensors" in reasons[0]
+    assert "Traceback" not in reasons[0]
+    assert not running.busy

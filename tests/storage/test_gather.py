@@ -1,0 +1,152 @@
+"""What a user names becomes a list of images, each with the name of its outputs."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_unet.storage.gather import gather
+from napari_unet.storage.positions import positions
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def names(found):
+    return [f.name for f in found]
+
+
+def position(path):
+    """An image of one plane, as OME-Zarr 0.5."""
+    group = zarr.create_group(path)
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "axes": [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}],
+                "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0]}]}],
+            }
+        ],
+    }
+    group.create_array("0", data=np.zeros((8, 8), np.uint8))
+
+
+def series(path, count):
+    """The layout of bioformats2raw."""
+    zarr.create_group(path).attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    for number in range(count):
+        position(path / str(number))
+
+
+def plate(path, wells=("A/1", "B/2"), fields=2):
+    listed = [{"path": w, "rowIndex": 0, "columnIndex": 0} for w in wells]
+    zarr.create_group(path).attrs["ome"] = {"version": "0.5", "plate": {"wells": listed}}
+    for well in wells:
+        images = [{"path": str(n)} for n in range(fields)]
+        zarr.create_group(path / well).attrs["ome"] = {"version": "0.5", "well": {"images": images}}
+        for n in range(fields):
+            position(path / well / str(n))
+
+
+def test_folders_below_are_mirrored_only_when_asked_for(tmp_path):
+    touch(tmp_path / "in", "b.tif", "a.png", "day 2/b.tif", "notes.txt", ".hidden.tif")
+    assert names(gather([str(tmp_path / "in")], tmp_path / "out")) == ["a", "b"]
+    assert names(gather([str(tmp_path / "in")], tmp_path / "out", recursive=True)) == ["a", "b", "day 2/b"]
+
+
+def test_outputs_within_the_images_are_no_inputs(tmp_path):
+    touch(tmp_path, "a.tif", "out/a.tif", "out/inputs/x.tif")
+    assert names(gather([str(tmp_path)], tmp_path / "out", recursive=True)) == ["a"]
+    assert names(gather([str(tmp_path / "**" / "*.tif")], tmp_path / "out")) == ["a"]
+
+
+def test_patterns_that_the_shell_left_alone(tmp_path):
+    touch(tmp_path, "d1/a.tif", "d1/b.png", "d2/a.tif")
+    found = gather([str(tmp_path / "*" / "*.tif")], tmp_path / "out")
+    assert names(found) == ["d1/a", "d2/a"]
+    assert all(not f.problem for f in found)
+    touch(tmp_path, "odd[1].tif")
+    assert names(gather([str(tmp_path / "odd[1].tif")], tmp_path / "out")) == ["odd[1]"]
+
+
+def test_each_image_counts_once(tmp_path):
+    touch(tmp_path, "a.tif", "b.tif")
+    found = gather([str(tmp_path / "b.tif"), str(tmp_path), str(tmp_path / "*.tif")], tmp_path / "out")
+    assert names(found) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("gone.tif", "no such file"),
+        ("*.jpg", "no file is of that pattern"),
+        ("notes.txt", "not an image"),
+        ("empty", "holds no images"),
+        ("half.zarr", "holds no zarr metadata"),
+    ],
+)
+def test_what_is_not_there_is_told(tmp_path, named, words):
+    touch(tmp_path, "notes.txt")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "half.zarr").mkdir()
+    (found,) = gather([str(tmp_path / named)], tmp_path / "out")
+    assert words in found.problem
+
+
+def test_positions_of_a_file_with_several_series(tmp_path):
+    series(tmp_path / "many.zarr", 11)
+    found = gather([str(tmp_path / "many.zarr")], tmp_path / "out")
+    assert names(found) == [f"many/{n}" for n in range(11)]
+    assert found[10].path == tmp_path / "many.zarr" / "10"
+    series(tmp_path / "one.zarr", 1)
+    assert names(gather([str(tmp_path / "one.zarr")], tmp_path / "out")) == ["one"]
+
+
+def test_the_list_of_series_rules_if_there_is_one(tmp_path):
+    series(tmp_path / "many.zarr", 3)
+    zarr.create_group(tmp_path / "many.zarr" / "OME").attrs["ome"] = {"series": ["2", "0"]}
+    assert positions(tmp_path / "many.zarr") == ["2", "0"]
+
+
+def test_fields_of_a_plate(tmp_path):
+    plate(tmp_path / "in" / "plate.ome.zarr")
+    found = gather([str(tmp_path / "in")], tmp_path / "out")
+    assert names(found) == ["plate/A/1/0", "plate/A/1/1", "plate/B/2/0", "plate/B/2/1"]
+
+
+def test_zarr_of_version_2(tmp_path):
+    path = tmp_path / "old.zarr"
+    zarr.create_group(path, zarr_format=2).attrs["bioformats2raw.layout"] = 3
+    for n in range(2):
+        zarr.create_array(path / str(n), data=np.zeros((4, 4), np.uint8), zarr_format=2)
+    assert positions(path) == ["0", "1"]
+
+
+def test_an_ordinary_image_has_no_positions(tmp_path):
+    position(tmp_path / "a.zarr")
+    assert positions(tmp_path / "a.zarr") == []
+
+
+@pytest.mark.parametrize("bad", ["../secret", "A\\..\\..\\b", "C:x"])
+def test_a_forged_plate_leads_nowhere(tmp_path, bad):
+    plate(tmp_path / "p.zarr", wells=("A/1",), fields=1)
+    file = tmp_path / "p.zarr" / "A" / "1" / "zarr.json"
+    facts = json.loads(file.read_text())
+    facts["attributes"]["ome"]["well"]["images"] = [{"path": bad}]
+    file.write_text(json.dumps(facts))
+    (found,) = gather([str(tmp_path / "p.zarr")], tmp_path / "out")
+    assert "lies outside of it" in found.problem
+
+
+def test_a_damaged_plate_is_told_and_the_others_are_found(tmp_path):
+    plate(tmp_path / "p.zarr")
+    (tmp_path / "p.zarr" / "B" / "2" / "zarr.json").write_text("{")
+    tifffile.imwrite(tmp_path / "z.tif", np.zeros((4, 4), np.uint8))
+    bad, good = gather([str(tmp_path)], tmp_path / "out")
+    assert "positions cannot be read" in bad.problem
+    assert (good.name, good.problem) == ("z", "")
