@@ -18,6 +18,7 @@ from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.dock import open_cells
+from napari_unet.plugin.check_dialog import check_machine
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Kind, Message
@@ -192,6 +193,7 @@ class UNetDock(QWidget):
         self.advanced.recipe_chosen.connect(self._use_recipe)
         self.advanced.open_pressed.connect(self._open_settings)
         self.advanced.save_pressed.connect(self._save_settings)
+        self.advanced.check_pressed.connect(lambda: check_machine(self._viewer))
 
     def _connect_controller(self) -> None:
         c = self.controller

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.sections.base import note
 
-_MARKS: dict[Kind, tuple[str, str]] = {
+MARKS: dict[Kind, tuple[str, str]] = {
     "info": ("i", "#56B4E9"),
     "good": ("✓", "#009E73"),
     "warning": ("!", "#E69F00"),
@@ -42,7 +42,7 @@ class StatusLine(QFrame):
     def show_message(self, message: Message) -> None:
         """Show a message."""
         self.message = message
-        sign, colour = _MARKS[message.kind]
+        sign, colour = MARKS[message.kind]
         self._mark.setText(f"<b style='color:{colour}'>{sign}</b>")
         self._mark.setAccessibleName(message.kind)
         self.text.setText(message.text)
