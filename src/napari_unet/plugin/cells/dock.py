@@ -21,7 +21,9 @@ from napari_unet.plugin.cells.measure import MeasureSection
 from napari_unet.plugin.cells.write_section import WriteSection
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.key_tips import KeyTips
 from napari_unet.plugin.lifetime import Lifetime, Outer, later, window_of
+from napari_unet.plugin.preferences import preferred
 from napari_unet.plugin.sections.base import Rows, Section, scrolled
 from napari_unet.plugin.sections.choice import Choice
 from napari_unet.plugin.status import StatusLine
@@ -84,8 +86,10 @@ class CellsDock(QWidget):
         layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
+        preferred().read()
+        tips = KeyTips(self)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
+        self._outer = Outer((self._lifetime.forget, tips.close, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)
         later(self, 0, self._share_the_room)
 
