@@ -133,7 +133,7 @@ def use(viewer: napari.Viewer) -> dict[str, Any]:
     strokes.data[::9][truth[::9] == 0] = 3
     strokes.refresh()
     dock.controller.painter.edited.emit()
-    dock.train.seconds.setValue(dock.train.seconds.minimum())
+    dock.train.budget.seconds.setValue(15)
     seen = []
     dock.controller.engine.event.connect(lambda event: seen.append(type(event).__name__))
     previews = []
