@@ -1,5 +1,6 @@
 # make demo    train on real images that come with the package, predict, leave pictures and scores in demo-output/
 # make test    every check: style, types, layers, docs, tests
+# make test-lowest, make test-newest   the core tests with the lowest versions that are declared, or the newest
 # make docs    the documentation, in docs/_build/html
 # make format  put the code into shape
 # make clean   remove what make made, but for the virtual environment
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types layers docs pytest format clean setup setup-dev system-libraries help
+.PHONY: demo test test-lowest test-newest lint types layers docs pytest format clean setup setup-dev system-libraries help
 
 BIN := .venv/bin
 DEMO_ARGS ?=
@@ -34,6 +35,9 @@ demo: setup
 
 # pytest comes last, so that its summary closes the output.
 test: lint types layers docs pytest
+
+test-lowest test-newest: test-%: setup-dev system-libraries
+	scripts/test-versions.sh $* $(PYTEST_ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_unet.nets import NETS, build, count_parameters, geometry_of
-from napari_unet.plugin.keys import KEYS
+from napari_unet.plugin.keymap import ESCAPE, UNET_KEYS
 from napari_unet.spec import RECIPES, NetSpec, TrainingSpec, default_loss
 from napari_unet.storage.weights import VGG16
 
@@ -146,7 +146,10 @@ class KeyTable(_Markdown):
 
     def lines(self) -> list[str]:
         """Give the table."""
-        return table(["key", "what it does"], [[f"**{key}**", words] for key, words in KEYS.items()])
+        return table(
+            ["key", "what it does"],
+            [*([f"**{key.default}**", key.does] for key in UNET_KEYS.values()), ["**Escape**", ESCAPE]],
+        )
 
 
 def setup(app: Any) -> dict[str, bool]:

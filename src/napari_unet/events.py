@@ -154,3 +154,40 @@ Event = (
     | ImageDone
     | Finished
 )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing of this machine that was looked at, see `napari_unet.jobs.doctor`.
+
+    Parameters
+    ----------
+    what, found
+        The thing and its state.
+    cure
+        What to do about it; empty if it is good.
+    broken
+        The program cannot work like this.
+    """
+
+    what: str
+    found: str
+    cure: str = ""
+    broken: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not self.cure
+
+    def __str__(self) -> str:
+        """Write it for a terminal or a bug report.
+
+        Examples
+        --------
+        >>> print(Finding("disk", "2.0 GB free", "make room"))
+        LOOK disk: 2.0 GB free
+             -> make room
+        """
+        first = f"{'ok  ' if self.good else 'LOOK'} {self.what}: {self.found}"
+        return first if self.good else f"{first}\n     -> {self.cure}"

@@ -202,6 +202,14 @@ def test_nets_lists_every_network_in_a_line():
     assert all("parameters" in line and "pixels" in line for line in lines)
 
 
+def test_doctor_tells_programs_an_object_a_line():
+    result = run("doctor", "--json")
+    assert result.exit_code == 0
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert all(set(finding) == {"what", "found", "cure", "broken"} for finding in found)
+    assert {"versions", "memory", "GPU", "self-test on cpu"} <= {finding["what"] for finding in found}
+
+
 def test_doctor_finds_the_cpu_right():
     result = run("doctor")
     assert result.exit_code == 0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import email.message
 import importlib.metadata
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -113,6 +117,42 @@ def test_the_metadata_pins_nothing_from_above(wheel: Path) -> None:
     requirements = [line.split(";")[0] for line in lines if line.startswith("Requires-Dist:")]
     assert requirements
     assert not [r for r in requirements if "<" in r or "==" in r or "~=" in r]
+
+
+def metadata_of(wheel: Path) -> email.message.Message:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        return email.message_from_bytes(archive.read(name))
+
+
+def test_the_metadata_say_what_napari_hub_shows(wheel: Path) -> None:
+    metadata = metadata_of(wheel)
+    assert {"Framework :: napari", "Operating System :: OS Independent"} <= set(metadata.get_all("Classifier"))
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert metadata["Summary"].endswith("a napari plugin.")
+    assert "segmentation" in metadata["Keywords"]
+    assert metadata["Requires-Python"] == ">=3.11"
+    extras = set(metadata.get_all("Provides-Extra"))
+    assert {"qt", "cells", "all"} <= extras
+
+
+def test_the_description_is_one_that_pypi_can_show(wheel: Path) -> None:
+    renderer = pytest.importorskip("readme_renderer.markdown", reason="readme-renderer[md] is not installed")
+    metadata = metadata_of(wheel)
+    assert metadata["Description-Content-Type"].startswith("text/markdown")
+    complaints = io.StringIO()
+    text = metadata.get_payload(decode=True).decode()
+    page = renderer.render(text, stream=complaints)
+    assert complaints.getvalue() == ""
+    assert re.search(r"<h1\b[^>]*>napari-unet-live<", page)
+    assert page.count("<pre") >= 4
+
+
+def test_neither_package_holds_what_was_made_on_the_way(wheel: Path, sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = [*archive.getnames(), *members(wheel)]
+    junk = ("__pycache__", ".pyc", ".venv", "demo-output", "_build", ".pytest_cache", ".egg-info")
+    assert not [name for name in names if any(part in name for part in junk)]
 
 
 def test_the_sdist_holds_the_manifest_at_both_places(sdist: Path) -> None:

@@ -17,10 +17,11 @@ from napari_unet.arrays.correcting import protect
 from napari_unet.plugin.cells.accepted import accepted_in, accepted_of
 from napari_unet.plugin.cells.accepting import as_annotation
 from napari_unet.plugin.cells.choice import CellsChoice
-from napari_unet.plugin.cells.correcting import KEYS, Correcting
+from napari_unet.plugin.cells.correcting import Correcting
 from napari_unet.plugin.cells.stack import CellStack
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import Kept, keep
+from napari_unet.plugin.keymap import CELL_KEYS, UNET_KEYS
 from napari_unet.spec import BOUNDARY, CELL, CellSpec
 
 
@@ -407,14 +408,12 @@ def test_a_large_stack_on_disk_is_read_by_slices(tmp_path: Path, monkeypatch: py
 def test_keys_are_free_of_those_of_napari_and_of_the_other_dock() -> None:
     from napari.utils.shortcuts import default_shortcuts
 
-    from napari_unet.plugin import keys
-
-    ours = {key.replace("-", "+") for key in KEYS}
+    ours = {key.default for key in CELL_KEYS.values()}
     labels = {
         str(key) for name, bound in default_shortcuts.items() for key in bound if not is_of_another_layer(name)
     }
     assert not ours & labels
-    assert not ours & set(keys.KEYS)
+    assert not ours & {key.default for key in UNET_KEYS.values()}
 
 
 def is_of_another_layer(action: str) -> bool:

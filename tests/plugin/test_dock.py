@@ -39,7 +39,7 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.dock import UNetDock
 from napari_unet.plugin.fetch import missing_weights
-from napari_unet.plugin.keys import KEYS
+from napari_unet.plugin.keymap import UNET_KEYS
 from napari_unet.plugin.notices import PAINT, PRESS
 from napari_unet.plugin.questions import ask_for_weights
 from napari_unet.plugin.sections.base import Section
@@ -545,9 +545,7 @@ def test_taking_and_comparing_by_key_and_button(
 
 
 def test_all_keys_are_told(dock: UNetDock, viewer: napari.Viewer) -> None:
-    assert {str(key) for key in dock._keys._bound} | {"Escape"} == set(
-        KEYS
-    )  # Escape only while there is something
+    assert {str(key) for key in dock._keys._bound} == {key.default for key in UNET_KEYS.values()}
 
 
 def test_every_control_has_a_tooltip_and_takes_the_focus(dock: UNetDock) -> None:

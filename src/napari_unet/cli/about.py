@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -95,15 +96,17 @@ def demo(
         raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
-def doctor() -> None:
-    """Check device, memory, versions and a small computation, and say what to do about each finding."""
+def doctor(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line: what, found, cure, broken.")
+    ] = False,
+) -> None:
+    """Check device, driver, memory, disk, versions and a small computation; say what to do about each finding."""
     from napari_unet.jobs.doctor import doctor as job
 
     bad = False
     for finding in job():
-        typer.echo(f"{'ok  ' if finding.good else 'LOOK'} {finding.what}: {finding.found}")
-        if not finding.good:
-            typer.echo(f"     -> {finding.cure}")
+        typer.echo(json.dumps(asdict(finding)) if as_json else str(finding))
         bad = bad or finding.broken
     if bad:
         raise typer.Exit(1)

@@ -1,50 +1,34 @@
-"""What the machine offers: device, memory, versions, and a small computation to see that it works."""
+"""What the machine offers: versions, memory, disk, devices, and a small computation to see that they work."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
+import pooch
+
+from napari_unet.events import Finding
+from napari_unet.jobs.graphics import CHOOSER, System, ask_driver, ask_torch, look_at_graphics
 from napari_unet.storage.budget import available_memory, human
 
 _LOW_MEMORY = 2 * 10**9
+_LOW_DISK = 5 * 10**9
 _QT = ("PySide6", "PySide6-Essentials", "PyQt6", "PyQt5", "PySide2")
 _BROKEN_QT = {"PySide6-Essentials": ("6.12.0",), "PySide6": ("6.12.0",)}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Parameters
-    ----------
-    what, found
-        The thing and its state.
-    cure
-        What to do about it; empty if it is good.
-    broken
-        The program cannot work like this.
-    """
-
-    what: str
-    found: str
-    cure: str = ""
-    broken: bool = False
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing needs to be done."""
-        return not self.cure
 
 
 def doctor() -> Iterator[Finding]:
     """Look at the machine, one finding after the other."""
     yield _versions()
     yield _memory()
+    yield look_at_disk(Path(tempfile.gettempdir()), "results that are too large for the memory")
+    yield look_at_disk(Path(pooch.os_cache("napari-unet-live")), "trainings and downloads")
     yield _window()
     yield _agglomeration()
     yield from _devices()
@@ -77,6 +61,21 @@ def _memory() -> Finding:
     return Finding("memory", words, low)
 
 
+def look_at_disk(folder: Path, purpose: str) -> Finding:
+    """See whether a folder, which is made if need be, can be written to and has room."""
+    what = f"folder for {purpose}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"napari-unet doctor")
+    except OSError as error:
+        cure = f"let yourself write to {folder}, or set XDG_CACHE_HOME or TMPDIR to another folder"
+        return Finding(what, f"{folder} cannot be written to ({error.strerror})", cure)
+    free = shutil.disk_usage(folder).free
+    low = "make room on this disk: a stack of results takes gigabytes" if free < _LOW_DISK else ""
+    return Finding(what, f"{human(free)} free on the disk of {folder}", low)
+
+
 def _window() -> Finding:
     found = {n: v for n in _QT if (v := version_of(n))}
     if not found:
@@ -104,16 +103,12 @@ def _devices() -> Iterator[Finding]:
     """Find the devices and compare a convolution on each with the CPU in double precision."""
     import torch
 
+    yield look_at_graphics(ask_driver(), ask_torch(), System())
     names = ["cpu"]
     if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        yield Finding("GPU", f"{torch.cuda.get_device_name()}, {human(free)} of {human(total)} free")
         names.append("cuda")
     elif torch.backends.mps.is_available():
-        yield Finding("GPU", "Apple MPS")
         names.append("mps")
-    else:
-        yield Finding("GPU", f"none that this torch ({torch.__version__}) can use: computing on the CPU")
     for name in names:
         yield _self_test(name)
 
@@ -132,9 +127,24 @@ def _self_test(name: str) -> Finding:
             got = convolve(x.float().to(name), w.float().to(name), padding=1).cpu().double()
         except (RuntimeError, NotImplementedError) as error:
             words = f"a {ndim}D convolution fails ({str(error).splitlines()[0]})"
-            return Finding(what, words, "update torch and the driver, or use --device cpu", broken=name == "cpu")
+            return Finding(what, words, _cure(str(error)), broken=name == "cpu")
         if not torch.allclose(got, expected, atol=5e-2):
             wrong = float((got - expected).abs().max())
-            cure = "update torch and the driver, or use --device cpu"
-            return Finding(what, f"a {ndim}D convolution is wrong by {wrong:.2g}", cure, broken=name == "cpu")
+            words = f"a {ndim}D convolution is wrong by {wrong:.2g}"
+            return Finding(what, words, _cure(), broken=name == "cpu")
     return Finding(what, "2D and 3D convolutions are right")
+
+
+def _cure(error: str = "") -> str:
+    """Say what to do about a device that fails.
+
+    Examples
+    --------
+    >>> _cure("CUDA error: no kernel image is available for execution on the device")
+    'this card needs another build of torch (https://pytorch.org/get-started/locally), or use the device cpu'
+    """
+    if "no kernel image" in error:
+        return f"this card needs another build of torch ({CHOOSER}), or use the device cpu"
+    if "out of memory" in error:
+        return "close other programs that use the GPU, or use the device cpu"
+    return "update torch and the driver, or use the device cpu"

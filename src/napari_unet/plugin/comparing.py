@@ -8,12 +8,13 @@ from psygnal import Signal
 
 from napari_unet.plugin.annotation import ASIDE, is_ours
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.live import LivePreview
 from napari_unet.plugin.selection import Selection
 
 BEFORE = (
     "This is the prediction from before the last training began. Strokes and results are hidden, and the brush "
-    "rests, until you go back to what it has learnt: key H."
+    "rests, until you go back to what it has learnt: key {before}."
 )
 NOW = "This is the prediction as it is now; strokes, results and brush are back."
 NOTHING = "There is no before yet: train first, then compare."
@@ -56,7 +57,7 @@ class Comparison:
             self._live.switch(True)
             self._live.switch_unsure(False)
             self._live.show_before(True)
-            self.said.emit(Message(BEFORE, "warning"))
+            self.said.emit(Message(KEYMAP.tell(BEFORE), "warning"))
 
     def forget(self) -> None:
         """Go back to now: there is nothing to compare with any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,16 @@ from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.dock import open_cells
+from napari_unet.plugin.check_dialog import check_machine
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.key_tips import KeyTips
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
+from napari_unet.plugin.preferences import Preferences, preferred
 from napari_unet.plugin.projects import Projects
 from napari_unet.plugin.questions import ask_for_results_file, ask_for_weights, ask_to_replace, ask_which
 from napari_unet.plugin.requests import SegmentRequest
@@ -95,25 +100,16 @@ class UNetDock(QWidget):
         self._showing = Showing(self, self.controller)
         self._connect_sections()
         self._connect_controller()
-        self._keys = Keys(
-            viewer,
-            {
-                "T": self._train_or_stop,
-                "W": self.preview.box.toggle,
-                "U": self.preview.unsure.toggle,
-                "N": self.controller.suggesting.ask,
-                "S": self._segment_slice,
-                "Q": self.controller.painter.next_class,
-                "A": self.controller.taking.take_cell,
-                "R": self.controller.taking.drag_region,
-                "H": self.controller.comparison.toggle,
-            },
-        )
+        self._use_preferences(Preferences(), preferred().read())
+        self._tips = KeyTips(self)
+        self._bind_keys()
+        preferred().changed.connect(self._use_preferences)
+        KEYMAP.changed.connect(self._bind_anew)
         self._lifetime = Lifetime(self, lambda: self.controller.job is not None, self.shut_down)
         canvas = CanvasKeeper(viewer, self)
         self.controller.taking.pointing.changed.connect(lambda mode: canvas.take_focus() if mode else None)
         self._outer = Outer(
-            (self._lifetime.forget, canvas.close, self._bridge.close, self._keys.close, self.controller.close)
+            (self._lifetime.forget, canvas.close, self._bridge.close, self._let_go_of_keys, self.controller.close)
         )
         self.destroyed.connect(self._outer.end)
         self._projects = Projects(self.project, self.controller, self)
@@ -194,6 +190,7 @@ class UNetDock(QWidget):
         self.advanced.recipe_chosen.connect(self._use_recipe)
         self.advanced.open_pressed.connect(self._open_settings)
         self.advanced.save_pressed.connect(self._save_settings)
+        self.advanced.check_pressed.connect(lambda: check_machine(self._viewer))
 
     def _connect_controller(self) -> None:
         c = self.controller
@@ -249,6 +246,42 @@ class UNetDock(QWidget):
     def _start_engine(self) -> None:
         if not self._outer.ended:
             self.controller.engine.start()
+
+    # What the user has set in napari's preferences
+
+    def _use_preferences(self, before: Preferences, now: Preferences) -> None:
+        """Take over what was changed."""
+        if (before.device, before.threads) != (now.device, now.threads):
+            machine = self.advanced.machine.value()
+            update = {"device": now.device, "threads": now.threads}
+            self.advanced.machine.setValue(machine.model_copy(update=update))
+        if before.preview != now.preview:
+            self.preview.box.setChecked(now.preview)
+
+    def _bind_keys(self) -> None:
+        c = self.controller
+        does: dict[str, Callable[[], None]] = {
+            "train": self._train_or_stop,
+            "preview": self.preview.box.toggle,
+            "unsure": self.preview.unsure.toggle,
+            "where_next": c.suggesting.ask,
+            "segment": self._segment_slice,
+            "next_class": c.painter.next_class,
+            "take_cell": c.taking.take_cell,
+            "take_region": c.taking.drag_region,
+            "before": c.comparison.toggle,
+        }
+        self._keys = Keys(self._viewer, KEYMAP.bind(does))
+
+    def _bind_anew(self) -> None:
+        self._keys.close()
+        self._bind_keys()
+
+    def _let_go_of_keys(self) -> None:
+        self._tips.close()
+        preferred().changed.disconnect(self._use_preferences)
+        KEYMAP.changed.disconnect(self._bind_anew)
+        self._keys.close()
 
     # What the user asks for
 
@@ -382,6 +415,9 @@ class UNetDock(QWidget):
 
     def _use_recipe(self, name: str) -> None:
         spec = recipe_spec(name, self.controller.painter.target)
+        machine = self.advanced.machine.value()
+        own = {"device": machine.device, "threads": machine.threads}
+        spec = spec.model_copy(update={"train": spec.train.model_copy(update=own)})
         self.use_settings(spec)
         time = words.budget(spec.train)
         self._say_of_settings(f"Recipe '{name}': Train takes {time}; change the time above it.", "info")

@@ -8,21 +8,6 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-KEYS = {
-    "T": "train, or stop the training",
-    "W": "preview on or off",
-    "U": "how unsure the network is, on or off",
-    "N": "go to where annotation is worth most next",
-    "S": "segment the visible slice",
-    "Q": "paint with the next class",
-    "A": "take the predicted cell under the pointer as annotation",
-    "R": "take what is predicted in a rectangle",
-    "H": "how the prediction was before this training, and back",
-    "Escape": "take the outline of that place away; end taking cells or a region",
-}
-"""napari's own tools for points and shapes use T, S, A and R as well; they win while such a layer is active. Keys
-of Labels layers (B, for one) are not used: such a layer is active while the user paints."""
-
 
 class Keys:
     """Binds keys, and gives them back.

@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
 
 from napari_unet.arrays.taking import Box
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.layers import Geometry
 from napari_unet.plugin.listening import Listener
 from napari_unet.plugin.live import Later, at_once
@@ -53,7 +54,9 @@ class Pointing(Listener):
     def drag_region(self, geometry: Geometry) -> None:
         """Let the user drag a rectangle over an image whose results lie so."""
         layer = rectangle_layer(geometry, NAME, "region")
-        self.draws("region", layer, "add_rectangle", ("Escape", "R"), self._rectangle)
+        self.draws(
+            "region", layer, "add_rectangle", (*KEYMAP.bind({"take_region": self.end}), "Escape"), self._rectangle
+        )
 
     def _rectangle(self, layer: Shapes) -> Callable[[], None]:
         image, image_layer = self._selection.image, self._selection.image_layer

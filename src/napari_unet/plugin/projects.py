@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_unet.errors import UserError
 from napari_unet.plugin.arriving import BUSY
 from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.preferences import PLUGIN, preferred
 from napari_unet.plugin.sections.project import ProjectRow
 from napari_unet.storage.project import SUFFIX, is_project, read_project
 
-PLUGIN = "napari-unet-live"
 EVERY = 1000
 """Milliseconds between two looks at whether something is to be saved."""
 
@@ -74,13 +74,16 @@ class Projects(QObject):
 
     def _keep(self) -> None:
         image = self._controller.selection.image
-        suggested = f"{Path(image.name).stem if image is not None else 'project'}{SUFFIX}"
+        suggested = str(
+            Path(preferred().now.folder, f"{Path(image.name).stem if image is not None else 'project'}{SUFFIX}")
+        )
         path, _ = QFileDialog.getSaveFileName(self._parent, "Keep in a folder", suggested, f"Projects (*{SUFFIX})")
         if path:
             self._keeper.keep_in(Path(path))
 
     def _open(self) -> None:
-        path = QFileDialog.getExistingDirectory(self._parent, f"Open a project (a folder that ends in {SUFFIX})")
+        title = f"Open a project (a folder that ends in {SUFFIX})"
+        path = QFileDialog.getExistingDirectory(self._parent, title, preferred().now.folder)
         if path:
             self.open(Path(path))
 

@@ -9,7 +9,7 @@ from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.sections.base import note
 
 # A sign in black on a colour of its own can be read in every theme, and tells what the colour tells.
-_MARKS: dict[Kind, tuple[str, str]] = {
+MARKS: dict[Kind, tuple[str, str]] = {
     "info": ("i", "#56B4E9"),
     "good": ("✓", "#009E73"),
     "warning": ("!", "#E69F00"),
@@ -45,7 +45,7 @@ class StatusLine(QFrame):
     def show_message(self, message: Message) -> None:
         """Show a message."""
         self.message = message
-        sign, colour = _MARKS[message.kind]
+        sign, colour = MARKS[message.kind]
         self._mark.setText(sign)
         self._mark.setStyleSheet(f"background: {colour}; color: black; font-weight: bold; border-radius: 8px;")
         self._mark.setVisible(bool(message.text))

@@ -26,6 +26,7 @@ from napari_unet.arrays.taking import (
 from napari_unet.arrays.targets import count_values
 from napari_unet.errors import UserError
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.layers import Geometry, check_place, full_data, place, place_of, plane_of
 from napari_unet.plugin.live import Later, LivePreview, at_once
 from napari_unet.plugin.painter import Painter
@@ -205,9 +206,10 @@ class Taking:
                 if numbers.any():
                     return CellMap(numbers, self._boundaries(geometry))
         if self._live.unsure_on:
-            raise UserError("switch 'Unsure' off first (key U): what is taken are the classes that are seen")
+            first = KEYMAP.tell("switch 'Unsure' off first (key {unsure})")
+            raise UserError(f"{first}: what is taken are the classes that are seen")
         if not self._live.on:
-            raise UserError("there is nothing to take: switch the preview on (key W)")
+            raise UserError(KEYMAP.tell("there is nothing to take: switch the preview on (key {preview})"))
         raise UserError("nothing is predicted of this slice yet: train, or open a model, and wait for the preview")
 
     def _parted(self, found: Prediction) -> Prediction:

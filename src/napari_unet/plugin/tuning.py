@@ -17,6 +17,7 @@ from napari_unet.errors import UserError, one_line
 from napari_unet.plugin import words
 from napari_unet.plugin.cells.accepted import accepted_of
 from napari_unet.plugin.kept import Kept
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.layers import full_data, read_region
 from napari_unet.plugin.newest import Newest, Stale
 from napari_unet.plugin.painter import Painter
@@ -28,8 +29,8 @@ from napari_unet.spec import CellSpec
 Truth = Callable[[Region], npt.NDArray[Any] | None]
 """Known cells (Z, Y, X) of a region, 0 where nothing is known; None if there are none. Called in a thread."""
 HOW = (
-    "Tune needs whole cells in what is segmented: accept some (key K, in the dock 'U-Net cells'), or annotate in "
-    "the style 'Whole cells' (key A takes one from the prediction), then press Tune again."
+    "Tune needs whole cells in what is segmented: accept some (key {accept}, in the dock 'U-Net cells'), or "
+    "annotate in the style 'Whole cells' (key {take_cell} takes one from the prediction), then press Tune again."
 )
 
 
@@ -102,7 +103,7 @@ class Tuning:
             return
         truths = tuple(t for t in (self._annotated(kept), _accepted(results.cells, kept)) if t is not None)
         if not truths:
-            self._work.say(HOW, "error")
+            self._work.say(KEYMAP.tell(HOW), "error")
             return
         self._run += 1
         self.part = 0.0
@@ -166,7 +167,7 @@ class Tuning:
                     return
                 self.reported.emit(report)
         except UserError:
-            self.reported.emit(Tuned(search.run, problem=HOW))
+            self.reported.emit(Tuned(search.run, problem=KEYMAP.tell(HOW)))
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; the window says it
             self.reported.emit(Tuned(search.run, problem=f"Tuning has failed: {one_line(error)}."))
 

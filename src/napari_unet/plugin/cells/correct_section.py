@@ -16,8 +16,9 @@ from napari_unet.plugin.cells.accepted import accepted_in, accepted_of
 from napari_unet.plugin.cells.accepted_layer import AcceptedLayer
 from napari_unet.plugin.cells.accepting import as_annotation, counted
 from napari_unet.plugin.cells.choice import CellsChoice
-from napari_unet.plugin.cells.correcting import KEYS, Action, Correcting
+from napari_unet.plugin.cells.correcting import Action, Correcting
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import later
 from napari_unet.plugin.plane_layer import insert_quietly
@@ -28,26 +29,34 @@ SOON = 60
 """Milliseconds after which a change is shown; what comes meanwhile is shown with it."""
 
 _BUTTONS: tuple[tuple[Action, str, str], ...] = (
-    ("merge", "Merge", "J: click at a cell, then at those that belong to it; J again begins with another cell."),
+    (
+        "merge",
+        "Merge",
+        "{merge}: click at a cell, then at those that belong to it; {merge} again begins with another cell.",
+    ),
     (
         "split",
         "Split",
-        "C: click at two places of a cell; it is cut where boundary is likeliest between them, or else where the\n"
-        "cell is narrow. Every further click makes one more part. In a volume, the places may lie in several\n"
-        "slices.",
+        "{split}: click at two places of a cell; it is cut where boundary is likeliest between them, or else\n"
+        "where the cell is narrow. Every further click makes one more part. In a volume, the places may lie in\n"
+        "several slices.",
     ),
-    ("line", "Split by a line", "Shift+C: draw a line through a cell, from one side to the other."),
-    ("delete", "Delete", "D: deletes the cell under the pointer. The button: every cell that you click at."),
+    ("line", "Split by a line", "{line}: draw a line through a cell, from one side to the other."),
+    (
+        "delete",
+        "Delete",
+        "{delete}: deletes the cell under the pointer. The button: every cell that you click at.",
+    ),
     (
         "fill",
         "Fill",
-        "G: fills the holes of the cell under the pointer, slice by slice; at a gap that cells enclose, the gap:\n"
-        "with a new cell if there are several around it. The button: wherever you click.",
+        "{fill}: fills the holes of the cell under the pointer, slice by slice; at a gap that cells enclose,\n"
+        "the gap: with a new cell if there are several around it. The button: wherever you click.",
     ),
     (
         "accept",
         "Accept",
-        "K: accepts the cell under the pointer, or no longer. The button: every cell that you click at.\n"
+        "{accept}: accepts the cell under the pointer, or no longer. The button: every cell that you click at.\n"
         "Accepted cells are outlined in white; they stay as they are when cells are made anew.",
     ),
 )
@@ -89,6 +98,7 @@ class CorrectSection(Section):
         self.folded.connect(self._follow)
         choice.changed.connect(self._follow)
         viewer.dims.events.ndisplay.connect(self._show_soon)
+        KEYMAP.changed.connect(self._bind_anew)
         self._follow()
 
     def _make_widgets(self) -> None:
@@ -96,14 +106,13 @@ class CorrectSection(Section):
         grid = QGridLayout()
         grid.setSpacing(4)
         for i, (action, text, tooltip) in enumerate(_BUTTONS):
-            key = next(k for k, (does, _) in KEYS.items() if does == action).replace("-", "+")
-            made = button(f"{text}  ({key})", tooltip, partial(self.correcting.begin, action))
+            made = button(f"{text}  ({{{action}}})", tooltip, partial(self.correcting.begin, action))
             made.setCheckable(True)
             grid.addWidget(made, i // 3, i % 3)
             self.buttons[action] = made
         self.rows.addLayout(grid)
         self.alike_button = button(
-            "Accept all like the accepted  (Shift+K)",
+            "Accept all like the accepted  ({alike})",
             "Accepts the cells of this slice (of a volume: of all its slices) whose size lies between those of\n"
             "the cells that you have accepted one by one, that are as round, and have as little boundary\n"
             "inside, if it is known; each within a tenth. After a single cell: those of half to twice its size.",
@@ -123,6 +132,7 @@ class CorrectSection(Section):
     def let_go(self) -> None:
         """Let go of the viewer and of the cells; nothing of the widget is touched."""
         self._viewer.dims.events.ndisplay.disconnect(self._show_soon)
+        KEYMAP.changed.disconnect(self._bind_anew)
         self._choice.changed.disconnect(self._follow)
         self.correcting.listener.changed.disconnect(self._show_action)
         self.correcting.close()
@@ -151,7 +161,13 @@ class CorrectSection(Section):
         does: dict[str, Callable[[], None]] = {a: partial(correcting.begin, a) for a in starts}
         does |= {a: partial(correcting.at_pointer, a) for a in points}
         does["alike"] = self.accept_alike
-        self._keys = Keys(layer, {key: does[action] for key, (action, _) in KEYS.items()})
+        self._keys = Keys(layer, KEYMAP.bind(does))
+
+    def _bind_anew(self) -> None:
+        """Use the keys as they are set now."""
+        if self._keys is not None and self._layer is not None:
+            self._keys.close()
+            self._bind(self._layer)
 
     def _leave(self) -> None:
         layer, self._layer = self._layer, None

@@ -21,6 +21,7 @@ from napari_unet.plugin.cells.diary import Diary, as_words, latest
 from napari_unet.plugin.cells.marks import Marks
 from napari_unet.plugin.cells.stack import CellStack, Place
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.listening import Listener
 from napari_unet.plugin.live import Later, at_once
 from napari_unet.plugin.scope import COLOUR, corners_in
@@ -28,18 +29,6 @@ from napari_unet.plugin.words import count, sentence
 
 Action = Literal["merge", "split", "line", "delete", "fill", "accept"]
 """What the mouse does at cells."""
-
-KEYS: dict[str, tuple[str, str]] = {
-    "J": ("merge", "merge: click at a cell, then at those that belong to it"),
-    "C": ("split", "split: click at two places of a cell, or at more"),
-    "Shift-C": ("line", "split along a line that you draw"),
-    "D": ("delete", "delete the cell under the pointer"),
-    "G": ("fill", "fill the holes of the cell under the pointer, or the gap between cells"),
-    "K": ("accept", "accept the cell under the pointer, or no longer"),
-    "Shift-K": ("alike", "accept all that are like the accepted ones"),
-}
-"""Keys of the layer of cells while the section is open: its own ones (napari's), those of the viewer (the other
-dock's) and the ones for numbers of the brush stay as they are."""
 
 HINTS: dict[Action, str] = {
     "merge": "Click at a cell, then at those that belong to it. Escape ends it.",
@@ -208,7 +197,8 @@ class Correcting:
         if not self._places or stack.number(self._places[0]) != self._number:
             self._places, self._number = [place], number
             self._marks.show(stack, self._places)
-            return Message(f"Cell {number} stays: click at those that belong to it. J begins with another one.")
+            then = KEYMAP.tell("click at those that belong to it. {merge} begins with another one.")
+            return Message(f"Cell {number} stays: {then}")
         if stack.key(place, number) == stack.key(self._places[0], self._number):
             return Message(f"This is cell {number} already: click at another one.")
         return _done(steps.merge(stack, self._places[0], self._number, place))

@@ -25,7 +25,9 @@ from napari_unet.plugin.cells.through import ThroughBox
 from napari_unet.plugin.cells.write_section import WriteSection
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.key_tips import KeyTips
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
+from napari_unet.plugin.preferences import preferred
 from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.status import StatusLine
 from napari_unet.plugin.tabs import share_the_room
@@ -66,8 +68,10 @@ class CellsDock(QWidget):
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
         ByKeyboard(self)
+        preferred().read()
+        tips = KeyTips(self)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
-        self._outer = Outer((self._lifetime.forget, *works, canvas.close, self.choice.close))
+        self._outer = Outer((self._lifetime.forget, tips.close, *works, canvas.close, self.choice.close))
         self.destroyed.connect(self._outer.end)
         later(self, 0, partial(share_the_room, self))
 

@@ -248,6 +248,11 @@ _TILING_ROWS = (
     ),
 )
 
+CHECK_TIP = (
+    "Look at graphics card, driver, memory, disk and versions, compute a little as a test,\n"
+    "and say what to do where something is wrong."
+)
+
 
 def ask_for_weights_file() -> Path | None:
     """Ask for a file of ImageNet weights; None: the user would rather not."""
@@ -368,6 +373,7 @@ class AdvancedSection(Section):
     recipe_chosen = Signal(str)
     open_pressed = Signal()
     save_pressed = Signal()
+    check_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__("Advanced", "Settings that rarely need a change.", open=False)
@@ -384,7 +390,9 @@ class AdvancedSection(Section):
         self.rows.addWidget(self.encoder)
         self._part("Learning", "How it is trained.", (self.train,))
         self._part("Image and annotation", "What it is trained on.", (self.normalisation, self.target))
-        self._part("Computer and tiles", "What computes, and in which pieces.", (self.machine, self.tiling))
+        self.check_button = button("Check this machine ...", CHECK_TIP, self.check_pressed.emit)
+        computer = (self.machine, self.tiling, self.check_button)
+        self._part("Computer and tiles", "What computes, and in which pieces.", computer)
         for form in (self.net, self.encoder, self.train, self.normalisation, self.machine):
             form.edited.connect(self._edited)
         self.target.edited.connect(self.target_edited)

@@ -134,7 +134,7 @@ class AnnotateSection(Section):
         self.rows.addWidget(self._cell_buttons())
         self.where_button = button(
             "Annotate here next",
-            "Go to the place where annotation is worth most (key N): where the network is unsure,\n"
+            "Go to the place where annotation is worth most (key {where_next}): where the network is unsure,\n"
             "and nothing that looks alike is annotated. Escape takes the outline away.",
             self.where_next.emit,
         )
@@ -157,7 +157,9 @@ class AnnotateSection(Section):
         for value, item in enumerate(DEFAULT_CLASSES, start=1):
             made = QPushButton(swatch(colour_of(item)), f"{value} {item.name}")
             made.setCheckable(True)
-            made.setToolTip(f"{_CLASS_TIPS[item.name]}\nKey Q: next class. [ and ]: smaller and larger brush.")
+            made.setToolTip(
+                f"{_CLASS_TIPS[item.name]}\nKey {{next_class}}: next class. [ and ]: smaller and larger brush."
+            )
             self._group.addButton(made, value)
             line.addWidget(made)
         self._group.idClicked.connect(self.brush_chosen)
@@ -187,13 +189,13 @@ class AnnotateSection(Section):
         )
         menu = QMenu(self.take_button)
         menu.setToolTipsVisible(True)
-        self.cells_action = menu.addAction("Cells, by clicks (key A: the one under the pointer)")
+        self.cells_action = menu.addAction("Cells, by clicks (key {take_cell}: the one under the pointer)")
         self.cells_action.setToolTip(
             "Click at cells: they become annotation, with the predicted boundary that touches them\n"
             "(in the style 'Whole cells': with the next free number)."
         )
         self.cells_action.triggered.connect(lambda _checked=False: self.take_cells.emit())
-        self.region_action = menu.addAction("A region, by a rectangle (key R)")
+        self.region_action = menu.addAction("A region, by a rectangle (key {take_region})")
         self.region_action.setToolTip(
             "Drag a rectangle: what is predicted in it becomes annotation, but not where two classes are\n"
             "nearly equally likely (less than 10 % apart). In the style 'Whole cells': the cells that lie\n"

@@ -126,6 +126,11 @@ def scrolled(sections: Sequence[Section]) -> QScrollArea:
     for section in sections:
         column.addWidget(section)
     column.addStretch()
+    return scrolled_in(inside)
+
+
+def scrolled_in(inside: QWidget) -> QScrollArea:
+    """Let a widget scroll up and down where there is too little room."""
     area = QScrollArea()
     area.setWidget(inside)
     area.setWidgetResizable(True)

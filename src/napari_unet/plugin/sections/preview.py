@@ -19,14 +19,14 @@ class PreviewSection(Section):
     def __init__(self) -> None:
         super().__init__("4  Preview", "See what the network makes of the slice in view, while it learns.")
         self.box = QCheckBox("Show")
-        self.box.setToolTip("Predict the slice in view and show it over the image (key W).")
+        self.box.setToolTip("Predict the slice in view and show it over the image (key {preview}).")
         self.box.setChecked(True)
         self.box.toggled.connect(self.switched)
         self.before = QPushButton("Before")
         self.before.setCheckable(True)
         self.before.setToolTip(
             "Show how the slice was predicted before the last training began, without annotation and results;\n"
-            "press again to go back (key H). The training goes on meanwhile."
+            "press again to go back (key {before}). The training goes on meanwhile."
         )
         self.before.clicked.connect(self.before_toggled)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -37,7 +37,7 @@ class PreviewSection(Section):
         self.opacity.valueChanged.connect(lambda value: self.opacity_changed.emit(value / 100))
         self.unsure = QCheckBox("Unsure")
         self.unsure.setToolTip(
-            "Show how unsure the network is of every pixel, in place of its classes (key U):\n"
+            "Show how unsure the network is of every pixel, in place of its classes (key {unsure}):\n"
             "dark where one class is certain, bright where two are equally likely."
         )
         self.unsure.toggled.connect(self.unsure_switched)

@@ -218,7 +218,7 @@ class SegmentSection(Section):
         self.rows.addWidget(self.form)
         self.segment_button = button(
             "Segment",
-            "Add the layers chosen above (key S: segment the visible slice).\n"
+            "Add the layers chosen above (key {segment}: segment the visible slice).\n"
             "Go on: make what is missing since Cancel, in the same layers.",
             self.segment.emit,
         )

@@ -191,7 +191,7 @@ class TrainSection(Section):
         rows.add("Time", self.budget)
         self.rows.addLayout(rows)
         self.train_button = button(
-            "Train", "Learn from the strokes, from the beginning (key T: train or stop).", self.train.emit
+            "Train", "Learn from the strokes, from the beginning (key {train}: train or stop).", self.train.emit
         )
         self.go_on_button = button(
             "Go on",
@@ -199,7 +199,9 @@ class TrainSection(Section):
             self.go_on.emit,
         )
         self.pause_button = button("Pause", "Hold the training, or let it go on.", self.pause.emit)
-        self.stop_button = button("Stop", "End the training and keep what was learnt (key T).", self.stop.emit)
+        self.stop_button = button(
+            "Stop", "End the training and keep what was learnt (key {train}).", self.stop.emit
+        )
         line = QHBoxLayout()
         line.setSpacing(4)
         for made in (self.train_button, self.go_on_button, self.pause_button, self.stop_button):

@@ -1,0 +1,227 @@
+"""Graphics cards: what there is, what this torch can use of it, and what to do if they do not fit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from napari_unet.events import Finding
+from napari_unet.storage.budget import human
+
+Version = tuple[int, int]
+
+BUILDS: tuple[tuple[Version, str], ...] = (((13, 0), "cu130"), ((12, 8), "cu128"), ((12, 6), "cu126"))
+"""CUDA versions that PyTorch is built for, the newest first, and the names of their package indices."""
+INDEX = "https://download.pytorch.org/whl/"
+CHOOSER = "https://pytorch.org/get-started/locally"
+DRIVERS = "https://www.nvidia.com/drivers"
+_SECONDS = 20
+"""How long nvidia-smi may take."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What NVIDIA's driver says.
+
+    Parameters
+    ----------
+    cards
+        Names of the graphics cards.
+    version
+        Of the driver.
+    cuda
+        The newest CUDA that it can run, if known.
+    complaint
+        Why it says nothing of this, if it does not answer.
+    """
+
+    cards: tuple[str, ...] = ()
+    version: str = ""
+    cuda: Version | None = None
+    complaint: str = ""
+
+
+@dataclass(frozen=True)
+class Torch:
+    """What the installed torch was built for, and what it can use here.
+
+    Parameters
+    ----------
+    version
+        Of torch.
+    cuda
+        The CUDA that it was built for; None: a build without.
+    cuda_works, mps_works
+        Whether it can use an NVIDIA GPU, or Apple's.
+    """
+
+    version: str
+    cuda: Version | None = None
+    cuda_works: bool = False
+    mps_works: bool = False
+
+
+@dataclass(frozen=True)
+class System:
+    """Where all this happens."""
+
+    name: str = field(default_factory=platform.system)
+    processor: str = field(default_factory=platform.machine)
+    visible: str | None = field(default_factory=lambda: os.environ.get("CUDA_VISIBLE_DEVICES"))
+    """NVIDIA GPUs that programs may see; None: all."""
+
+
+def version_in(text: str | None) -> Version | None:
+    """Read a version of CUDA.
+
+    Examples
+    --------
+    >>> version_in("13.0"), version_in("N/A"), version_in(None)
+    ((13, 0), None, None)
+    """
+    found = re.match(r"(\d+)\.(\d+)", text or "")
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def read_driver(report: str) -> Driver:
+    r"""Read the report of ``nvidia-smi -q``.
+
+    Examples
+    --------
+    >>> read_driver("Driver Version : 535.1\nCUDA Version : 12.2\nGPU 1\n  Product Name : NVIDIA T4")
+    Driver(cards=('NVIDIA T4',), version='535.1', cuda=(12, 2), complaint='')
+    """
+    lines = re.findall(r"^\s*(Product Name|Driver Version|CUDA[\w ]*? Version)\s*:\s*(.+?)\s*$", report, re.M)
+    cards = tuple(value for name, value in lines if name == "Product Name")
+    facts = {name.split()[0]: value for name, value in lines}
+    return Driver(cards, facts.get("Driver", ""), version_in(facts.get("CUDA")))
+
+
+def ask_driver() -> Driver | None:
+    """Ask NVIDIA's driver; None: none is installed."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run([program, "-q"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Driver(complaint=str(error))
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip().splitlines()
+        return Driver(complaint=words[0] if words else f"nvidia-smi ends with {done.returncode}")
+    return read_driver(done.stdout)
+
+
+def ask_torch() -> Torch:
+    """Ask torch."""
+    import torch
+
+    return Torch(
+        torch.__version__,
+        version_in(torch.version.cuda),
+        torch.cuda.is_available(),
+        torch.backends.mps.is_available(),
+    )
+
+
+def look_at_graphics(driver: Driver | None, torch: Torch, system: System) -> Finding:
+    """Say what computes, and what to do where an NVIDIA card lies idle.
+
+    Examples
+    --------
+    >>> look_at_graphics(None, Torch("2.13.0+cpu"), System("Linux", "x86_64", None)).found
+    'no NVIDIA or Apple GPU: the processor computes (torch 2.13.0+cpu)'
+    """
+    if torch.cuda_works:
+        return Finding("GPU", _cuda_in_use(driver, torch))
+    if torch.mps_works:
+        return Finding("GPU", f"Apple GPU (MPS), which shares the memory of the processor (torch {torch.version})")
+    if driver is not None:
+        return _idle(driver, torch, system)
+    if (system.name, system.processor) == ("Darwin", "arm64"):
+        cure = "update macOS (14 or later), and Python if it is not one for Apple silicon"
+        return Finding("GPU", f"Apple GPU, which torch {torch.version} cannot use", cure)
+    return Finding("GPU", f"no NVIDIA or Apple GPU: the processor computes (torch {torch.version})")
+
+
+def _cuda_in_use(driver: Driver | None, torch: Torch) -> str:
+    import torch as library
+
+    free, total = library.cuda.mem_get_info()
+    names = [library.cuda.get_device_name(n) for n in range(library.cuda.device_count())]
+    version = driver.version if driver is not None and driver.version else "unknown"
+    memory = f"{human(free)} of {human(total)} free"
+    return f"{', '.join(names)}, {memory}; driver {version}, torch {torch.version} for CUDA {_dotted(torch.cuda)}"
+
+
+def _idle(driver: Driver, torch: Torch, system: System) -> Finding:
+    """Say why a card of NVIDIA is not used."""
+    if driver.complaint or not driver.cards:
+        found = f"NVIDIA's driver finds no card ({driver.complaint or 'it lists none'})"
+        return Finding(
+            "GPU", found, f"restart the machine; if that does not help, install the driver anew: {DRIVERS}"
+        )
+    card = ", ".join(driver.cards)
+    can = f"driver {driver.version} runs CUDA up to {_dotted(driver.cuda)}"
+    if torch.cuda is None:
+        found = f"{card}, not used: torch {torch.version} is built for the processor only ({can})"
+        return Finding("GPU", found, _how_to_get_cuda(driver.cuda))
+    built = f"torch {torch.version} is built for CUDA {_dotted(torch.cuda)}"
+    if driver.cuda is not None and driver.cuda[0] < torch.cuda[0]:
+        newer = f"update the driver ({DRIVERS})"
+        older = _how_to_get_cuda(driver.cuda)
+        cure = newer if older.startswith("update") else f"{newer}, or get an older build. {older}"
+        return Finding("GPU", f"{card}, not used: {built}, but {can}", cure)
+    if system.visible is not None:
+        found = f"{card}, hidden: the environment variable CUDA_VISIBLE_DEVICES is {system.visible!r}"
+        return Finding("GPU", found, "unset it, unless somebody else is meant to have the card")
+    return Finding(
+        "GPU", f"{card}, not used, although {built} and {can}", "restart the machine; update the driver"
+    )
+
+
+def _how_to_get_cuda(cuda: Version | None) -> str:
+    build = build_for(cuda)
+    if build is None:
+        return (
+            f"update the driver ({DRIVERS}), then run this check again: this one is too old for any build of torch"
+        )
+    pip = f'"{sys.executable}" -m pip'
+    return (
+        f"close napari and run:  {pip} uninstall -y torch  and then:  "
+        f"{pip} install torch --index-url {INDEX}{build}  ({CHOOSER} lists other builds)"
+    )
+
+
+def build_for(cuda: Version | None) -> str | None:
+    """Choose the build of torch for a driver: the newest that it runs; within a major version any will do.
+
+    Parameters
+    ----------
+    cuda
+        The newest that the driver can run; None: unknown.
+
+    Returns
+    -------
+    str or None
+        None: the driver is too old for all.
+
+    Examples
+    --------
+    >>> build_for((13, 1)), build_for((12, 8)), build_for((12, 2)), build_for((11, 8)), build_for(None)
+    ('cu130', 'cu128', 'cu126', None, 'cu126')
+    """
+    if cuda is None:
+        return BUILDS[-1][1]
+    fitting = [name for version, name in BUILDS if version <= cuda]
+    same = [name for version, name in reversed(BUILDS) if version[0] == cuda[0]]
+    return next(iter([*fitting, *same]), None)
+
+
+def _dotted(version: Version | None) -> str:
+    return "unknown" if version is None else f"{version[0]}.{version[1]}"
