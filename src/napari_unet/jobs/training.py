@@ -210,7 +210,8 @@ class Training:
             "spacing_of_first_image": list(self._pairs[0][0].spacing),
             **self._provenance.facts(),
         }
-        return Model(Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info))
+        trained = Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info)
+        return Model(trained, self.output if best and self.saved else None)
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
         """Predict one plane with the weights as they are now.
