@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import full_data
 from napari_unet.plugin.plane_layer import insert_quietly
+from napari_unet.plugin.provenance import made_of, record_of
 from napari_unet.plugin.results import Piece
 from napari_unet.plugin.saving import Source, describe
 from napari_unet.plugin.words import count
-from napari_unet.spec import BOUNDARY, CELL
+from napari_unet.spec import BOUNDARY, CELL, Exporting
 from napari_unet.storage.cell_files import Cells, check_cells, write_cells
 from napari_unet.storage.formats import CellFormat
 
@@ -94,12 +96,18 @@ class Writing(CellsTask):
         try:
             cells = self._choice.require()
             path = check_cells(path, kind)
-            saved = describe(Piece("cells", (cells,)), path, axes_of(cells), {})
+            axes, record = axes_of(cells), record_of(cells)
+            saved = describe(Piece("cells", (cells,)), path, axes)
             source = Source(saved, lambda _: None)
             order = Cells(source, source.axes, saved.spacing, saved.unit, saved.origin)
-            self._background.start(
-                lambda tell: write_cells(order, path, kind, tell), lambda outcome: self._saved(path, outcome)
-            )
+
+            def work(tell: Tell) -> None:
+                own = record
+                if own is None or kind != "cells":
+                    own = made_of(cells, axes, Exporting(kind=kind, axes=axes), record)
+                write_cells(replace(order, record=own), path, kind, tell)
+
+            self._background.start(work, lambda outcome: self._saved(path, outcome))
         except UserError as error:
             self._say(f"{error}.", "error")
 
