@@ -14,6 +14,7 @@ import tifffile
 from click.testing import Result
 from typer.testing import CliRunner
 
+import napari_unet as nu
 from napari_unet.cli import app
 from napari_unet.jobs import Model
 from napari_unet.learn.modelfile import read_tensors, write_tensors
@@ -250,3 +251,36 @@ def test_a_record_of_another_version_is_refused_but_its_pixels_are_used(made: Pa
     assert "was written by another version: update napari-unet-live" in refused.stderr
     good("export", work / "cells.zarr", "-o", work / "again.tif")
     assert np.array_equal(pixels(work / "again.tif"), pixels(work / "cells.zarr"))
+
+
+def test_a_training_can_be_run_again(tmp_path: Path) -> None:
+    sample = load_sample("nuclei-2")
+    tifffile.imwrite(tmp_path / "image.tif", sample.image[:96, :96])
+    tifffile.imwrite(tmp_path / "labels.tif", sample.labels[:96, :96])
+    model, again = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    options = ["--style", "cells", "--dense", "--steps", 3, "--base", 4, "--depth", 2, "--patch", 48]
+    options += ["--device", "cpu", "--threads", 1, "--seed", 7]
+    good("train", tmp_path / "image.tif", tmp_path / "labels.tif", "-o", model, *options)
+    said = good("replay", model, "-o", again)
+    assert f"{again} equals {model}" in said
+    assert read_tensors(again)[1]["sha256"] == read_tensors(model)[1]["sha256"]
+    words = shlex.split(good("replay", model, "--dry-run"))
+    assert words[:4] == ["napari-unet", "train", str(tmp_path / "image.tif"), str(tmp_path / "labels.tif")]
+    tifffile.imwrite(tmp_path / "labels.tif", sample.labels[:96, :96] * (np.arange(96) > 40))
+    assert f"{again} differs from {model}: other labels" in good("replay", model, "-o", again)
+    tifffile.imwrite(tmp_path / "image.tif", sample.image[:96, :96] // 2)
+    refused = run("replay", model, "-o", again)
+    assert refused.exit_code == 1
+    assert "image.tif is another image: its fingerprint is " in refused.stderr
+    (tmp_path / "labels.tif").unlink()
+    assert run("replay", model, "-o", again, "--anyway").exit_code == 1
+
+
+def test_a_model_of_arrays_says_that_they_are_in_no_files(tmp_path: Path) -> None:
+    sample = load_sample("nuclei-2")
+    image, labels = sample.image[:64, :64], sample.labels[:64, :64]
+    model = nu.train(image, labels, style="cells", dense=True, steps=1, base=4, depth=2, patch=32, val_fraction=0)
+    model.save(tmp_path / "a.safetensors")
+    refused = run("replay", tmp_path / "a.safetensors", "--dry-run")
+    assert refused.exit_code == 1
+    assert "the images of this training were in no files: save them, and name them with --image" in refused.stderr
