@@ -49,7 +49,7 @@ def measure(
     from napari_unet.storage.creator import write_side_file
     from napari_unet.storage.pairs import like_image
     from napari_unet.storage.read import describe, open_image, open_labels
-    from napari_unet.storage.records import facts_of, kept, new_record
+    from napari_unet.storage.records import as_creator, facts_of, new_record
     from napari_unet.storage.table import check_table, write_table
 
     check_table(out)
@@ -81,7 +81,7 @@ def measure(
         per_slice=flat,
         axes=axes,
     )
-    write_side_file(out, kept(new_record(settings, facts_of(labels))))
+    write_side_file(out, as_creator(new_record(settings, facts_of(labels))))
     typer.echo(f"{len(run.table):,} cells; saved {out}")
 
 

@@ -27,7 +27,7 @@ from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.spec import DEFAULT_CLASSES, CellSpec, ClassSpec, MakingCells
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
-from napari_unet.storage.records import facts_of, kept, new_record, told_axes
+from napari_unet.storage.records import as_creator, facts_of, new_record, told_axes
 from napari_unet.storage.write import create_output
 
 
@@ -125,7 +125,7 @@ def cells_file(
     unit = probabilities.unit if isinstance(probabilities, FileImage) else "pixel"
     names = None if classes is None else tuple(c if isinstance(c, str) else c.name for c in classes)
     settings = MakingCells(cells=cells, volume=volume, classes=names, axes=told_axes(probabilities))
-    creator = kept(new_record(settings, facts_of(probabilities)))
+    creator = as_creator(new_record(settings, facts_of(probabilities)))
     where = shape, np.int32, axes, probabilities.spacing
     with create_output(target, *where, unit=unit, cells=True, creator=creator) as out:
         yield from make_cells(probabilities, named, out, cells, volume=volume, scratch=target.parent)

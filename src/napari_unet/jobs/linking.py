@@ -20,7 +20,7 @@ from napari_unet.spec import Linking
 from napari_unet.storage.budget import check_memory
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_labels
-from napari_unet.storage.records import facts_of, kept, new_record
+from napari_unet.storage.records import as_creator, facts_of, new_record
 from napari_unet.storage.write import check_output, create_output
 
 DTYPE = np.int32
@@ -149,7 +149,7 @@ def link_file(
     linked(image, along, least_overlap, gap)
     settings = Linking(along=along, least_overlap=least_overlap, gap=gap, axes=axes)
     unit = image.unit if isinstance(image, FileImage) else "pixel"
-    creator = kept(new_record(settings, facts_of(image)))
+    creator = as_creator(new_record(settings, facts_of(image)))
 
     def run() -> Iterator[Event]:
         where = image.result_shape, DTYPE, image.result_axes, image.spacing

@@ -42,7 +42,7 @@ from napari_unet.spec import Output, Predicting, Record, TilingSpec
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image
-from napari_unet.storage.records import facts_of, kept, new_record
+from napari_unet.storage.records import as_creator, facts_of, new_record
 from napari_unet.storage.stamp import read_stamp, stamp_of
 from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
@@ -202,7 +202,7 @@ def _prepare(
         "normalisation": dataclasses.asdict(work.normalisation),
         "halo": None if halo is None else str(halo),
         "predicted": {name: str(dtype) for name, dtype in dtypes.items()},
-        "creator": kept(_record(model, image, request, wanted)),
+        "creator": as_creator(_record(model, image, request, wanted)),
     }
 
     def fill(new: Path) -> None:

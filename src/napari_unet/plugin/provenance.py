@@ -24,6 +24,7 @@ CANCELLED = "cancelled before the end: a part is empty"
 REMADE = "cells made anew of probabilities in 256 steps"
 IN_STEPS = "probabilities in 256 steps, 255 is 1"
 ACCEPTED = "cells that were accepted stayed when others were made anew"
+OUTDATED = "the cells were edited after they had been measured"
 LARGER = "as large as the whole image, and empty beside what was segmented"
 
 

@@ -22,7 +22,7 @@ from napari_unet.plugin.results import Piece
 from napari_unet.storage.budget import check_disk, human, is_full, nbytes
 from napari_unet.storage.export import export_tiff
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
-from napari_unet.storage.records import kept
+from napari_unet.storage.records import as_creator
 from napari_unet.storage.write import check_output, create_output
 
 EVERY = 0.1
@@ -116,7 +116,7 @@ def describe(piece: Piece, path: Path, axes: str) -> Saved:
         lengths.unit,
         piece.output != "probabilities",
         piece.classes,
-        {**kept(record_of(layer)), "output": piece.output, "layers": [_name(x) for x in piece.layers]},
+        {**as_creator(record_of(layer)), "output": piece.output, "layers": [_name(x) for x in piece.layers]},
     )
 
 

@@ -25,7 +25,7 @@ from napari_unet.storage import budget
 from napari_unet.storage.cell_shapes import write_geojson, write_rois
 from napari_unet.storage.creator import Facts, as_description, as_info, write_side_file
 from napari_unet.storage.formats import CellFormat, stem_of
-from napari_unet.storage.records import kept
+from napari_unet.storage.records import as_creator
 from napari_unet.storage.write import check_file, check_output, create_output
 
 ENDINGS: dict[CellFormat, str] = {
@@ -83,7 +83,7 @@ class Cells:
     @property
     def creator(self) -> Facts:
         """What files keep of how the cells were made."""
-        return kept(self.record)
+        return as_creator(self.record)
 
 
 def told_by(path: Path) -> CellFormat:

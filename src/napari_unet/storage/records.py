@@ -124,6 +124,6 @@ def require_record(path: Path) -> Record:
     return found
 
 
-def kept(record: Record | None) -> dict[str, object]:
+def as_creator(record: Record | None) -> dict[str, object]:
     """Give what a file keeps of its creator."""
     return {} if record is None else {KEY: record.model_dump(mode="json")}
