@@ -233,11 +233,11 @@ def test_linked_and_measured_cells_can_be_made_again(tmp_path: Path) -> None:
 
 
 def test_what_holds_no_record_is_told(made: Path, tmp_path: Path) -> None:
-    for command in ("info", "replay"):
-        refused = run(command, made / "image.tif")
+    for command in (["info"], ["replay", "-o", tmp_path / "new.tif"]):
+        refused = run(*command, made / "image.tif")
         assert refused.exit_code == 1
         assert "image.tif does not tell how it was made" in refused.stderr
-    assert "no such file" in run("replay", tmp_path / "none.tif").stderr
+    assert "no such file" in run("replay", tmp_path / "none.tif", "-o", tmp_path / "new.tif").stderr
     assert "name the new file with --out" in run("replay", made / "cells.tif").stderr
     itself = run("replay", made / "cells.tif", "-o", made / "cells.tif")
     assert "is the result itself" in itself.stderr
