@@ -14,7 +14,7 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.results import Store
-from napari_unet.spec import BOUNDARY, CELL, UNetSpec
+from napari_unet.spec import BOUNDARY, CELL, Record, UNetSpec
 
 
 class FakeEngine:
@@ -33,6 +33,7 @@ class FakeEngine:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.state = "off"
         self.model: ModelInfo | None = None
+        self.record: Record | None = None
         self.seconds_silent = 0.0
         self.closed = 0
 

@@ -352,7 +352,7 @@ MISTAKES = {
     "colours": ("predict model.safetensors colour.png -o o.tif", "needs 1"),
     "score shapes": ("score labels.tif small.tif", "must be the same"),
     "score missing": ("score labels.tif missing.tif", "missing.tif: no such file"),
-    "info of no model": ("info image.tif", "image.tif is no model file"),
+    "info of no model": ("info image.tif", "image.tif does not tell how it was made"),
 }
 
 

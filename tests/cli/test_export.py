@@ -43,7 +43,8 @@ def test_cells_become_what_is_asked_for(tmp_path, cells, name, kind, written):
     result = run("export", tmp_path / "cells.ome.tif", "-o", tmp_path / name, *options)
     assert result.exit_code == 0, result.output
     assert result.stdout == f"saved {tmp_path / written}\n"
-    assert {p.name for p in tmp_path.iterdir()} == {"cells.ome.tif", written}
+    beside = [f"{written}.json"] if written.endswith(".geojson") else []
+    assert {p.name for p in tmp_path.iterdir()} == {"cells.ome.tif", written, *beside}
     if written.endswith("json"):
         numbers = {f["properties"]["cell"] for f in json.loads((tmp_path / written).read_text())["features"]}
         assert numbers == set(np.unique(cells)[1:].tolist())

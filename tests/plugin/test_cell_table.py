@@ -20,6 +20,8 @@ from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.frame import MARGIN
 from napari_unet.plugin.cells.measured import features_of
 from napari_unet.plugin.decide import Message
+from napari_unet.spec import Measuring
+from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
 
 
@@ -208,5 +210,9 @@ def test_the_table_is_saved(volume: Desk, tmp_path: Path) -> None:
     volume.cells.save(tmp_path / "a.csv")
     assert volume.messages[-1] == Message(f"Saved {len(table)} cells in a.csv.", "good")
     assert pd.read_csv(tmp_path / "a.csv")["voxels"].tolist() == table["voxels"].tolist()
+    record = require_record(tmp_path / "a.csv")
+    assert isinstance(record.settings, Measuring)
+    assert record.settings.per_slice == ("z" in table)
+    assert record.source.name == volume.cells.layer.name  # type: ignore[union-attr]
     volume.cells.save(tmp_path / "no" / "a.csv")
     assert volume.messages[-1].kind == "error"

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_unet.arrays.axes import Image
 from napari_unet.plugin import saving
 from napari_unet.plugin.layers import Geometry
 from napari_unet.plugin.requests import end_of_saving
 from napari_unet.plugin.results import Piece, Results, Store, Wanted
 from napari_unet.plugin.saving import SaveEnd, Saving, describe
-from napari_unet.spec import BOUNDARY, CELL
+from napari_unet.spec import BOUNDARY, CELL, Exporting
 from napari_unet.storage.read import open_image
+from napari_unet.storage.records import facts_of, new_record, read_record
 
 RNG = np.random.default_rng(0)
 PROPERTIES: dict[str, tuple[Any, ...]] = {
@@ -47,7 +49,7 @@ def save(items: list[Piece], paths: list[Path], axes: str, during: Callable[[], 
     made, ended, ends = Saving(), threading.Event(), []
     made.ended.connect(lambda end: (ends.append(end), ended.set()))
     made.progressed.connect(lambda _: during())
-    made.start([describe(p, path, axes, {"model": "mine"}) for p, path in zip(items, paths, strict=True)])
+    made.start([describe(p, path, axes) for p, path in zip(items, paths, strict=True)])
     assert ended.wait(60)
     return ends[0]
 
@@ -83,13 +85,17 @@ def test_provenance_names_and_place_are_in_the_file(tmp_path: Path) -> None:
     import json
 
     _, results = pieces("ZYX", (3, 20, 30))
+    made = new_record(Exporting(kind="cells"), facts_of(Image(np.zeros((3, 20, 30)), "ZYX", name="mine")))
+    results.tell_records({"probabilities": made})
     save(results.pieces(), [tmp_path / "p.ome.zarr", tmp_path / "c.ome.zarr"], "ZYX")
     known = json.loads((tmp_path / "p.ome.zarr" / "zarr.json").read_text())["attributes"]
     assert [c["label"] for c in known["ome"]["omero"]["channels"]] == ["cell", "boundary"]
     moved = known["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][1]
     assert moved["translation"][-3:] == pytest.approx([4.0, 1.0, 0.0])
     (own,) = [v for k, v in known.items() if k != "ome"]
-    assert own["model"] == "mine"
+    assert own["record"]["source"]["name"] == "mine"
+    assert read_record(tmp_path / "p.ome.zarr") == made
+    assert read_record(tmp_path / "c.ome.zarr") is None
     assert own["layers"] == ["probability of cell", "probability of boundary"]
 
 
@@ -143,7 +149,7 @@ def test_cancelled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     made.ended.connect(lambda end: (ends.append(end), ended.set()))
     made.progressed.connect(lambda _: made.cancel())
     (item,) = [p for p in results.pieces() if p.output == "cells"]
-    made.start([describe(item, tmp_path / "c.ome.zarr", "ZYX", {})])
+    made.start([describe(item, tmp_path / "c.ome.zarr", "ZYX")])
     assert ended.wait(60)
     assert "cancelled" in ends[0].error
     assert list(tmp_path.iterdir()) == []

@@ -60,13 +60,20 @@ def recipes(
 
 
 def info(
-    path: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (.safetensors), or project (.unet).")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Model (.safetensors), project (.unet), or any result."),
+    ],
 ) -> None:
-    """Show what a model file or a project of the window holds, as JSON."""
+    """Show what a model or a project holds, or how a result was made, as JSON."""
     from napari_unet.storage.project import is_project, read_project
+    from napari_unet.storage.records import is_result, require_record
 
     if is_project(path):
         typer.echo(json.dumps(read_project(path).model_dump(mode="json", exclude_none=True), indent=2))
+        return
+    if is_result(path):
+        typer.echo(require_record(path).model_dump_json(indent=2, exclude_none=True))
         return
     from napari_unet.jobs import load
 

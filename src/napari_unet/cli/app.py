@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, batch, cells, export, link, measure, predict, score, train
+from napari_unet.cli import about, batch, cells, export, link, measure, predict, replay, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -61,6 +61,7 @@ app.command("measure")(measure.measure)
 app.command("link")(link.link)
 app.command("score")(score.score)
 app.command("export")(export.export)
+app.command("replay")(replay.replay)
 app.command("nets")(about.nets)
 app.command("recipes")(about.recipes)
 app.command("info")(about.info)

@@ -38,7 +38,7 @@ def export(
 
     chosen = kind or told_by(out)
     for source, target in plan(cells, out, chosen):
-        opened = open_cells(source, axes)
+        opened = open_cells(source, axes, chosen)
         if not holds_cells(opened):
             typer.echo(f"warning: {source} holds no cells: all its pixels are 0", err=True)
         with telling(source.name, "writing") as tell:
@@ -71,18 +71,21 @@ def plan(cells: Path, out: Path, kind: CellFormat) -> list[tuple[Path, Path]]:
     return jobs
 
 
-def open_cells(path: Path, axes: str | None) -> Cells:
-    """Open a label image.
+def open_cells(path: Path, axes: str | None, kind: CellFormat) -> Cells:
+    """Open a label image that is to be written as something else.
 
     Raises
     ------
     UserError
         If it is no label image, or has channels.
     """
+    from napari_unet.spec import Exporting
     from napari_unet.storage.cell_files import Cells
     from napari_unet.storage.read import open_labels
+    from napari_unet.storage.records import facts_of, new_record
 
     opened = open_labels(path, axes)
     if set(opened.axes) - set("TZYX"):
         raise UserError(f"{path} has the axes {opened.axes}; cells have no channels: tell their axes with --axes")
-    return Cells(opened.data, opened.axes, opened.spacing, opened.unit)
+    record = new_record(Exporting(kind=kind, axes=axes), facts_of(opened))
+    return Cells(opened.data, opened.axes, opened.spacing, opened.unit, record=record)

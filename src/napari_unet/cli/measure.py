@@ -45,8 +45,11 @@ def measure(
     Large stacks are read part by part. An older table of that name is replaced.
     """
     from napari_unet.arrays.measuring import is_flat, measuring
+    from napari_unet.spec import Measuring
+    from napari_unet.storage.creator import write_side_file
     from napari_unet.storage.pairs import like_image
     from napari_unet.storage.read import describe, open_image, open_labels
+    from napari_unet.storage.records import as_creator, facts_of, new_record
     from napari_unet.storage.table import check_table, write_table
 
     check_table(out)
@@ -73,6 +76,14 @@ def measure(
         raise typer.Exit(128 + stopped)
     assert run.table is not None
     write_table(run.table, out)
+    settings = Measuring(
+        image=None if grey is None else facts_of(grey),
+        channels=tuple(names),
+        spacing=None if spacing is None else parse_spacing(spacing),
+        per_slice=flat,
+        axes=axes,
+    )
+    write_side_file(out, as_creator(new_record(settings, facts_of(labels))))
     typer.echo(f"{len(run.table):,} cells; saved {out}")
 
 

@@ -35,6 +35,7 @@ def predict(
     threshold: Annotated[float, typer.Option(help="Boundary probability above which a pixel is boundary.")] = 0.5,
     beta: Annotated[float, typer.Option(help="Below 0.5 fewer cells, above 0.5 more.")] = 0.5,
     min_size: Annotated[int, typer.Option(help="Cells with fewer pixels are removed.")] = 25,
+    grow: Annotated[int, typer.Option(help="Farthest that a cell grows into its boundary, in pixels.")] = 8,
     device: DeviceOption = "auto",
     threads: Threads = None,
     axes: Axes = None,
@@ -57,7 +58,7 @@ def predict(
     part = parse_range("--t", t), parse_range("--z", z), parse_range("--y", y), parse_range("--x", x)
     share = parse_shard(shard)
     tiling = TilingSpec(tile=tile, halo=parse_halo(halo), device=device, threads=threads)
-    cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size)
+    cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size, grow=grow)
     jobs = plan(image, out)
     from napari_unet.jobs import Request, load
 

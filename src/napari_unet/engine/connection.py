@@ -18,6 +18,7 @@ from napari_unet.engine.process import COMMAND_LINE, WorkerProcess, obituary
 from napari_unet.engine.serving import check_image
 from napari_unet.engine.signals import EngineSignals, EngineState
 from napari_unet.errors import UserError
+from napari_unet.spec import Record
 
 _STATES: dict[m.Job, EngineState] = {
     "train": "training",
@@ -59,6 +60,8 @@ class Connection(EngineSignals):
         self.worker: m.Ready | None = None
         """What the worker found, once it is ready."""
         self.model: m.ModelInfo | None = None
+        self.record: Record | None = None
+        """How the results of the last prediction are made."""
         """The worker's current model: the last one trained or loaded."""
         self.autosave: Path | None = None
         """Where the last training was told to save; outlives the worker."""
@@ -152,6 +155,7 @@ class Connection(EngineSignals):
                 self._finish(report)
             case m.OutputsReport():
                 self.model = report.model or self.model  # listeners look at it
+                self.record = report.record
                 self.pass_on(report, array)
             case _:
                 self.pass_on(report, array)

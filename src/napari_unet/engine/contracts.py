@@ -14,7 +14,7 @@ from napari_unet.arrays.axes import Image, Writable
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.events import Event
-from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
+from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, TilingSpec, TrainingSpec
 
 
 class ModelLike(Protocol):
@@ -27,6 +27,10 @@ class ModelLike(Protocol):
     @property
     def classes(self) -> tuple[ClassSpec, ...]:
         """The classes, in the order of the probabilities."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model it is."""
 
     def describe(self) -> dict[str, Any]:
         """Facts for people, ready for JSON."""

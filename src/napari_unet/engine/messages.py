@@ -15,7 +15,7 @@ from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.keys import Key
 from napari_unet.events import Event
-from napari_unet.spec import CellSpec, ClassSpec, NetSpec, Output, TilingSpec, TrainingSpec
+from napari_unet.spec import CellSpec, ClassSpec, NetSpec, Output, Record, TilingSpec, TrainingSpec
 
 Job = Literal["train", "predict", "suggest", "save", "load"]
 Outcome = Literal["finished", "stopped", "failed", "died"]
@@ -261,11 +261,15 @@ class SuggestionReport(Message):
 
 
 class OutputsReport(Message):
-    """What the prediction that starts now fills, and with which model, which it may have loaded itself."""
+    """What the prediction that starts now fills, and with which model, which it may have loaded itself.
+
+    ``record``: how the first of the outputs is made; the others are made alike.
+    """
 
     kind: Literal["outputs"] = "outputs"
     outputs: tuple[OutputInfo, ...]
     model: ModelInfo | None = None
+    record: Record | None = None
 
 
 class BlockReport(Message):

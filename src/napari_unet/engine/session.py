@@ -16,6 +16,7 @@ from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError,
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
 from napari_unet.engine.lesser import Search, may_fail, one_line
 from napari_unet.engine.preview import to_uint8
+from napari_unet.engine.recording import record_of
 from napari_unet.engine.remote import RemoteOutput, remote_image
 from napari_unet.engine.schedule import PreviewClock, Throttle
 from napari_unet.errors import UserError
@@ -148,7 +149,8 @@ class Session:
         outputs = {i.output: RemoteOutput(self.channel.send, i) for i in infos}
         tiling = order.tiling.model_copy(update={"threads": order.tiling.threads or self.threads})
         prediction = self.jobs.prediction(model, image, outputs, tiling, order.cells, order.region, order.done)
-        self.channel.send(m.OutputsReport(outputs=infos, model=describe(model)))
+        record = record_of(model, image, order, tiling)
+        self.channel.send(m.OutputsReport(outputs=infos, model=describe(model), record=record))
         way: Way = "go"
         with _closing(prediction) as events:
             for event in events:

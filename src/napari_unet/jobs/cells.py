@@ -24,9 +24,10 @@ from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import CellsDone, Event, Finished, Preparing
 from napari_unet.jobs.inputs import Source, as_image
-from napari_unet.spec import DEFAULT_CLASSES, CellSpec, ClassSpec
+from napari_unet.spec import DEFAULT_CLASSES, CellSpec, ClassSpec, MakingCells
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
+from napari_unet.storage.records import as_creator, facts_of, new_record, told_axes
 from napari_unet.storage.write import create_output
 
 
@@ -122,7 +123,11 @@ def cells_file(
         probabilities.result_shape,
     )
     unit = probabilities.unit if isinstance(probabilities, FileImage) else "pixel"
-    with create_output(target, shape, np.int32, axes, probabilities.spacing, unit=unit, cells=True) as out:
+    names = None if classes is None else tuple(c if isinstance(c, str) else c.name for c in classes)
+    settings = MakingCells(cells=cells, volume=volume, classes=names, axes=told_axes(probabilities))
+    creator = as_creator(new_record(settings, facts_of(probabilities)))
+    where = shape, np.int32, axes, probabilities.spacing
+    with create_output(target, *where, unit=unit, cells=True, creator=creator) as out:
         yield from make_cells(probabilities, named, out, cells, volume=volume, scratch=target.parent)
 
 

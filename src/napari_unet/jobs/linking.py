@@ -16,10 +16,11 @@ from napari_unet.arrays.linking import GAP, Along, in_words, linked, memory_need
 from napari_unet.errors import UserError
 from napari_unet.events import CellsLinked, Event, Finished
 from napari_unet.jobs.inputs import Source, as_image
-from napari_unet.learn.modelfile import versions
+from napari_unet.spec import Linking
 from napari_unet.storage.budget import check_memory
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_labels
+from napari_unet.storage.records import as_creator, facts_of, new_record
 from napari_unet.storage.write import check_output, create_output
 
 DTYPE = np.int32
@@ -146,9 +147,9 @@ def link_file(
     check_output(target, source)
     image = cells_of(source, along, axes)
     linked(image, along, least_overlap, gap)
-    how = {"cells of": source.name, "along": along, "least_overlap": least_overlap, "gap": gap}
+    settings = Linking(along=along, least_overlap=least_overlap, gap=gap, axes=axes)
     unit = image.unit if isinstance(image, FileImage) else "pixel"
-    creator = {"linked": how, "software": versions()}
+    creator = as_creator(new_record(settings, facts_of(image)))
 
     def run() -> Iterator[Event]:
         where = image.result_shape, DTYPE, image.result_axes, image.spacing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from napari_unet.learn.device import choose_device
 from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry_of
-from napari_unet.spec import CellSpec, ClassSpec, Output, TilingSpec, TrainingSpec
+from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, TilingSpec, TrainingSpec
 
 if TYPE_CHECKING:
     from napari_unet.jobs.suggesting import Suggester
@@ -32,8 +33,8 @@ class Model:
     Arrays that are returned have the image's axes without its channels; probabilities have the classes first.
     """
 
-    def __init__(self, trained: Trained) -> None:
-        self.trained = trained
+    def __init__(self, trained: Trained, path: Path | None = None) -> None:
+        self.trained, self.path = trained, path
         self._preview: Previewer | None = None
         self._for_cpu: nn.Module | None = None
         self._suggester: Suggester | None = None
@@ -51,6 +52,17 @@ class Model:
     def classes(self) -> tuple[ClassSpec, ...]:
         """The classes, in the order of the probabilities."""
         return self.trained.classes
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model it is, and where it was read or saved last."""
+        if self.path is None:
+            return ModelFacts(name=self.spec.net.kind, sha256=self._sha256)
+        return ModelFacts(name=self.path.name, sha256=self._sha256, path=str(self.path.absolute()))
+
+    @cached_property
+    def _sha256(self) -> str:
+        return modelfile.fingerprint(self.trained.network.state_dict())
 
     def predict(
         self,
@@ -182,6 +194,7 @@ class Model:
         """
         check_output(Path(path))
         modelfile.save(self.trained, Path(path))
+        self.path = Path(path)
 
     def describe(self) -> dict[str, Any]:
         """Facts about the model, ready for JSON."""
@@ -194,6 +207,7 @@ class Model:
             "receptive_field": list(geometry.receptive_field),
             "halo": list(geometry.context),
             "training": self.spec.model_dump(mode="json", exclude={"net"}),
+            "sha256": self.facts.sha256,
             "history": [dict(h) for h in self.trained.history],
             **self.trained.info,
         }
@@ -215,4 +229,4 @@ def load(path: str | Path) -> Model:
     UserError
         If it is missing, damaged, from a newer version, or not a model file.
     """
-    return Model(modelfile.load(Path(path)))
+    return Model(modelfile.load(Path(path)), Path(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.identity import fingerprint, labels_hash, painted_digest
 from napari_unet.learn.data import read_labels
+from napari_unet.spec import ModelFacts
 from napari_unet.storage.opened import file_of
 
 Place = tuple[int, int, int]
@@ -28,10 +30,28 @@ class Provenance:
         Images and labels.
     planes
         The painted planes.
+    files
+        Those of the labels, as far as they are known.
+    start
+        The model that it starts from.
+    resumed
+        It goes on with an earlier training.
     """
 
-    def __init__(self, pairs: Sequence[tuple[Image, Image]], planes: Iterable[Place]) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Image, Image]],
+        planes: Iterable[Place],
+        files: Sequence[Path | None] = (),
+        start: ModelFacts | None = None,
+        *,
+        resumed: bool = False,
+    ) -> None:
         self._pairs = pairs
+        self._files = [str(f) for f in files if f is not None]
+        self._before: dict[str, Any] = {"resumed": True} if resumed else {}
+        if start is not None:
+            self._before["start"] = start.model_dump(mode="json")
         self._images = [_facts(image) for image, _ in pairs]
         self._painted: dict[Place, str] = {}
         self.look(planes)
@@ -49,7 +69,9 @@ class Provenance:
         return {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "images": self._images,
-            "labels": {"sha256": labels_hash(self._painted), "painted_planes": len(self._painted)},
+            "labels": {"sha256": labels_hash(self._painted), "painted_planes": len(self._painted)}
+            | ({"paths": self._files} if len(self._files) == len(self._pairs) else {}),
+            **self._before,
         }
 
 

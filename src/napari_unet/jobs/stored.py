@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_unet.arrays import intensity
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.identity import digest
+from napari_unet.arrays.identity import fingerprint
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, Preparing
@@ -39,14 +38,15 @@ from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.plan import check_tile
 from napari_unet.learn.predictor import digest_of_source
-from napari_unet.spec import Output, TilingSpec
+from napari_unet.spec import Output, Predicting, Record, TilingSpec
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
+from napari_unet.storage.records import as_creator, facts_of, new_record
 from napari_unet.storage.stamp import read_stamp, stamp_of
 from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
 
-FORMAT = 2
+FORMAT = 3
 CELLS = "cells.zarr"
 """In the folder of an unfinished result: cells that are being made of its probabilities."""
 Shard = tuple[int, int]
@@ -210,11 +210,11 @@ def _prepare(
         "normalisation": dataclasses.asdict(work.normalisation),
         "halo": None if halo is None else str(halo),
         "predicted": {name: str(dtype) for name, dtype in dtypes.items()},
-        "software": modelfile.versions(),
+        "creator": as_creator(_record(model, image, request, wanted)),
     }
 
     def fill(new: Path) -> None:
-        model.save(new / MODEL)
+        modelfile.save(model.trained, new / MODEL)
         new_array(new / IMAGE, work, request, facts, plain=blocks_first or not request.is_zarr)
 
     Unfinished.create(request.target, facts, fill)
@@ -230,10 +230,9 @@ def _follow_image(unfinished: Unfinished, path: Path) -> None:
 
 def _request_facts(model: Model, image: Image, request: Request, region: Region) -> dict[str, Any]:
     """Return what must be equal for blocks of an earlier run to be used: a fingerprint of the work, by names."""
-    sample = digest(intensity.sample(image))
     facts = {
-        "model": [modelfile.fingerprint(model.trained.network.state_dict()), model.spec.model_dump(mode="json")],
-        "image": [list(image.data.shape), str(image.data.dtype), image.axes, image.spacing, sample],
+        "model": [model.facts.sha256, model.spec.model_dump(mode="json")],
+        "image": [image.axes, image.spacing, fingerprint(image)],
         "output": [request.output, request.cells.model_dump(mode="json")],
         "part of the image": region.ranges,
         "tile or halo": [request.tiling.tile, request.tiling.halo],
@@ -241,6 +240,14 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))
     return plain
+
+
+def _record(model: Model, image: FileImage, request: Request, wanted: Mapping[str, Any]) -> Record:
+    """Tell how the result is made."""
+    settings = Predicting(
+        output=request.output, tiling=request.tiling, cells=request.cells, part=request.part, axes=request.axes
+    )
+    return new_record(settings, facts_of(image, known=wanted["image"][-1]), model.facts)
 
 
 def _changes(unfinished: Unfinished, wanted: Mapping[str, Any]) -> list[str]:
@@ -302,6 +309,7 @@ def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Ev
             classes=place.classes,
             origin=place.origin,
             stamp=stamp_of(unfinished.facts["request"]),
+            creator=unfinished.facts["creator"],
         )
 
 

@@ -77,7 +77,7 @@ def new_array(path: Path, work: Work, request: Request, facts: Mapping[str, Any]
         cells=request.output != "probabilities",
         classes=place.classes,
         origin=place.origin,
-        creator={**{key: facts[key] for key in ("request", "software")}, KEY: stamp_of(facts["request"])},
+        creator={**facts["creator"], KEY: stamp_of(facts["request"])},
     )
 
 

@@ -37,6 +37,7 @@ from napari_unet.learn.resuming import restore, state_of
 from napari_unet.learn.start import fitting_rows
 from napari_unet.nets import build
 from napari_unet.spec import ClassSpec, TrainingSpec
+from napari_unet.storage.opened import file_of
 
 MUCH = 0.2
 """Change of what is painted, as a part of it, after which the worth of classes and start is measured anew."""
@@ -83,6 +84,7 @@ class Training:
     ) -> None:
         check_output(output)
         self.output = output
+        files = [file_of(labels) for _, labels in pairs]
         self._labels = [PaintedLabels.of(labels) for _, labels in pairs]
         pairs = [(image, labels) for (image, _), labels in zip(pairs, self._labels, strict=True)]
         self._pairs, self._asked = pairs, spec
@@ -103,7 +105,9 @@ class Training:
         if start is not None:
             self.notes += start_notes(start.spec, self.spec, found.counts)
         self._found = found
-        self._provenance = Provenance(pairs, found.planes)
+        self._provenance = Provenance(
+            pairs, found.planes, files, None if start is None else start.facts, resumed=resume
+        )
         self._units = units = list(data.load_units(pairs, found, self.spec))
         self.notes += invalid_pixels(units)
         set_threads(spec.train.threads)
@@ -210,7 +214,8 @@ class Training:
             "spacing_of_first_image": list(self._pairs[0][0].spacing),
             **self._provenance.facts(),
         }
-        return Model(Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info))
+        trained = Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info)
+        return Model(trained, self.output if best and self.saved else None)
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
         """Predict one plane with the weights as they are now.

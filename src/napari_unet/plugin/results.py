@@ -23,8 +23,9 @@ from napari_unet.plugin.layers import Geometry, Index, place, place_of, read_reg
 from napari_unet.plugin.plane_layer import insert_quietly, take_the_place
 from napari_unet.plugin.probabilities import Probabilities, beside, inside
 from napari_unet.plugin.protecting import Protection, accepted_planes, keys_of
+from napari_unet.plugin.provenance import note_edit, put_record
 from napari_unet.plugin.store import Store
-from napari_unet.spec import BOUNDARY, ClassSpec, Output
+from napari_unet.spec import BOUNDARY, ClassSpec, Output, Record
 
 OUTPUT = "napari-unet-live output"
 """Key in the metadata of result layers; its value is the output that they show."""
@@ -105,6 +106,16 @@ class Results:
         self._quiet = False
         """What is told of a layer at the moment is no edit."""
         self._refreshed = -math.inf
+        self._records: dict[Output, Record] = {}
+
+    def tell_records(self, records: dict[Output, Record]) -> None:
+        """Note in the layers how they were made; what is edited later is noted besides."""
+        self._records = records
+        for output, group in self._layers.items():
+            for layer in group:
+                put_record(layer, records.get(output))
+                if id(layer) in self._edited:
+                    note_edit(layer)
 
     @property
     def layers(self) -> list[Layer]:
@@ -146,6 +157,7 @@ class Results:
         for output, layer in edited:
             made = self._make(Wanted(output, str(layer.data.dtype)), 0)
             made.visible, layer.visible = layer.visible, False
+            put_record(made, self._records.get(output))
             self._layers[output] = [made]
             insert_quietly(self._viewer, made, len(self._viewer.layers))
             take_the_place(self._viewer, layer, made)
@@ -256,6 +268,7 @@ class Results:
     def _touch(self, layer: Layer) -> None:
         if not self._quiet and layer in self.layers and id(layer) not in self._edited:
             self._edited.add(id(layer))
+            note_edit(layer)
             self.touched.emit()
 
     @staticmethod

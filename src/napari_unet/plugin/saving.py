@@ -17,10 +17,12 @@ from psygnal import Signal
 
 from napari_unet.errors import UserError
 from napari_unet.plugin.layers import full_data, lengths_of
+from napari_unet.plugin.provenance import record_of
 from napari_unet.plugin.results import Piece
 from napari_unet.storage.budget import check_disk, human, is_full, nbytes
 from napari_unet.storage.export import export_tiff
 from napari_unet.storage.formats import SUFFIXES, stem_of, suffix_of
+from napari_unet.storage.records import as_creator
 from napari_unet.storage.write import check_output, create_output
 
 EVERY = 0.1
@@ -89,8 +91,10 @@ def paths_for(chosen: Path, ending: str, names: Sequence[str]) -> list[Path]:
     return [chosen.with_name(f"{stem_of(chosen)}-{name}{chosen.name[len(stem_of(chosen)) :]}") for name in names]
 
 
-def describe(piece: Piece, path: Path, axes: str, creator: Mapping[str, Any]) -> Saved:
+def describe(piece: Piece, path: Path, axes: str) -> Saved:
     """Tell how the layers of a result are saved: their place in micrometres where their units are lengths.
+
+    The file keeps how they were made, if that is known.
 
     Parameters
     ----------
@@ -100,8 +104,6 @@ def describe(piece: Piece, path: Path, axes: str, creator: Mapping[str, Any]) ->
         Of the file.
     axes
         Of the layers.
-    creator
-        What made them.
     """
     layer = piece.layers[0]
     lengths = lengths_of(layer, axes)
@@ -114,7 +116,7 @@ def describe(piece: Piece, path: Path, axes: str, creator: Mapping[str, Any]) ->
         lengths.unit,
         piece.output != "probabilities",
         piece.classes,
-        {**creator, "output": piece.output, "layers": [_name(x) for x in piece.layers]},
+        {**as_creator(record_of(layer)), "output": piece.output, "layers": [_name(x) for x in piece.layers]},
     )
 
 
@@ -206,6 +208,7 @@ def write(saved: Saved, read: Callable[[int], None]) -> None:
             unit=saved.unit,
             classes=saved.classes,
             origin=saved.origin,
+            creator=saved.creator,
         )
         return
     with create_output(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -22,13 +20,14 @@ from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import keep
 from napari_unet.plugin.layers import Geometry
 from napari_unet.plugin.plane_layer import take_the_place
+from napari_unet.plugin.provenance import CANCELLED, REMADE, in_parts, of_output, with_notes
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Piece, Results, Wanted
 from napari_unet.plugin.saving import Saved, describe
 from napari_unet.plugin.scope import find_region
 from napari_unet.plugin.selection import Selection
 from napari_unet.plugin.store import Store
-from napari_unet.spec import CellSpec, Output
+from napari_unet.spec import CellSpec, Output, Record
 from napari_unet.storage.budget import is_full
 
 
@@ -84,6 +83,8 @@ class Segmenting:
         self._going_on = self._complete = self._begun = False
         """Going on with the one before; all is done; there are layers for it."""
         self._done: list[Region] = []
+        self._records: dict[Region, Record] = {}
+        """How each part of the results was made."""
         self._cells_done = 0
         """Cells of the blocks that are done."""
         self._notes: list[str] = []
@@ -205,6 +206,7 @@ class Segmenting:
             self.results = Results(
                 self._viewer, order.geometry, order.image.result_axes, model.classes, self._store
             )
+            self._records = {}
             self.results.touched.connect(self.changed.emit)
         assert self.results is not None
         try:
@@ -219,7 +221,20 @@ class Segmenting:
         more = len(shown) < len(outputs)
         self._not_kept = self.results.probabilities.make_room() if more else ""
         self._begun = True
+        if self._engine.record is not None:
+            self._records[order.region] = self._engine.record
+        self._tell_records()
         return True
+
+    def _tell_records(self, *notes: str) -> None:
+        """Note in the layers how they are made, and what no command line repeats."""
+        order, results = self.order, self.results
+        if order is None or results is None or order.region not in self._records:
+            return
+        record, cells = self._records[order.region], order.request.cells
+        more = [*notes, *in_parts(self._records, order.region, order.image)]
+        outputs: set[Output] = {piece.output for piece in results.pieces()}
+        results.tell_records({o: with_notes(of_output(record, o, cells), more) for o in outputs})
 
     def write(self, block: Block) -> bool:
         """Write a block into its layer; False if it cannot be written: the reason comes with `end`."""
@@ -268,6 +283,7 @@ class Segmenting:
         """Note that all cells have been made anew."""
         if self.order is not None:
             self.order = replace(self.order, request=replace(self.order.request, cells=cells))
+            self._tell_records(REMADE)
         self.tell_kept()
         self.changed.emit()
 
@@ -278,6 +294,8 @@ class Segmenting:
         if self.results is not None:
             self.results.finish()
             self.tell_kept()
+            if not self._complete:
+                self._tell_records(CANCELLED)
         if self._problem:
             return Message(self._problem, "error")
         if self._complete and self._not_kept:
@@ -298,25 +316,10 @@ class Segmenting:
         return " ".join(words.sentence(text) for text in (begun, *self._notes))
 
     def describe(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> list[Saved]:
-        """Tell how results are saved, and what they were made of."""
-        order, results = self.order, self.results
-        assert order is not None
-        assert results is not None
-        model = self._engine.model
-        creator: dict[str, Any] = {
-            "program": "napari-unet-live",
-            "version": version("napari-unet-live"),
-            "image": order.image.name,
-            "region": {a: list(r) for a, r in zip("TZYX", order.region.ranges, strict=True)},
-            "complete": self._complete,
-            "edited by hand": results.edited,
-            "cells": order.request.cells.model_dump(mode="json"),
-            "tiling": order.request.tiling.model_dump(mode="json"),
-            "classes": [c.name for c in results.classes],
-            "model": None if model is None else dict(model.description),
-        }
-        axes = order.geometry.axes
-        return [describe(piece, path, axes, creator) for piece, path in zip(pieces, paths, strict=True)]
+        """Tell how results are saved."""
+        assert self.order is not None
+        axes = self.order.geometry.axes
+        return [describe(piece, path, axes) for piece, path in zip(pieces, paths, strict=True)]
 
     def set_aside(self, keep: Layer | None) -> None:
         """Hide the results until they are filled again."""

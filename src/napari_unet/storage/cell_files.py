@@ -20,9 +20,12 @@ from napari_unet.arrays.numbering import planes_of
 from napari_unet.arrays.steps import Steps, Tell, nobody
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
+from napari_unet.spec import Record
 from napari_unet.storage import budget
 from napari_unet.storage.cell_shapes import write_geojson, write_rois
+from napari_unet.storage.creator import Facts, as_description, as_info, write_side_file
 from napari_unet.storage.formats import CellFormat, stem_of
+from napari_unet.storage.records import as_creator
 from napari_unet.storage.write import check_file, check_output, create_output
 
 ENDINGS: dict[CellFormat, str] = {
@@ -55,6 +58,8 @@ class Cells:
         Size of a voxel along Z, Y, X; "micrometer" or "pixel".
     origin
         Place of the first voxel, for OME files.
+    record
+        How they were made: kept in the file, or beside it.
     """
 
     data: ArrayLike
@@ -62,6 +67,7 @@ class Cells:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     unit: str = "pixel"
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         if "".join(a for a in "TZYX" if a in self.axes) != self.axes:
@@ -73,6 +79,11 @@ class Cells:
     def planes(self) -> int:
         """Number of slices."""
         return int(np.prod(self.data.shape[:-2]))
+
+    @property
+    def creator(self) -> Facts:
+        """What files keep of how the cells were made."""
+        return as_creator(self.record)
 
 
 def holds_cells(cells: Cells) -> bool:
@@ -168,6 +179,8 @@ def write_cells(cells: Cells, path: Path, kind: CellFormat, tell: Tell = nobody)
         "geojson": lambda c, p, t: write_geojson(c.data, c.axes, p, t),
     }
     writers[kind](cells, path, tell)
+    if kind in ("rois", "geojson"):
+        write_side_file(path, cells.creator)
 
 
 def _write_ome(cells: Cells, path: Path, tell: Tell) -> None:
@@ -194,9 +207,8 @@ def _fill(
     steps: Steps,
 ) -> None:
     shape = tuple(cells.data.shape)
-    with create_output(
-        path, shape, dtype, cells.axes, cells.spacing, unit=cells.unit, cells=True, origin=cells.origin
-    ) as out:
+    where = path, shape, dtype, cells.axes, cells.spacing
+    with create_output(*where, unit=cells.unit, origin=cells.origin, cells=True, creator=cells.creator) as out:
         for index in np.ndindex(shape[:-2]):
             steps.next()
             out[index] = change(np.asarray(cells.data[index]))
@@ -215,7 +227,7 @@ def _write_imagej(cells: Cells, path: Path, tell: Tell) -> None:
     if size > IMAGEJ_LIMIT:
         raise UserError(f"ImageJ's TIFFs hold 4 GB, the cells need {budget.human(size)}: save them as OME-TIFF")
     micrometres = cells.unit == "micrometer"
-    metadata: dict[str, Any] = {"axes": cells.axes, "min": 0.0, "max": float(highest)}
+    metadata: dict[str, Any] = {"axes": cells.axes, "min": 0.0, "max": float(highest)} | as_info(cells.creator)
     if micrometres:
         metadata |= {"unit": "micron", "spacing": cells.spacing[0]}
     _write_tiff(
@@ -235,7 +247,15 @@ def _write_cellpose(cells: Cells, path: Path, tell: Tell) -> None:
     _check_below(2**32, highest, "Cellpose's masks")
     dtype = np.dtype(np.uint16 if highest < 2**16 else np.uint32)
     large = budget.nbytes(cells.data.shape, dtype) > 2**31
-    _write_tiff(cells, path, dtype, steps, compression="zlib", bigtiff=large, metadata={"axes": cells.axes})
+    _write_tiff(
+        cells,
+        path,
+        dtype,
+        steps,
+        compression="zlib",
+        bigtiff=large,
+        metadata={"axes": cells.axes} | as_description(cells.creator),
+    )
 
 
 def _highest(data: ArrayLike, steps: Steps) -> int:

@@ -15,6 +15,7 @@ import tifffile
 from napari_unet.arrays.axes import ArrayLike, check_axes
 from napari_unet.files import replacing
 from napari_unet.storage import budget
+from napari_unet.storage.creator import Facts, as_annotation
 
 TILE = 512
 """Length of a tile along Y and X, in files of large planes."""
@@ -33,6 +34,7 @@ def export_tiff(
     classes: Sequence[str] = (),
     origin: Sequence[float] = (0.0, 0.0, 0.0),
     stamp: str | None = None,
+    creator: Facts | None = None,
 ) -> None:
     """Write a compressed OME-TIFF, which takes its name when it is whole.
 
@@ -54,6 +56,8 @@ def export_tiff(
         Place of the first voxel along Z, Y, X in ``unit``: the position of every plane.
     stamp
         See `napari_unet.storage.stamp`.
+    creator
+        What makes the image, kept in the file: see `napari_unet.storage.creator`.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def export_tiff(
             planarconfig="contig" if "S" in axes else None,
             compression="zlib",
             software=stamp,
-            metadata=_metadata(shape, axes, spacing, unit, classes, origin),
+            metadata=_metadata(shape, axes, spacing, unit, classes, origin) | as_annotation(creator),
             bigtiff=budget.nbytes(shape, dtype) > 2**31,
             buffersize=LARGE,
         )

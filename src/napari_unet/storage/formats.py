@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from napari_unet.errors import UserError
+from napari_unet.spec.record import CellFormat as CellFormat
 
 Kind = Literal["tiff", "zarr", "picture"]
-CellFormat = Literal["cells", "outlines", "imagej", "cellpose", "rois", "geojson"]
-"""What cells can be written as, see `napari_unet.storage.cell_files`."""
 
 SUFFIXES: dict[str, Kind] = {
     ".ome.tiff": "tiff",

@@ -25,7 +25,8 @@ import numpy as np
 import zarr
 
 from napari_unet.errors import UserError
-from napari_unet.storage.ome_zarr import OWN_KEY, metadata, ordered
+from napari_unet.storage.creator import OWN_KEY
+from napari_unet.storage.ome_zarr import metadata, ordered
 from napari_unet.storage.reordered import Reordered
 
 SERIES = "bioformats2raw.layout"

@@ -12,6 +12,7 @@ from zarr.errors import BaseZarrError
 
 from napari_unet.errors import UserError
 from napari_unet.storage import budget
+from napari_unet.storage.creator import OWN_KEY
 from napari_unet.storage.opened import Raw, checked_type
 from napari_unet.storage.units import spacing_zyx, to_micrometres
 
@@ -19,9 +20,6 @@ _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 """Types of the axes, in the order that the specification demands."""
 _UNSAFE = ("pickle", "numcodecs.pickle")
 """Codecs that run code from the file."""
-
-OWN_KEY = "napari_unet"
-"""Attribute that tells images written here, and keeps what made them."""
 
 
 def open_zarr(path: Path) -> Raw:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_unet.storage.creator import read_creator
 from napari_unet.storage.formats import SUFFIXES, suffix_of
 
 PREFIX = "napari-unet-live request "
@@ -33,7 +34,8 @@ def read_stamp(path: Path) -> str | None:
     if not path.exists():
         return None
     if SUFFIXES[suffix_of(path)] == "zarr":
-        return _of_zarr(path)
+        found = read_creator(path).get(KEY)
+        return None if found is None else str(found)
     import tifffile
 
     try:
@@ -42,15 +44,3 @@ def read_stamp(path: Path) -> str | None:
             return None if found is None else str(found.value)
     except (tifffile.TiffFileError, OSError):  # somebody else's; it is replaced, or not, as always
         return None
-
-
-def _of_zarr(path: Path) -> str | None:
-    import zarr
-
-    from napari_unet.storage.ome_zarr import OWN_KEY
-
-    try:
-        facts: Any = zarr.open_group(path, mode="r").attrs.get(OWN_KEY, {})
-    except (OSError, ValueError, KeyError):
-        return None
-    return facts.get(KEY) if isinstance(facts, dict) else None

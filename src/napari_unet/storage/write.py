@@ -136,7 +136,7 @@ def create_output(
     origin
         Place of the first voxel along Z, Y, X in ``unit``.
     creator
-        What makes the image (zarr only, see `napari_unet.storage.ome_zarr.metadata`).
+        What makes the image, kept in the file: see `napari_unet.storage.creator`.
 
     Yields
     ------
@@ -187,7 +187,7 @@ def create_output(
         budget.check_disk(path.parent, 2 * size, str(path))
         with _scratch(path, shape, dtype) as array:
             yield array
-            export_tiff(array, path, axes, spacing, unit=unit, classes=classes, origin=origin)
+            export_tiff(array, path, axes, spacing, unit=unit, classes=classes, origin=origin, creator=creator)
 
 
 def _chunks(axes: str) -> list[int]:

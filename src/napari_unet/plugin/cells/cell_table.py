@@ -22,6 +22,10 @@ from napari_unet.plugin.cells.measurement import Measurement
 from napari_unet.plugin.cells.through import told_flat
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.edits import history
+from napari_unet.plugin.provenance import OUTDATED, made_of, record_of, with_notes
+from napari_unet.spec import Measuring, Record
+from napari_unet.storage.creator import write_side_file
+from napari_unet.storage.records import as_creator, facts_of
 from napari_unet.storage.table import write_table
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ class CellTable:
         self.outdated = False
         """The cells were edited since."""
         self._axes = ""
+        self._given: Wanted | None = None
         self._rows: dict[tuple[int, ...], int] = {}
         self._running: tuple[Measurement, Labels, Wanted] | None = None
         self._followed: Labels | None = None
@@ -145,6 +150,7 @@ class CellTable:
             return
         try:
             write_table(self.table, path)
+            write_side_file(path, as_creator(self._record()))
         except UserError as error:
             self._say(f"{error}.", "error")
         except OSError as error:
@@ -152,8 +158,23 @@ class CellTable:
         else:
             self._say(f"Saved {len(self.table):,} cells in {path.name}.", "good")
 
+    def _record(self) -> Record | None:
+        """Tell how the table was made."""
+        if self.table is None or self.layer is None or self._given is None:
+            return None
+        given = self._given
+        settings = Measuring(
+            image=None if given.image is None else facts_of(given.image),
+            spacing=given.lengths.spacing if given.lengths.unit == "micrometer" else None,
+            per_slice="z" in self.table,
+            axes=given.axes if given.image is None else given.image.axes,
+        )
+        record = made_of(self.layer, given.axes, settings, record_of(self.layer))
+        return with_notes(record, [OUTDATED] if self.outdated else [])
+
     def _take(self, table: pd.DataFrame, layer: Labels, given: Wanted, note: str) -> None:
         self.table, self.layer, self._axes, self.outdated = table, layer, given.axes, self._edited
+        self._given = given
         self._rows = {key: row for row, key in enumerate(zip(*(table[c] for c in self._keys()), strict=True))}
         features = features_of(table)
         if features is not None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from napari.layers import Labels
 
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.linking import Along, Linked, found_again, in_words, linked, memory_needed
+from napari_unet.arrays.linking import GAP, Along, Linked, found_again, in_words, linked, memory_needed
 from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK
@@ -23,7 +23,10 @@ from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.kept import kept_of
 from napari_unet.plugin.layers import Geometry, full_data, place
 from napari_unet.plugin.plane_layer import insert_quietly, take_the_place
+from napari_unet.plugin.provenance import made_of, put_record, record_of
 from napari_unet.plugin.results import OUTPUT
+from napari_unet.spec import Linking as LinkingSettings
+from napari_unet.spec import Record
 from napari_unet.storage.budget import check_memory
 
 NAME = "{} linked"
@@ -44,6 +47,17 @@ class Order:
     pieces: Iterator[Linked]
     data: Any
     """Of the new layer."""
+    settings: LinkingSettings
+    record: Record | None
+    """How the cells were made."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it: the last piece, and how the new cells were made."""
+
+    last: Linked
+    record: Record
 
 
 class Linking(CellsTask):
@@ -116,12 +130,15 @@ class Linking(CellsTask):
         pieces = linked(cells, along, least_overlap)
         what = f"linking the {'slices' if along == 'z' else 'volumes'} of '{layer.name}'"
         check_memory(memory_needed(cells, along), what, "cut out a part of it")
-        return Order(layer, geometry, along, pieces, self._store.array(geometry, np.int32))
+        settings = LinkingSettings(along=along, least_overlap=least_overlap, gap=GAP, axes=axes)
+        data = self._store.array(geometry, np.int32)
+        return Order(layer, geometry, along, pieces, data, settings, record_of(layer))
 
     def _end(self, order: Order, outcome: Outcome) -> None:
         if not self._failed("Linking", outcome, left="; there is no new layer"):
             made = self._show(order)
-            words = f"{in_words(outcome.value, order.along)}: see the layer '{made.name}'."
+            put_record(made, outcome.value.record)
+            words = f"{in_words(outcome.value.last, order.along)}: see the layer '{made.name}'."
             self._say(f"{words} '{order.layer.name}' is as it was, and hidden.", "good")
 
     def _show(self, order: Order) -> Labels:
@@ -164,14 +181,14 @@ def _around(
         yield np.asarray(data[(*index, *middle)])
 
 
-def _work(order: Order, tell: Tell) -> Linked:
-    """Fill the new array; returns the last piece."""
+def _work(order: Order, tell: Tell) -> Done:
+    """Fill the new array."""
     axes = order.geometry.axes
     for piece in order.pieces:
         index, cells = place(piece.index, piece.cells, axes.replace("C", ""), axes)
         order.data[index] = cells
         tell(piece.done / piece.total)
-    return piece
+    return Done(piece, made_of(order.layer, axes, order.settings, order.record))
 
 
 def _is_told(layer: Labels, axes: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import full_data
 from napari_unet.plugin.plane_layer import insert_quietly
+from napari_unet.plugin.provenance import made_of, record_of
 from napari_unet.plugin.results import Piece
 from napari_unet.plugin.saving import Source, describe
 from napari_unet.plugin.words import count
-from napari_unet.spec import BOUNDARY, CELL
+from napari_unet.spec import BOUNDARY, CELL, Exporting, Record
 from napari_unet.storage.cell_files import Cells, check_cells, holds_cells, write_cells
 from napari_unet.storage.formats import CellFormat
 
@@ -94,10 +96,17 @@ class Writing(CellsTask):
         try:
             cells = self._choice.require()
             path = check_cells(path, kind)
-            saved = describe(Piece("cells", (cells,)), path, axes_of(cells), {})
+            axes, record = axes_of(cells), record_of(cells)
+            saved = describe(Piece("cells", (cells,)), path, axes)
             source = Source(saved, lambda _: None)
             order = Cells(source, source.axes, saved.spacing, saved.unit, saved.origin)
-            self._background.start(_saving(order, path, kind), lambda outcome: self._saved(path, outcome))
+
+            def made() -> Record:
+                if record is not None and kind == "cells":
+                    return record
+                return made_of(cells, axes, Exporting(kind=kind, axes=axes), record)
+
+            self._background.start(_saving(order, path, kind, made), lambda outcome: self._saved(path, outcome))
         except UserError as error:
             self._say(f"{error}.", "error")
 
@@ -107,11 +116,11 @@ class Writing(CellsTask):
             self._say(f"Saved {path}{'; it holds no cells' if empty else ''}.", "warning" if empty else "good")
 
 
-def _saving(cells: Cells, path: Path, kind: CellFormat) -> Work:
-    """Return what is done in the thread: writes cells, and tells whether there are any."""
+def _saving(cells: Cells, path: Path, kind: CellFormat, made: Callable[[], Record]) -> Work:
+    """Return what is done in the thread: writes cells with how they were made, and tells whether there are any."""
 
     def work(tell: Tell) -> bool:
-        write_cells(cells, path, kind, tell)
+        write_cells(replace(cells, record=made()), path, kind, tell)
         return holds_cells(cells)
 
     return work
