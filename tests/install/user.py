@@ -133,7 +133,8 @@ def use(viewer: napari.Viewer) -> dict[str, Any]:
     strokes.data[::9][truth[::9] == 0] = 3
     strokes.refresh()
     dock.controller.painter.edited.emit()
-    dock.train.budget.seconds.setValue(15)
+    dock.train.budget.unit.setCurrentText("steps")
+    dock.train.budget.steps.setValue(5)  # however busy the machine is
     seen = []
     dock.controller.engine.event.connect(lambda event: seen.append(type(event).__name__))
     previews = []
