@@ -11,6 +11,7 @@ from napari_unet.spec.base import (
 from napari_unet.spec.networks import (
     Activation,
     NetSpec,
+    OnnxSpec,
     PretrainedUNetSpec,
     Skips,
     UNet3DSpec,
@@ -74,6 +75,7 @@ __all__ = [
     "Loss",
     "NetSpec",
     "NormalisationSpec",
+    "OnnxSpec",
     "Output",
     "PretrainedUNetSpec",
     "Recipe",
