@@ -50,6 +50,7 @@ class FakeEngine:
             "stop",
             "save_model",
             "load_model",
+            "pack_model",
         }:
             raise AttributeError(name)
 

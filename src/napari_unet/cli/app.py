@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, cells, export, link, measure, predict, score, train
+from napari_unet.cli import about, cells, exchange, export, link, measure, predict, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -60,6 +60,9 @@ app.command("measure")(measure.measure)
 app.command("link")(link.link)
 app.command("score")(score.score)
 app.command("export")(export.export)
+app.command("export-model")(exchange.export_model)
+app.command("import-model")(exchange.import_model)
+app.command("import-weights")(exchange.import_weights)
 app.command("nets")(about.nets)
 app.command("recipes")(about.recipes)
 app.command("info")(about.info)

@@ -25,6 +25,7 @@ _STATES: dict[m.Job, EngineState] = {
     "suggest": "working",
     "save": "working",
     "load": "working",
+    "pack": "working",
 }
 _WORDS: dict[m.Job, str] = {
     "train": "a training",
@@ -32,6 +33,7 @@ _WORDS: dict[m.Job, str] = {
     "suggest": "looking for where to annotate next",
     "save": "saving the model",
     "load": "loading a model",
+    "pack": "writing a package",
 }
 
 

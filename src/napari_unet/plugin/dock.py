@@ -21,6 +21,7 @@ from napari_unet.plugin.cells.dock import open_cells
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.exchange import ask_for_card, ask_to_trust
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
@@ -49,6 +50,7 @@ from napari_unet.plugin.settings import (
 from napari_unet.plugin.showing import Showing
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.storage.bioimageio.consent import Code
 from napari_unet.storage.project import Project
 from napari_unet.storage.weights import Weights
 
@@ -68,6 +70,8 @@ COUNT_WITHIN = 1.7
 WATCH_EVERY = 5000
 WIDTH = 380
 MODELS = "Models (*.safetensors)"
+PACKAGES = "BioImage.IO packages (*.zip)"
+OPENED = "Models and BioImage.IO packages (*.safetensors *.zip)"
 SETTINGS = "Settings (*.json)"
 
 
@@ -184,6 +188,7 @@ class UNetDock(QWidget):
         self.advanced.machine.edited.connect(self._want)
         self.model.open_pressed.connect(self._open_model)
         self.model.save_pressed.connect(self._save_model)
+        self.model.export_pressed.connect(self._export_model)
         self.advanced.edited.connect(self._show_settings)
         for edited in (self.advanced.edited, self.advanced.target_edited, self.train.budget.edited):
             edited.connect(self._forget_message)
@@ -202,6 +207,7 @@ class UNetDock(QWidget):
         c.painter.target_changed.connect(self._set_target)
         c.trainer.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
+        c.packages.needs_consent.connect(self._ask_for_trust)
         c.keeper.opened.connect(self._use_project)
         c.tuning.found.connect(self.segment.form.take_tuned)
         c.trainer.fetched.connect(self.train.show_download)
@@ -362,7 +368,7 @@ class UNetDock(QWidget):
                 return
 
     def _open_model(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", MODELS)
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", OPENED)
         if path:
             self.controller.open_model(Path(path))
 
@@ -370,6 +376,23 @@ class UNetDock(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save the model", "model.safetensors", MODELS)
         if path:
             self.controller.save_model(Path(path))
+
+    def _export_model(self) -> None:
+        asked = ask_for_card(self)
+        if asked is None:
+            return
+        name = f"{asked[0].name.lower().replace(' ', '-')}.bioimageio.zip"
+        path, _ = QFileDialog.getSaveFileName(self, "Export for BioImage.IO", name, PACKAGES)
+        if path:
+            self.controller.pack_model(Path(path), *asked)
+
+    def _ask_for_trust(self, code: Code) -> None:
+        """Ask whether code of a package may run, when it is told that the package could not be opened without."""
+        later(self, 0, partial(self._trust, code))
+
+    def _trust(self, code: Code) -> None:
+        if ask_to_trust(self, code):
+            self.controller.open_model(code.package, (code.sha256,))
 
     def _set_target(self, target: TargetSpec) -> None:
         """Take over how the annotation is to be understood."""
@@ -391,7 +414,9 @@ class UNetDock(QWidget):
         self._set_target(spec.target)
 
     def _use_model(self, model: ModelInfo) -> None:
-        """Show the settings of a model that was opened; the time stays."""
+        """Show the settings of a model that was opened, if it can learn; the time stays."""
+        if not model.net.trainable:
+            return
         spec = model_spec(model, self.controller.painter.target, self.advanced.machine.value())
         self.advanced.setValue(spec)
         self._set_target(spec.target)

@@ -26,7 +26,7 @@ SAMPLE = {2: "nuclei-5", 3: "nuclei-3d"}
 """Where the test input comes from, if nobody gives an image: both are CC0."""
 WANTED = {2: (256, 256), 3: (16, 64, 64)}
 """Shortest lengths of a test input, unless the network needs more."""
-MOST = 2**22
+MOST = 2**20
 """Voxels of a test input, beyond which a halo is told that is shorter than the exact one."""
 
 

@@ -17,11 +17,10 @@ from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.model import Model
 from napari_unet.learn.converting import OPSET, WithProbabilities, to_onnx, to_state_dict, to_torchscript
 from napari_unet.learn.modelfile import fingerprint, versions
-from napari_unet.nets import IMPORTED
 from napari_unet.nets.source import CALLABLE, source_of
+from napari_unet.storage.bioimageio.card import Card
 from napari_unet.storage.bioimageio.cover import cover_of
 from napari_unet.storage.bioimageio.describing import (
-    Card,
     describe_input,
     describe_model,
     describe_output,
@@ -90,7 +89,7 @@ def _check(model: Model, path: Path, weights: Sequence[str]) -> None:
             raise UserError(f"there are no weights '{name}'; there are: {', '.join(FORMATS)}")
     if path.suffix.lower() != ".zip":
         raise UserError(f"a package of BioImage.IO ends in .zip, got '{path.name}'")
-    if model.spec.net.kind in IMPORTED:
+    if not model.spec.net.trainable:
         raise UserError("this model was imported from a package: give that one away, not a copy of a copy")
 
 

@@ -8,7 +8,7 @@ from napari_unet.jobs.exchange.example import Example
 from napari_unet.jobs.model import Model
 from napari_unet.nets import NETS, geometry_of
 from napari_unet.spec import NormalisationSpec
-from napari_unet.storage.bioimageio.describing import Card
+from napari_unet.storage.bioimageio.card import Card
 
 _TEXT = """# {name}
 

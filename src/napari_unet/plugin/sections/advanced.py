@@ -20,14 +20,13 @@ from napari_unet.spec import (
     WITH_ENCODER,
     AugmentSpec,
     NetSpec,
-    OnnxSpec,
     TilingSpec,
     TrainingSpec,
     UNet3DSpec,
 )
 
 NETS: dict[str, type[Any]] = {
-    c.model_fields["kind"].default: c for c in get_args(get_args(NetSpec)[0]) if c is not OnnxSpec
+    c.model_fields["kind"].default: c for c in get_args(get_args(NetSpec)[0]) if c.trainable
 }
 """Every network that can be trained, by its name."""
 

@@ -36,6 +36,17 @@ class Files(Protocol):
         ...
 
 
+def is_package(path: Path) -> bool:
+    """Tell by its name whether a file is a package, or the description of one.
+
+    Examples
+    --------
+    >>> is_package(Path("nuclei.zip")), is_package(Path("mine.safetensors"))
+    (True, False)
+    """
+    return path.suffix.lower() in (".zip", ".yaml", ".yml")
+
+
 def open_files(path: Path) -> Files:
     """Open a package: a zip file, or the description in a folder with the other files.
 

@@ -17,6 +17,7 @@ import yaml
 
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
+from napari_unet.storage.bioimageio.card import Card
 from napari_unet.storage.bioimageio.processing import FLOAT
 
 FORMAT = "0.5.4"
@@ -26,17 +27,6 @@ PAPER = {
     "Segmentation. MICCAI 2015, LNCS 9351, 234-241.",
     "doi": "10.1007/978-3-319-24574-4_28",
 }
-
-
-@dataclass(frozen=True)
-class Card:
-    """What people are told of a model."""
-
-    name: str = "U-Net"
-    description: str = "A U-Net for the segmentation of cells, trained in napari with napari-unet-live."
-    authors: tuple[str, ...] = ("unknown",)
-    licence: str = "CC-BY-4.0"
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,8 +105,8 @@ def describe_model(
         "description": card.description,
         "authors": [{"name": a} for a in card.authors],
         "cite": [PAPER],
-        "license": card.licence,
-        "tags": list(dict.fromkeys(("unet", "napari", "segmentation", "pytorch", *card.tags))),
+        **({"license": card.licence} if card.licence else {}),
+        "tags": ["unet", "napari", "segmentation", "pytorch"],
         "documentation": "README.md",
         "covers": [cover],
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_unet.errors import UserError, one_line
+from napari_unet.errors import UserError
 from napari_unet.storage.bioimageio.archive import Files, check_name
 from napari_unet.storage.bioimageio.older import modern
 
@@ -145,7 +145,10 @@ def read_description(files: Files) -> Description:
     try:
         description = Description.model_validate(modern(found) if version.startswith("0.4") else found)
     except ValidationError as error:
-        raise UserError(f"{files.path} describes no model that can be read: {one_line(error)}") from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        words = f"{where}: {first['msg']}"
+        raise UserError(f"{files.path} describes no model that can be read: {words}") from error
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:  # of an older one
         raise UserError(f"{files.path} describes no model that can be read ({error!r})") from error
     _check_names(description, files.path)
