@@ -304,6 +304,11 @@ class Controller:
             return
         self.work.begin("load")
 
+    @property
+    def can_pack(self) -> bool:
+        """The model is one of ours, as far as is known."""
+        return self.engine.model is None or self.engine.model.net.trainable or self._file_of_model() is not None
+
     def pack_model(self, path: Path, card: Card, weights: Sequence[str]) -> None:
         """Write the model as a package; the name gets the ending ``.zip`` if it lacks it."""
         path = path if path.suffix == ".zip" else path.with_name(path.name + ".zip")

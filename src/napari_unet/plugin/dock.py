@@ -378,6 +378,9 @@ class UNetDock(QWidget):
             self.controller.save_model(Path(path))
 
     def _export_model(self) -> None:
+        if not self.controller.can_pack:
+            self.controller.work.say("An imported model is not exported: give its package away instead.", "error")
+            return
         asked = ask_for_card(self)
         if asked is None:
             return
@@ -415,6 +418,8 @@ class UNetDock(QWidget):
 
     def _use_model(self, model: ModelInfo) -> None:
         """Show the settings of a model that was opened, if it can learn; the time stays."""
+        if all(c.role != "boundary" for c in model.classes):
+            self.segment.leave_out("boundaries")
         if not model.net.trainable:
             return
         spec = model_spec(model, self.controller.painter.target, self.advanced.machine.value())
