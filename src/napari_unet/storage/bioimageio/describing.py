@@ -66,7 +66,8 @@ def describe_output(lengths: Sequence[Length], classes: Sequence[str], test: str
     axes: list[dict[str, Any]] = [{"type": "batch"}, {"type": "channel", "channel_names": [*classes]}]
     for a in lengths:
         size = {"tensor_id": INPUT, "axis_id": a.name, "offset": -2 * a.margin}
-        axes.append({"type": "space", "id": a.name, "size": size, "halo": a.halo})
+        halo = {"halo": a.halo} if a.halo else {}
+        axes.append({"type": "space", "id": a.name, "size": size, **halo})
     return {
         "id": OUTPUT,
         "description": "probabilities of the classes, which sum to 1",
