@@ -51,6 +51,7 @@ class FakeEngine:
             "stop",
             "save_model",
             "load_model",
+            "pack_model",
         }:
             raise AttributeError(name)
 

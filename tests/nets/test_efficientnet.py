@@ -91,7 +91,7 @@ def test_the_published_weights_arrive_unchanged(published, classifier):
 @installed
 def test_the_input_is_normalised_as_it_was_for_training(published):
     """The stem is linear: its mean outputs tell the mean colours that it saw, which are those of ImageNet."""
-    mean, std = torch.tensor(efficientnet.MEAN), torch.tensor(efficientnet.STD)
+    mean, std = torch.tensor(efficientnet.LITE_MEAN), torch.tensor(efficientnet.LITE_STD)
     imagenet = (torch.tensor([0.485, 0.456, 0.406]) - mean) / std
     expected = published["_conv_stem.weight"].sum(dim=(2, 3)) @ imagenet
     found = published["_bn0.running_mean"]
@@ -121,7 +121,7 @@ def picture(name):
 )
 @torch.no_grad()
 def test_pictures_are_classified_right(classifier, name, right, rank):
-    x = imagenet_input(picture(name), efficientnet.MEAN, efficientnet.STD)
+    x = imagenet_input(picture(name), efficientnet.LITE_MEAN, efficientnet.LITE_STD)
     best = classifier(x)[0].topk(rank).indices.tolist()
     assert right & set(best)
 
@@ -130,7 +130,9 @@ def test_pictures_are_classified_right(classifier, name, right, rank):
 @torch.no_grad()
 def test_a_cat_is_a_cat_above_all(classifier):
     """Four fifths of the probability are with the cats: a mapping with layers mixed up would be lost."""
-    p = classifier(imagenet_input(picture("chelsea"), efficientnet.MEAN, efficientnet.STD)).softmax(dim=1)[0]
+    p = classifier(imagenet_input(picture("chelsea"), efficientnet.LITE_MEAN, efficientnet.LITE_STD)).softmax(
+        dim=1
+    )[0]
     assert p[281:286].sum() > 0.8
 
 

@@ -111,7 +111,7 @@ def boundary_probability(probabilities: npt.NDArray[Any], classes: Sequence[Clas
     """
     if not any(c.role == "boundary" for c in classes):
         names = ", ".join(c.name for c in classes)
-        raise UserError(f"none of the classes ({names}) is a boundary; give one of them the role 'boundary'")
+        raise UserError(f"none of the classes ({names}) is a boundary: leave out the output 'boundaries'")
     return role_probability(checked(probabilities, classes), classes, "boundary")
 
 

@@ -132,7 +132,7 @@ def _fit_channel(values: npt.NDArray[Any], spec: NormalisationSpec) -> tuple[flo
     if spec.method == "none":
         return 0.0, 1.0
     unit = _unit(finite)
-    offset, scale = _robust(finite / unit, spec.method) if unit != 1 else _robust(finite, spec.method)
+    offset, scale = _robust(finite / unit, spec) if unit != 1 else _robust(finite, spec)
     return offset * unit, scale * unit
 
 
@@ -142,23 +142,24 @@ def _unit(values: npt.NDArray[np.float64]) -> float:
     return 1.0 if 1e-100 < largest < 1e100 else largest
 
 
-def _robust(values: npt.NDArray[np.float64], method: str) -> tuple[float, float]:
-    """Offset and scale by a method; a few absurd values do not make all others look alike.
+def _robust(values: npt.NDArray[np.float64], spec: NormalisationSpec) -> tuple[float, float]:
+    """Offset and scale; a few absurd values do not make all others look alike.
 
     Examples
     --------
     >>> grey = np.arange(10_000.0)
-    >>> _robust(grey, "meanstd")
+    >>> _robust(grey, NormalisationSpec())
     (4999.5, 2886.751331514372)
     >>> grey[7] = 1e90
-    >>> _robust(grey, "meanstd") == _robust(grey, "percentile")
+    >>> _robust(grey, NormalisationSpec()) == _robust(grey, NormalisationSpec(method="percentile"))
     True
     """
     mean, deviation = float(values.mean()), float(values.std())
     few = np.ptp(values) > RARE * deviation  # of pixels that are less than 1 in RARE squared
-    if method == "percentile" or few:
-        low, high = np.percentile(values, (0.5, 99.5))
-        if high > low and (method == "percentile" or deviation > ABSURD * (high - low)):
+    wanted = spec.method == "percentile"
+    if wanted or few:
+        low, high = np.percentile(values, (spec.low, spec.high))
+        if high > low and (wanted or deviation > ABSURD * (high - low)):
             return float((low + high) / 2), float((high - low) / 4)
     return mean, deviation
 

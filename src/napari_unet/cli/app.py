@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from napari_unet import __version__
-from napari_unet.cli import about, batch, cells, export, link, measure, predict, replay, score, train
+from napari_unet.cli import about, batch, cells, exchange, export, link, measure, predict, replay, score, train
 from napari_unet.errors import UserError, one_line
 
 
@@ -62,6 +62,9 @@ app.command("link")(link.link)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("replay")(replay.replay)
+app.command("export-model")(exchange.export_model)
+app.command("import-model")(exchange.import_model)
+app.command("import-weights")(exchange.import_weights)
 app.command("nets")(about.nets)
 app.command("recipes")(about.recipes)
 app.command("info")(about.info)

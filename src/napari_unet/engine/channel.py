@@ -19,6 +19,7 @@ from napari_unet.engine.messages import (
     Command,
     Heartbeat,
     LoadModel,
+    PackModel,
     Paint,
     Pause,
     Predict,
@@ -58,6 +59,7 @@ Order = (
     | Stop
     | SaveModel
     | LoadModel
+    | PackModel
     | Shutdown
 )
 """A command that the main thread handles; answers to reads are the others."""

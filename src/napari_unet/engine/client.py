@@ -22,6 +22,7 @@ from napari_unet.engine.connection import Connection
 from napari_unet.engine.messages import ModelInfo, OutputInfo
 from napari_unet.engine.signals import Block, EngineState, Preview
 from napari_unet.spec import CellSpec, Output, TilingSpec, TrainingSpec
+from napari_unet.storage.bioimageio.card import Card
 
 __all__ = ["Block", "Engine", "EngineState", "JobResult", "ModelInfo", "OutputInfo", "Preview", "WorkerInfo"]
 
@@ -204,11 +205,30 @@ class Engine(Connection):
             self._send(m.SaveModel(path=Path(path).absolute()))
         self._set_state_of_job()
 
-    def load_model(self, path: Path) -> None:
-        """Make the model at ``path`` the current one."""
+    def load_model(self, path: Path, *, keep: Path | None = None, trust: Sequence[str] = ()) -> None:
+        """Make the model at ``path`` the current one.
+
+        Parameters
+        ----------
+        path
+            A model file, or a package of BioImage.IO.
+        keep
+            Where the model of a package is saved as a model file.
+        trust
+            SHA-256 of code in the package that may run.
+        """
         with self._lock:
             self._accept("load")
-            self._send(m.LoadModel(path=Path(path).absolute()))
+            self._send(m.LoadModel(path=Path(path).absolute(), keep=keep, trust=tuple(trust)))
+        self._set_state_of_job()
+
+    def pack_model(
+        self, path: Path, card: Card, *, weights: Sequence[str] = (), model: Path | None = None
+    ) -> None:
+        """Write the current model, or the one at ``model``, as a package of BioImage.IO."""
+        with self._lock:
+            self._accept("pack")
+            self._send(m.PackModel(path=Path(path).absolute(), card=card, weights=tuple(weights), model=model))
         self._set_state_of_job()
 
     def set_view(self, t: int, z: int, image: Image | None = None, *, before: bool = False) -> None:

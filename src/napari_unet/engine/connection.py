@@ -26,6 +26,7 @@ _STATES: dict[m.Job, EngineState] = {
     "suggest": "working",
     "save": "working",
     "load": "working",
+    "pack": "working",
 }
 _WORDS: dict[m.Job, str] = {
     "train": "a training",
@@ -33,6 +34,7 @@ _WORDS: dict[m.Job, str] = {
     "suggest": "looking for where to annotate next",
     "save": "saving the model",
     "load": "loading a model",
+    "pack": "writing a package",
 }
 
 

@@ -15,6 +15,7 @@ from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, TilingSpec, TrainingSpec
+from napari_unet.storage.bioimageio.card import Card
 
 
 class ModelLike(Protocol):
@@ -103,8 +104,11 @@ class Jobs(Protocol):
     ) -> Iterator[Suggestion | None]:
         """Look for the place to annotate next, without a model with the network that the package brings."""
 
-    def load(self, path: Path) -> ModelLike:
-        """Read a model file."""
+    def load(self, path: Path, trust: Sequence[str] = ()) -> ModelLike:
+        """Read a model file, or a package, of which trusted code may run."""
+
+    def pack(self, model: Any, path: Path, card: Card, weights: Sequence[str]) -> None:
+        """Write a package."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +167,15 @@ class RealJobs:
         known = None if planes is None else tuple(planes)
         return self._jobs.find(model, self._jobs.Search(image, labels, view, tuple(shown), known))
 
-    def load(self, path: Path) -> ModelLike:
-        """Read a model file."""
-        return self._jobs.load(path)
+    def load(self, path: Path, trust: Sequence[str] = ()) -> ModelLike:
+        """Read a model file, or a package."""
+        return self._jobs.load(path, trust)
+
+    def pack(self, model: Any, path: Path, card: Card, weights: Sequence[str]) -> None:
+        """Write a package."""
+        from napari_unet.jobs.exchange import export_model
+
+        export_model(model, path, weights=weights, card=card)
 
 
 def find_facts() -> Facts:

@@ -16,8 +16,9 @@ from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.keys import Key
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, NetSpec, Output, Record, TilingSpec, TrainingSpec
+from napari_unet.storage.bioimageio.card import Card
 
-Job = Literal["train", "predict", "suggest", "save", "load"]
+Job = Literal["train", "predict", "suggest", "save", "load", "pack"]
 Outcome = Literal["finished", "stopped", "failed", "died"]
 WorkerState = Literal["ready", "training", "paused", "predicting", "working"]
 
@@ -160,10 +161,24 @@ class SaveModel(Message):
 
 
 class LoadModel(Message):
-    """Make the model at ``path`` the current one."""
+    """Make the model at ``path`` the current one; that of a package is saved as a model file at ``keep``."""
 
     kind: Literal["load"] = "load"
     path: Path
+    keep: Path | None = None
+    trust: tuple[str, ...] = ()
+    """SHA-256 of code in the package that may run."""
+
+
+class PackModel(Message):
+    """Write the current model, or the one at ``model``, as a package of BioImage.IO."""
+
+    kind: Literal["pack"] = "pack"
+    path: Path
+    card: Card
+    weights: tuple[str, ...] = ()
+    """Formats beside the state dict."""
+    model: Path | None = None
 
 
 class ReadAnswer(Message):
@@ -199,6 +214,7 @@ Command = Annotated[
     | Stop
     | SaveModel
     | LoadModel
+    | PackModel
     | ReadAnswer
     | ReadFailure
     | Shutdown,

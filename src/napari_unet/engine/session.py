@@ -82,6 +82,8 @@ class Session:
                 self._job("save", "working", lambda: self._save(order))
             case m.LoadModel():
                 self._job("load", "working", lambda: self._load(order))
+            case m.PackModel():
+                self._job("pack", "working", lambda: self._pack(order))
             case m.SetView() | m.ClearView():
                 self._look(order)
                 if self.channel.inbox.empty:
@@ -180,8 +182,17 @@ class Session:
         return self._report("save", "finished", path=order.path)
 
     def _load(self, order: m.LoadModel) -> m.JobReport:
-        self.model, self.before = self.jobs.load(order.path), None
-        return self._report("load", "finished", path=order.path)
+        model = self.jobs.load(order.path, order.trust)
+        if order.keep is not None:
+            model.save(order.keep)
+        self.model, self.before = model, None
+        return self._report("load", "finished", path=order.keep or order.path)
+
+    def _pack(self, order: m.PackModel) -> m.JobReport:
+        if order.model is not None:
+            self.model = self.jobs.load(order.model)
+        self.jobs.pack(self._current(), order.path, order.card, order.weights)
+        return self._report("pack", "finished", path=order.path)
 
     def _current(self) -> ModelLike:
         if self.model is None:

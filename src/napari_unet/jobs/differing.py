@@ -35,6 +35,8 @@ def check_start(theirs: NetSpec, ours: NetSpec) -> None:
     napari_unet.errors.UserError: the start model does not fit: its base is 8, here it is 16: say --base 8
     """
     found = [d for d in net_differences(theirs, ours) if d.field not in REMADE]
+    if not theirs.trainable:
+        raise UserError("the start model was imported as an ONNX graph: it predicts, and cannot be trained")
     if theirs.kind != ours.kind:
         raise UserError(
             f"the start model is of the network '{theirs.kind}', not '{ours.kind}': say --net {theirs.kind}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
 from napari_unet.nets import count_parameters, geometry_of
 from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, TilingSpec, TrainingSpec
+from napari_unet.storage.bioimageio.archive import is_package
 
 if TYPE_CHECKING:
     from napari_unet.jobs.suggesting import Suggester
@@ -221,12 +223,23 @@ OUTPUT_DTYPE: dict[Output, npt.DTypeLike] = {
 }
 
 
-def load(path: str | Path) -> Model:
-    """Load a model file.
+def load(path: str | Path, trust: Collection[str] = ()) -> Model:
+    """Load a model file, or a package of BioImage.IO (``.zip``).
+
+    Parameters
+    ----------
+    path
+        The file.
+    trust
+        SHA-256 of code that may run if a package cannot be imported without.
 
     Raises
     ------
     UserError
-        If it is missing, damaged, from a newer version, or not a model file.
+        If it is missing, damaged, from a newer version, or not a model file; or the package cannot be imported.
     """
+    if is_package(Path(path)):
+        from napari_unet.jobs.exchange import import_package  # it imports this module
+
+        return import_package(path, trust)
     return Model(modelfile.load(Path(path)), Path(path))

@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from napari_unet.nets import pretrained_unet, unet, unet2015, unet_dice, unet_keras, vgg16_unet, vnet
+from napari_unet.nets import onnx_graph, pretrained_unet, unet, unet2015, unet_dice, unet_keras, vgg16_unet, vnet
 from napari_unet.nets.geometry import Geometry
 from napari_unet.spec import (
     NetSpec,
+    OnnxSpec,
     PretrainedUNetSpec,
     UNet3DSpec,
     UNet2015Spec,
@@ -48,7 +49,9 @@ NETS: dict[str, Family] = {
     "vnet": Family(VNetSpec, vnet.VNet, vnet.geometry),
     "pretrained-unet": Family(PretrainedUNetSpec, pretrained_unet.PretrainedUNet, pretrained_unet.geometry),
 }
-"""Every network by name."""
+"""Every network that can be trained, by name."""
+IMPORTED = {"onnx": Family(OnnxSpec, onnx_graph.OnnxGraph, onnx_graph.geometry)}
+"""Those that come from elsewhere, and only predict."""
 
 
 def build(spec: NetSpec) -> nn.Module:
@@ -59,7 +62,7 @@ def build(spec: NetSpec) -> nn.Module:
     >>> count_parameters(build(UNetSpec(base=16, depth=3)))
     482466
     """
-    return NETS[spec.kind].build(spec)
+    return _family(spec).build(spec)
 
 
 def geometry_of(spec: NetSpec) -> Geometry:
@@ -70,7 +73,11 @@ def geometry_of(spec: NetSpec) -> Geometry:
     >>> geometry_of(UNetSpec(depth=3)).halo, geometry_of(UNet2015Spec()).margin
     ((48, 48), (92, 92))
     """
-    return NETS[spec.kind].geometry(spec)
+    return _family(spec).geometry(spec)
+
+
+def _family(spec: NetSpec) -> Family:
+    return IMPORTED[spec.kind] if spec.kind in IMPORTED else NETS[spec.kind]
 
 
 def count_parameters(network: nn.Module) -> int:

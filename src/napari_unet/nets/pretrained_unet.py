@@ -12,9 +12,8 @@ from itertools import chain
 from torch import Tensor, nn
 
 from napari_unet.arrays.colours import check_channels
-from napari_unet.nets import efficientnet
 from napari_unet.nets.blocks import Joined
-from napari_unet.nets.efficientnet import STAGES, looks
+from napari_unet.nets.efficientnet import LITE_MEAN, LITE_STD, STAGES, Features, looks
 from napari_unet.nets.geometry import Axis, Geometry, Level, conv
 from napari_unet.nets.imagenet import imagenet_input
 from napari_unet.spec import PretrainedUNetSpec
@@ -63,7 +62,7 @@ class PretrainedUNet(nn.Module):
     def __init__(self, spec: PretrainedUNetSpec) -> None:
         super().__init__()
         check_channels(spec.kind, spec.in_channels)
-        self.encoder = efficientnet.Features(ENCODER_STAGES)
+        self.encoder = Features(ENCODER_STAGES)
         widths = [spec.base * 2**level for level in range(len(self.encoder.channels))]
         *skips, deepest = [spec.base, *self.encoder.channels]
         self.first = _twice(spec.in_channels, spec.base)
@@ -75,7 +74,7 @@ class PretrainedUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the last layer, before its activation."""
-        colours = imagenet_input(x, efficientnet.MEAN, efficientnet.STD)
+        colours = imagenet_input(x, LITE_MEAN, LITE_STD)
         skips: list[Tensor] = [self.first(x), *self.encoder(colours)]
         y = skips.pop()
         for up, block in zip(self.up, self.join, strict=True):

@@ -17,13 +17,13 @@ Sizes = tuple[int, ...]
 
 def strides(spec: UNetSpec | UNet3DSpec) -> tuple[Sizes, ...]:
     """Pooling per level and axis."""
-    given = spec.strides if isinstance(spec, UNet3DSpec) else None
+    given: tuple[Sizes, ...] | None = getattr(spec, "strides", None)  # of the 3D network alone
     return given or ((2,) * spec.ndim,) * spec.depth
 
 
 def kernels(spec: UNetSpec | UNet3DSpec) -> tuple[Sizes, ...]:
     """Convolution kernels per level and axis."""
-    given = spec.kernels if isinstance(spec, UNet3DSpec) else None
+    given: tuple[Sizes, ...] | None = getattr(spec, "kernels", None)
     return given or ((3,) * spec.ndim,) * (spec.depth + 1)
 
 

@@ -22,6 +22,7 @@ from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Known, Shown, decide
 from napari_unet.plugin.fetch import Fetch
 from napari_unet.plugin.live import Later, LivePreview, at_once
 from napari_unet.plugin.notices import Notices
+from napari_unet.plugin.packages import Packages
 from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.project import Keeper
 from napari_unet.plugin.recutting import Recutting
@@ -36,6 +37,8 @@ from napari_unet.plugin.taking import Taking
 from napari_unet.plugin.trainer import Trainer
 from napari_unet.plugin.tuning import Tuning
 from napari_unet.plugin.work import Work
+from napari_unet.storage.bioimageio.archive import is_package
+from napari_unet.storage.bioimageio.card import Card
 
 NO_MODEL = "There is no model yet: train one, or open one."
 SILENT = 20.0
@@ -105,6 +108,7 @@ class Controller:
             lambda: self.later,
             lambda: self.trainer.going.current,
         )
+        self.packages = Packages(self.trainer.checkpoints.folder.parent / "imported")
         self.model_name = ""
         self._model_path: Path | None = None
         self._stale = False
@@ -294,14 +298,32 @@ class Controller:
         self.work.say("The model is saved.", "good")
         self.update()
 
-    def open_model(self, path: Path) -> None:
-        """Open a model file."""
+    def open_model(self, path: Path, trust: Sequence[str] = ()) -> None:
+        """Open a model file, or a package of BioImage.IO, of which trusted code may run."""
         try:
-            self.engine.load_model(path)
+            if is_package(path):
+                self.engine.load_model(path, keep=self.packages.file_for(path), trust=trust)
+            else:
+                self.engine.load_model(path)
         except UserError as error:
             self.work.say(str(error), "error")
             return
         self.work.begin("load")
+
+    @property
+    def can_pack(self) -> bool:
+        """The model is one of ours, as far as is known."""
+        return self.engine.model is None or self.engine.model.net.trainable or self._file_of_model() is not None
+
+    def pack_model(self, path: Path, card: Card, weights: Sequence[str]) -> None:
+        """Write the model as a package; the name gets the ending ``.zip`` if it lacks it."""
+        path = path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
+        try:
+            self.engine.pack_model(path, card, weights=weights, model=self._file_of_model())
+        except UserError as error:
+            self.work.say(str(error), "error")
+            return
+        self.work.begin("pack")
 
     def _file_of_model(self) -> Path | None:
         """Where the model is if the engine has lost it, or has that of the project before."""
@@ -390,6 +412,8 @@ class Controller:
         self.work.clear()
         self._told = result.outcome == "died"
         instead = self.segmenting.end(result) if result.job == "predict" else None
+        if (result.job, result.outcome) == ("load", "failed"):
+            self.packages.look(result.message)
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
             self._keep_training()
         if result.job == "train":

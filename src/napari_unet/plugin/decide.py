@@ -8,7 +8,7 @@ from typing import Literal
 from napari_unet.engine.client import EngineState
 
 Kind = Literal["info", "good", "warning", "error"]
-Job = Literal["train", "predict", "suggest", "save", "load", "fetch", "export"]
+Job = Literal["train", "predict", "suggest", "save", "load", "pack", "fetch", "export"]
 """What the engine does, or a download, or writing results to files."""
 
 NOT_OF_ENGINE = ("fetch", "export")
@@ -93,6 +93,7 @@ _ACTIVITY: dict[Job, str] = {
     "suggest": "Looking for where to annotate next",
     "save": "Saving the model",
     "load": "Opening the model",
+    "pack": "Writing the package",
     "fetch": "Downloading",
     "export": "Saving the results",
 }

@@ -24,6 +24,7 @@ from napari_unet.plugin.check_dialog import check_machine
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Kind, Message
+from napari_unet.plugin.exchange import ask_for_card, ask_to_trust
 from napari_unet.plugin.key_tips import KeyTips
 from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.keys import Keys
@@ -55,6 +56,7 @@ from napari_unet.plugin.settings import (
 from napari_unet.plugin.showing import Showing
 from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
+from napari_unet.storage.bioimageio.consent import Code
 from napari_unet.storage.project import Project
 from napari_unet.storage.weights import Weights
 
@@ -74,6 +76,8 @@ COUNT_WITHIN = 1.7
 WATCH_EVERY = 5000
 WIDTH = 380
 MODELS = "Models (*.safetensors)"
+PACKAGES = "BioImage.IO packages (*.zip)"
+OPENED = "Models and BioImage.IO packages (*.safetensors *.zip)"
 SETTINGS = "Settings (*.json)"
 
 
@@ -182,6 +186,7 @@ class UNetDock(QWidget):
         self.advanced.machine.edited.connect(self._want)
         self.model.open_pressed.connect(self._open_model)
         self.model.save_pressed.connect(self._save_model)
+        self.model.export_pressed.connect(self._export_model)
         self.advanced.edited.connect(self._show_settings)
         for edited in (self.advanced.edited, self.advanced.target_edited, self.train.budget.edited):
             edited.connect(self._forget_message)
@@ -201,6 +206,7 @@ class UNetDock(QWidget):
         c.painter.target_changed.connect(self._set_target)
         c.trainer.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
+        c.packages.needs_consent.connect(self._ask_for_trust)
         c.keeper.opened.connect(self._use_project)
         c.tuning.found.connect(self.segment.form.take_tuned)
         c.trainer.fetched.connect(self.train.show_download)
@@ -397,7 +403,7 @@ class UNetDock(QWidget):
                 return
 
     def _open_model(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", MODELS)
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", OPENED)
         if path:
             self.controller.open_model(Path(path))
 
@@ -405,6 +411,26 @@ class UNetDock(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save the model", "model.safetensors", MODELS)
         if path:
             self.controller.save_model(Path(path))
+
+    def _export_model(self) -> None:
+        if not self.controller.can_pack:
+            self.controller.work.say("An imported model is not exported: give its package away instead.", "error")
+            return
+        asked = ask_for_card(self)
+        if asked is None:
+            return
+        name = f"{asked[0].name.lower().replace(' ', '-')}.bioimageio.zip"
+        path, _ = QFileDialog.getSaveFileName(self, "Export for BioImage.IO", name, PACKAGES)
+        if path:
+            self.controller.pack_model(Path(path), *asked)
+
+    def _ask_for_trust(self, code: Code) -> None:
+        """Ask whether code of a package may run, when it is told that the package could not be opened without."""
+        later(self, 0, partial(self._trust, code))
+
+    def _trust(self, code: Code) -> None:
+        if ask_to_trust(self, code):
+            self.controller.open_model(code.package, (code.sha256,))
 
     def _set_target(self, target: TargetSpec) -> None:
         """Take over how the annotation is to be understood."""
@@ -429,7 +455,11 @@ class UNetDock(QWidget):
         self._set_target(spec.target)
 
     def _use_model(self, model: ModelInfo) -> None:
-        """Show the settings of a model that was opened; the time stays."""
+        """Show the settings of a model that was opened, if it can learn; the time stays."""
+        if all(c.role != "boundary" for c in model.classes):
+            self.segment.leave_out("boundaries")
+        if not model.net.trainable:
+            return
         spec = model_spec(model, self.controller.painter.target, self.advanced.machine.value())
         self.advanced.setValue(spec)
         self._set_target(spec.target)

@@ -42,13 +42,16 @@ _FINISHED = {
     "suggest": "",
     "save": "The model is saved.",
     "load": "The model is open, with its settings. Press Segment; Go on trains it further, Train begins anew.",
+    "pack": "The package for BioImage.IO is written.",
 }
+_IMPORTED = "The model is open. It was imported, so it cannot be trained: press Segment; Train begins a new one."
 _STOPPED = {
     "train": "Stopped. The model so far is kept; Go on trains it further.",
     "predict": "Cancelled. What was finished is in the layers; Go on (under Segment) makes the rest.",
     "suggest": "Stopped looking.",
     "save": "Stopped.",
     "load": "Stopped.",
+    "pack": "Stopped.",
 }
 
 
@@ -88,6 +91,8 @@ def end_of_job(
             return Message(f"Stopped after {text}. Go on trains it further.")
     if result.outcome == "finished" and result.job == "predict" and cells:
         return Message(f"Segmented: {count(cells, 'cell', 'cells')}. The results are new layers.", "good")
+    if (result.job, result.outcome) == ("load", "finished") and model is not None and not model.net.trainable:
+        return Message(_IMPORTED, "good")
     if result.outcome == "finished":
         return Message(_FINISHED[result.job], "good")
     if result.outcome == "stopped":

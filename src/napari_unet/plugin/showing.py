@@ -55,6 +55,7 @@ class Showing:
         dock.segment.save_button.setEnabled(shown.save_results)
         dock.model.open_button.setEnabled(shown.open)
         dock.model.save_button.setEnabled(shown.save)
+        dock.model.export_button.setEnabled(shown.save)
         dock.advanced.setEnabled(shown.settings)
         dock.train.budget.setEnabled(shown.settings)
         dock.status.show_activity(shown.activity)

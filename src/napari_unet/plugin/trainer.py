@@ -260,7 +260,10 @@ class Trainer:
         self.seconds, self.steps, self._training = 0.0, 0, None
 
     def take_opened(self, path: Path, model: ModelInfo) -> None:
-        """Let Go on train a model that was opened."""
+        """Let Go on train a model that was opened, if it can learn."""
+        if not model.net.trainable:
+            self.forget()
+            return
         self.going.open(path, model)
         self.seconds, self.steps = 0.0, 0
 

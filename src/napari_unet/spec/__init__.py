@@ -16,6 +16,7 @@ from napari_unet.spec.batch import (
 from napari_unet.spec.networks import (
     Activation,
     NetSpec,
+    OnnxSpec,
     PretrainedUNetSpec,
     Skips,
     UNet3DSpec,
@@ -99,6 +100,7 @@ __all__ = [
     "ModelFacts",
     "NetSpec",
     "NormalisationSpec",
+    "OnnxSpec",
     "Output",
     "Predicting",
     "PretrainedUNetSpec",

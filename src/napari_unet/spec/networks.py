@@ -25,6 +25,7 @@ class _Network(Spec):
 
     purpose: ClassVar[str]
     """What it is for, in a line."""
+    trainable: ClassVar[bool] = True
     in_channels: int = Field(default=1, ge=1)
     classes: int = Field(default=2, ge=2)
     """Filled in from the labels when a training starts."""
@@ -161,6 +162,32 @@ class PretrainedUNetSpec(_Network):
     """Channels of the decoder's first level; doubled at every level below."""
 
 
+class OnnxSpec(_Network):
+    """A network of others, as an ONNX graph that came with a package of BioImage.IO: it predicts, it cannot learn.
+
+    What it gives for an image is turned into probabilities that sum to 1. Where its channels do not exclude one
+    another, the class that follows them is "none of these".
+    """
+
+    purpose: ClassVar[str] = "imported from BioImage.IO: it predicts, it cannot be trained"
+    trainable: ClassVar[bool] = False
+    kind: Literal["onnx"] = "onnx"
+    ndim: Literal[2, 3] = 2
+    activation: Literal["softmax"] = "softmax"
+    bytes: int = Field(ge=1)
+    """Length of the graph."""
+    stride: tuple[Annotated[int, Field(ge=1)], ...]
+    """Lengths of an input are multiples of it, per axis."""
+    halo: tuple[Annotated[int, Field(ge=0)], ...]
+    """What the package says that is wrong along the rims of an output, pixels per axis."""
+    gives: Literal["logits", "probabilities"] = "logits"
+    exclusive: bool = True
+    """Its channels are classes of which every pixel has one."""
+    gain: tuple[float, ...] = (1.0,)
+    shift: tuple[float, ...] = (0.0,)
+    """It sees normalised intensities times ``gain`` plus ``shift``; one number, or one per channel."""
+
+
 NetSpec = Annotated[
     UNetSpec
     | UNet3DSpec
@@ -169,6 +196,7 @@ NetSpec = Annotated[
     | UNetDiceSpec
     | VGG16UNetSpec
     | VNetSpec
-    | PretrainedUNetSpec,
+    | PretrainedUNetSpec
+    | OnnxSpec,
     Field(discriminator="kind"),
 ]

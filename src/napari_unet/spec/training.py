@@ -101,11 +101,14 @@ class TrainSpec(Spec):
 class NormalisationSpec(Spec):
     """Intensities become ``(x - offset) / scale``, per channel; fitted once per image.
 
-    ``percentile``: the middle and a quarter of the width of the range from percentile 0.5 to 99.5.
+    ``percentile``: the middle and a quarter of the width of the range from percentile ``low`` to ``high``.
     ``meanstd``: mean and standard deviation. ``none``: 0 and 1.
     """
 
     method: Literal["percentile", "meanstd", "none"] = "meanstd"
+    low: float = Field(default=0.5, ge=0, lt=100)
+    high: float = Field(default=99.5, gt=0, le=100)
+    """Others than these come with imported models only."""
 
 
 class TrainingSpec(Spec):

@@ -25,8 +25,10 @@ from napari_unet.spec import (
     UNet3DSpec,
 )
 
-NETS: dict[str, type[NetSpec]] = {c.model_fields["kind"].default: c for c in get_args(get_args(NetSpec)[0])}
-"""Every network by its name."""
+NETS: dict[str, type[Any]] = {
+    c.model_fields["kind"].default: c for c in get_args(get_args(NetSpec)[0]) if c.trainable
+}
+"""Every network that can be trained, by its name."""
 
 NO_AUGMENT = AugmentSpec(
     flip=False, rotate90=False, rotation=0, scale=0, elastic=0, contrast=0, brightness=0, noise=0, probability=0

@@ -12,23 +12,29 @@ from napari_unet.plugin.sections.base import Section, button, note
 
 SAVE_TIP = "Save the model to a file (.safetensors) of your own."
 
+OPEN_TIP = "Open a model that was saved before, or a package of BioImage.IO (.zip)."
+EXPORT_TIP = "Export for BioImage.IO: write the model as a package (.zip)\nthat other programs can run."
+
 
 class ModelSection(Section):
-    """Shows the model at hand, opens and saves."""
+    """Shows the model at hand, opens, saves and exports."""
 
     open_pressed = Signal()
     save_pressed = Signal()
+    export_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__("6  Model", "Keep what was learnt for other images.")
         self.text = note()
-        self.open_button = button("Open ...", "Open a model that was saved before.", self.open_pressed.emit)
+        self.open_button = button("Open ...", OPEN_TIP, self.open_pressed.emit)
         self.save_button = button("Save ...", SAVE_TIP, self.save_pressed.emit)
+        self.export_button = button("Export ...", EXPORT_TIP, self.export_pressed.emit)
         line = QHBoxLayout()
         line.setSpacing(4)
-        line.addWidget(self.text, 1)
-        line.addWidget(self.open_button)
-        line.addWidget(self.save_button)
+        line.addStretch(1)
+        for made in (self.open_button, self.save_button, self.export_button):
+            line.addWidget(made)
+        self.rows.addWidget(self.text)
         self.rows.addLayout(line)
         self.show_model("")
 

@@ -251,6 +251,10 @@ class SegmentSection(Section):
         self.form.changed.connect(lambda _: self.changed.emit())
         self.show_busy(False)
 
+    def leave_out(self, output: Output) -> None:
+        """Do without an output that the model cannot give."""
+        self._boxes[output].setChecked(False)
+
     def outputs(self) -> tuple[Output, ...]:
         """Return the layers that are wanted."""
         return tuple(name for name, box in self._boxes.items() if box.isChecked())
