@@ -100,6 +100,16 @@ def test_a_replay_gives_the_same_pixels_and_the_same_record(made: Path, tmp_path
     assert shlex.join(record.words(again)) in said
 
 
+def test_one_channel_is_replayed(made: Path, tmp_path: Path) -> None:
+    image = tifffile.imread(made / "image.tif")
+    tifffile.imwrite(tmp_path / "two.tif", np.stack([image[::-1], image]), photometric="minisblack")
+    options = ["--axes", "C" + "ZYX"[-image.ndim :], "--channel", "1", "--output", "classes"]
+    good("predict", made / "model.safetensors", tmp_path / "two.tif", "-o", tmp_path / "a.tif", *options)
+    said = good("replay", tmp_path / "a.tif", "-o", tmp_path / "b.tif")
+    assert "--channel 1" in said
+    assert f"equals {tmp_path / 'a.tif'}" in said
+
+
 def test_a_dry_run_prints_the_command_line_and_does_nothing(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "new.tif"
     words = shlex.split(good("replay", made / "cells.tif", "-o", out, "--dry-run"))

@@ -12,7 +12,8 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.numbering import planes_of
 from napari_unet.errors import UserError
 from napari_unet.jobs.linking import cells_of
-from napari_unet.spec import Exporting, ImageFacts, Linking, Measuring, ModelFacts, Record
+from napari_unet.spec import Exporting, ImageFacts, Linking, Measuring, ModelFacts, Predicting, Record
+from napari_unet.storage.cut import one_channel
 from napari_unet.storage.facts import read_facts
 from napari_unet.storage.formats import kind_of
 from napari_unet.storage.read import open_image, open_labels
@@ -107,6 +108,8 @@ def _opened(record: Record, path: Path) -> Image:
             return open_labels(path, record.source.axes)
         case Exporting(axes=axes):
             return open_labels(path, axes)
+        case Predicting(axes=axes, channel=channel):
+            return one_channel(open_image(path, axes), channel)
         case other:
             return open_image(path, other.axes)
 

@@ -245,7 +245,12 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
 def _record(model: Model, image: FileImage, request: Request, wanted: Mapping[str, Any]) -> Record:
     """Tell how the result is made."""
     settings = Predicting(
-        output=request.output, tiling=request.tiling, cells=request.cells, part=request.part, axes=request.axes
+        output=request.output,
+        tiling=request.tiling,
+        cells=request.cells,
+        part=request.part,
+        axes=request.axes,
+        channel=request.channel,
     )
     return new_record(settings, facts_of(image, known=wanted["image"][-1]), model.facts)
 

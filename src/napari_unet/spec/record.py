@@ -55,6 +55,8 @@ class Predicting(Spec):
     """Along T, Z, Y, X."""
     axes: str | None = None
     """As the user told them."""
+    channel: int | None = None
+    """The only one that was used, from 0; the source is then this channel."""
 
     def options(self) -> list[str]:
         """Say the same in words of the command line.
@@ -73,7 +75,12 @@ class Predicting(Spec):
         return _words(
             {"--output": self.output, "--halo": tiling.halo, "--tile": tiling.tile},
             of_cells,
-            {"--device": tiling.device, "--threads": tiling.threads, "--axes": self.axes},
+            {
+                "--device": tiling.device,
+                "--threads": tiling.threads,
+                "--axes": self.axes,
+                "--channel": self.channel,
+            },
             spans,
         )
 
