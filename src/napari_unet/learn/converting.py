@@ -102,7 +102,7 @@ def to_onnx(network: nn.Module, example: Tensor, lengths: Sequence[str]) -> byte
             output_names=["probabilities"],
             dynamic_axes={"image": axes, "probabilities": axes},
             opset_version=OPSET,
-            dynamo=False,  # the newer exporter fixes lengths that are computed, as those of skips
+            dynamo=False,  # the newer exporter needs onnxscript as well, and was not tried
         )
     return out.getvalue()
 
