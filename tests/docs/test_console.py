@@ -1,6 +1,7 @@
 """Commands of the pages run, in their order, on small files with the names used there."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 COMMAND = re.compile(r"^\$ napari-unet +(?!--)(.+)$", re.MULTILINE)
 SHORT = [(r"--seconds \d+", "--steps 3 --base 4"), ("1024:3072", "16:80"), ("0:2048", "0:48")]
 """Less to compute than what a page asks for."""
+
+ELSEWHERE = ("--scheduler", "theirs.")
+"""In what tests/jobs runs: a cluster, code and weights of others."""
 
 
 def membranes(folder: Path) -> None:
@@ -49,6 +53,8 @@ def readme(folder: Path) -> None:
     tifffile.imwrite(folder / "image.tif", sample.image)
     for name in ("labels", "truth"):
         tifffile.imwrite(folder / f"{name}.tif", sample.labels)
+    (folder / "images").mkdir()
+    tifffile.imwrite(folder / "images" / "a.tif", sample.image[:64, :64])
 
 
 def volume(folder: Path) -> None:
@@ -88,11 +94,42 @@ def others(folder: Path) -> None:
 def large(folder: Path) -> None:
     """A zarr, a movie of stacks, and a model."""
     image, _ = tissue((12, 64, 96), 30)
-    for name, shape, axes in (("big", (12, 64, 96), "ZYX"), ("movie", (10, 6, 64, 96), "TZYX")):
-        facts = metadata(axes, (1, 1, 1), "pixel", name, cells=False)
-        group = zarr.create_group(folder / f"{name}.ome.zarr", attributes=facts)
-        group.create_array("0", data=np.resize(image, shape))
+    new_zarr(folder / "big.ome.zarr", "ZYX", image)
+    new_zarr(folder / "movie.ome.zarr", "TZYX", np.resize(image, (10, 6, 64, 96)))
     model(folder / "model.safetensors")
+
+
+def new_zarr(path: Path, axes: str, image: np.ndarray) -> None:
+    """An OME-Zarr."""
+    facts = metadata(axes, (1, 1, 1), "pixel", path.name, cells=False)
+    zarr.create_group(path, attributes=facts).create_array("0", data=image)
+
+
+def folders(folder: Path) -> None:
+    """Images in folders, and a model."""
+    for name in ("images/day 1/a.tif", "images/b.tif", "plate/1/c.tif"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shape = (20, 32, 48) if "plate" in name else (48, 64)
+        tifffile.imwrite(folder / name, tissue(shape, 30)[0], photometric="minisblack")
+    new_zarr(folder / "extra.ome.zarr", "ZYX", tissue((20, 32, 48), 30)[0])
+    model(folder / "model.safetensors")
+
+
+def packages(folder: Path) -> None:
+    """A model, a package of others, an image."""
+    model(folder / "mine.safetensors")
+    shutil.copy(ROOT / "tests" / "data" / "unet2d_nuclei_broad.zip", folder / "nuclei.zip")
+    tifffile.imwrite(folder / "image.tif", tissue((64, 64), 30)[0])
+
+
+def results(folder: Path) -> None:
+    """A model, an image, and cells of it; the first two at another place, too."""
+    tifffile.imwrite(folder / "image.tif", tissue((64, 64), 30)[0])
+    model(folder / "mine.safetensors")
+    made = ["predict", "mine.safetensors", "image.tif", "-o", "cells.ome.tif", "--output", "cells"]
+    assert CliRunner().invoke(app, made).exit_code == 0
+    shutil.copy(folder / "image.tif", folder / "moved.tif")
+    shutil.copy(folder / "mine.safetensors", folder / "moved.safetensors")
 
 
 def model(path: Path) -> None:
@@ -113,19 +150,22 @@ def model(path: Path) -> None:
         ("docs/howto/time-lapse.md", movie),
         ("docs/howto/fine-tune.md", two_years),
         ("docs/howto/large.md", large),
+        ("docs/howto/batch.md", folders),
+        ("docs/howto/exchange.md", packages),
+        ("docs/howto/provenance.md", results),
         ("docs/tutorial.md", others),
     ],
 )
 def test_the_commands_of_a_page_run(page, prepare, tmp_path, monkeypatch):
-    prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
     lines = COMMAND.findall((ROOT / page).read_text("utf-8"))
     assert lines
     for line in lines:
-        if "--scheduler" in line:  # tests/jobs has one
+        if any(word in line for word in ELSEWHERE):
             continue
         for long, short in SHORT:
             line = re.sub(long, short, line)
-        result = CliRunner().invoke(app, line.split())
+        result = CliRunner().invoke(app, shlex.split(line, comments=True))
         assert result.exit_code == 0, (line, result.output)
         assert "warning" not in result.output
