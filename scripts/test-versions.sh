@@ -35,10 +35,10 @@ links=()
 [ -z "${TORCH:-}" ] || echo "torch==$TORCH" >"$work/torch.txt"
 
 say "Resolving the $which versions ..."
-"$uv" pip compile --quiet --python .venv/bin/python --resolution "$resolution" "${links[@]}" -c "$work/torch.txt" \
+"$uv" pip compile --quiet --python .venv/bin/python --resolution "$resolution" ${links[@]+"${links[@]}"} -c "$work/torch.txt" \
     --extra qt pyproject.toml -o "$work/versions.txt"
 "$uv" venv --quiet --clear --python .venv/bin/python "$venv"
-"$uv" pip install --quiet --python "$venv/bin/python" "${links[@]}" -r "$work/versions.txt" \
+"$uv" pip install --quiet --python "$venv/bin/python" ${links[@]+"${links[@]}"} -r "$work/versions.txt" \
     pytest pytest-qt pytest-xvfb hypothesis
 .venv/bin/python -m build --no-isolation --wheel --outdir "$work" . >/dev/null
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps "$work"/*.whl

@@ -91,6 +91,7 @@ def test_napari_installs_uses_and_removes_the_plugin(python: Path, environment: 
     assert used["layers_menu"] == [
         "Check this machine (U-Net live)",
         "Proofread and measure cells (U-Net live)",
+        "Segment many images (U-Net live)",
         "Train a U-Net on painted strokes (U-Net live)",
     ]
     person("uninstall")

@@ -48,6 +48,16 @@ def test_a_build_for_the_processor_beside_a_card_is_found_with_the_command_that_
     assert "-m pip install torch --index-url https://download.pytorch.org/whl/cu126" in found.cure
 
 
+def test_a_card_that_is_full_is_told_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr("torch.cuda.mem_get_info", full)
+    found = look_at_graphics(T4, Torch("2.13.0", (12, 6), cuda_works=True), LINUX)
+    assert "it fails (CUDA error: out of memory)" in found.found
+    assert "close other programs that use the GPU" in found.cure
+
+
 def test_a_driver_that_is_too_old_for_the_build_is_found() -> None:
     found = look_at_graphics(T4, CUDA13, LINUX)
     assert "built for CUDA 13.0" in found.found

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import dask
+import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -17,6 +19,7 @@ from napari_unet.arrays.comparison import Category, compare
 from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.cells import comparing
 from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.comparing import Comparing
@@ -161,6 +164,17 @@ def test_grey_images_are_offered_as_no_truth(desk: Desk) -> None:
     desk.viewer.add_image(np.where(desk.truth > 0, 255, 0).astype(np.uint8), name="membranes")
     desk.viewer.add_image(np.zeros((40, 50, 3), np.uint8), name="colours")
     assert [x.name for x in desk.comparing.truths] == ["truth", "membranes"]
+
+
+def test_images_outside_of_memory_are_offered_unread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> np.ndarray:
+        raise OSError("the disk is gone")
+
+    lazy = da.from_delayed(dask.delayed(fails)(0), (40, 50), np.uint8)
+    monkeypatch.setattr(comparing, "full_data", lambda layer: lazy if layer.name == "lazy" else layer.data)
+    desk.viewer.add_image(np.zeros((40, 50), np.uint8), name="lazy")
+    desk.viewer.add_image(np.zeros((40, 50), np.uint8), name="another")
+    assert "lazy" in [x.name for x in desk.comparing.truths]
 
 
 def test_no_truth_is_chosen_as_cells_unless_the_user_says_so() -> None:

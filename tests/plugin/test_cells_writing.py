@@ -13,11 +13,12 @@ import pytest
 import tifffile
 import zarr
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
 from skimage.draw import polygon2mask
 
 from driving import rest
 from napari_unet.arrays.lines import outline
+from napari_unet.plugin import questions
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.write_section import KINDS, name_of
@@ -163,3 +164,17 @@ def test_what_cannot_be_saved_is_said(desk: Desk, tmp_path: Path) -> None:
     for action in (desk.writing.outline, desk.writing.contour):
         action()
         assert desk.said[-1].text.startswith("there are no cells yet")
+
+
+def test_a_file_whose_name_was_completed_is_replaced_only_after_asking(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[Path]] = []
+    monkeypatch.setattr(questions, "ask_to_replace", lambda _, paths: asked.append(list(paths)))
+    there, typed = tmp_path / "cells.zip", tmp_path / "cells"
+    parent = QWidget()
+    assert questions.may_write(parent, typed, there)
+    there.touch()
+    assert not questions.may_write(parent, typed, there)
+    assert asked == [[there]]
+    assert questions.may_write(parent, there, there)  # the dialog has asked

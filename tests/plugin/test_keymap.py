@@ -43,6 +43,12 @@ def test_keys_of_napari_are_refused() -> None:
     assert "napari's key for 'new label'" in complaint
 
 
+def test_a_key_that_napari_has_by_now_is_given_up() -> None:
+    keys, (complaint,) = choose_keys(DEFAULTS, taken={DEFAULTS["train"]: "fill bucket"})
+    assert keys["train"] == ""
+    assert "no key stays" in complaint
+
+
 def test_an_action_can_do_without_a_key() -> None:
     keymap = Keymap()
     assert keymap.take({"train": " "}) == []

@@ -104,14 +104,16 @@ def test_a_bad_key_is_refused_in_words_once(docks: Docks, settings: Settings, qt
     said: list[str] = []
     notification_manager.notification_ready.connect(lambda event: said.append(event.message))
     settings.keys.train = "B"  # napari's: the brush
+    settings.cell_keys.delete = "Ctrl+Z"
     settings.keys.segment = "Q"
-    qtbot.waitUntil(lambda: len(said) >= 2)
+    qtbot.waitUntil(lambda: len(said) >= 3)
+    assert "Ctrl+Z is napari's key for 'undo'" in " ".join(said)
     assert "U-Net: Q is the key for 'paint with the next class' already: S stays for" in " ".join(said)
     assert "B is napari's key" in " ".join(said)
     assert KEYMAP.now == DEFAULTS
     settings.keys.train = "F7"
     qtbot.waitUntil(lambda: KEYMAP.now["train"] == "F7")
-    assert len(said) == 2
+    assert len(said) == 3
 
 
 def test_machine_and_preview_are_taken_over(docks: Docks, settings: Settings, qtbot: QtBot) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pooch
 
+from napari_unet.errors import one_line
 from napari_unet.events import Finding
-from napari_unet.jobs.graphics import CHOOSER, System, ask_driver, ask_torch, look_at_graphics
+from napari_unet.jobs.graphics import CHOOSER, System, ask_driver, ask_torch, cure_of, look_at_graphics
 from napari_unet.storage.budget import available_memory, human
 
 _LOW_MEMORY = 2 * 10**9
@@ -101,8 +102,12 @@ def _agglomeration() -> Finding:
 
 def _devices() -> Iterator[Finding]:
     """Find the devices and compare a convolution on each with the CPU in double precision."""
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of its own is missing, as on Windows
+        cure = f"install it anew: pip install --force-reinstall torch ({CHOOSER})"
+        yield Finding("torch", f"cannot be loaded ({one_line(error)})", cure, broken=True)
+        return
     yield look_at_graphics(ask_driver(), ask_torch(), System())
     names = ["cpu"]
     if torch.cuda.is_available():
@@ -127,24 +132,9 @@ def _self_test(name: str) -> Finding:
             got = convolve(x.float().to(name), w.float().to(name), padding=1).cpu().double()
         except (RuntimeError, NotImplementedError) as error:
             words = f"a {ndim}D convolution fails ({str(error).splitlines()[0]})"
-            return Finding(what, words, _cure(str(error)), broken=name == "cpu")
+            return Finding(what, words, cure_of(str(error)), broken=name == "cpu")
         if not torch.allclose(got, expected, atol=5e-2):
             wrong = float((got - expected).abs().max())
             words = f"a {ndim}D convolution is wrong by {wrong:.2g}"
-            return Finding(what, words, _cure(), broken=name == "cpu")
+            return Finding(what, words, cure_of(), broken=name == "cpu")
     return Finding(what, "2D and 3D convolutions are right")
-
-
-def _cure(error: str = "") -> str:
-    """Say what to do about a device that fails.
-
-    Examples
-    --------
-    >>> _cure("CUDA error: no kernel image is available for execution on the device")
-    'this card needs another build of torch (https://pytorch.org/get-started/locally), or use the device cpu'
-    """
-    if "no kernel image" in error:
-        return f"this card needs another build of torch ({CHOOSER}), or use the device cpu"
-    if "out of memory" in error:
-        return "close other programs that use the GPU, or use the device cpu"
-    return "update torch and the driver, or use the device cpu"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
+from napari_unet.errors import one_line
 from napari_unet.events import Finding
 from napari_unet.storage.budget import human
 
@@ -138,7 +139,10 @@ def look_at_graphics(driver: Driver | None, torch: Torch, system: System) -> Fin
     'no NVIDIA or Apple GPU: the processor computes (torch 2.13.0+cpu)'
     """
     if torch.cuda_works:
-        return Finding("GPU", _cuda_in_use(driver, torch))
+        try:
+            return Finding("GPU", _cuda_in_use(driver, torch))
+        except RuntimeError as error:  # a full card, one that another program has for itself, a broken driver
+            return Finding("GPU", f"NVIDIA, but it fails ({one_line(error)})", cure_of(str(error)))
     if torch.mps_works:
         return Finding("GPU", f"Apple GPU (MPS), which shares the memory of the processor (torch {torch.version})")
     if driver is not None:
@@ -225,3 +229,18 @@ def build_for(cuda: Version | None) -> str | None:
 
 def _dotted(version: Version | None) -> str:
     return "unknown" if version is None else f"{version[0]}.{version[1]}"
+
+
+def cure_of(error: str = "") -> str:
+    """Say what to do about a device that fails.
+
+    Examples
+    --------
+    >>> cure_of("CUDA error: no kernel image is available for execution on the device")
+    'this card needs another build of torch (https://pytorch.org/get-started/locally), or use the device cpu'
+    """
+    if "no kernel image" in error:
+        return f"this card needs another build of torch ({CHOOSER}), or use the device cpu"
+    if "out of memory" in error:
+        return "close other programs that use the GPU, or use the device cpu"
+    return "update torch and the driver, or use the device cpu"

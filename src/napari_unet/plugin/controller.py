@@ -316,8 +316,7 @@ class Controller:
         return self.engine.model is None or self.engine.model.net.trainable or self._file_of_model() is not None
 
     def pack_model(self, path: Path, card: Card, weights: Sequence[str]) -> None:
-        """Write the model as a package; the name gets the ending ``.zip`` if it lacks it."""
-        path = path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
+        """Write the model as a package."""
         try:
             self.engine.pack_model(path, card, weights=weights, model=self._file_of_model())
         except UserError as error:

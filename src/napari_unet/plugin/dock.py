@@ -32,7 +32,14 @@ from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.notices import hint
 from napari_unet.plugin.preferences import Preferences, preferred
 from napari_unet.plugin.projects import Projects
-from napari_unet.plugin.questions import ask_for_results_file, ask_for_weights, ask_to_replace, ask_which
+from napari_unet.plugin.questions import (
+    ask_for_results_file,
+    ask_for_weights,
+    ask_to_replace,
+    ask_which,
+    completed,
+    may_write,
+)
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.saving import paths_for
 from napari_unet.plugin.scope import draw_rectangle
@@ -408,9 +415,10 @@ class UNetDock(QWidget):
             self.controller.open_model(Path(path))
 
     def _save_model(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the model", "model.safetensors", MODELS)
-        if path:
-            self.controller.save_model(Path(path))
+        typed, _ = QFileDialog.getSaveFileName(self, "Save the model", "model.safetensors", MODELS)
+        path = completed(typed, ".safetensors")
+        if typed and may_write(self, Path(typed), path):
+            self.controller.save_model(path)
 
     def _export_model(self) -> None:
         if not self.controller.can_pack:
@@ -420,9 +428,10 @@ class UNetDock(QWidget):
         if asked is None:
             return
         name = f"{asked[0].name.lower().replace(' ', '-')}.bioimageio.zip"
-        path, _ = QFileDialog.getSaveFileName(self, "Export for BioImage.IO", name, PACKAGES)
-        if path:
-            self.controller.pack_model(Path(path), *asked)
+        typed, _ = QFileDialog.getSaveFileName(self, "Export for BioImage.IO", name, PACKAGES)
+        path = completed(typed, ".zip")
+        if typed and may_write(self, Path(typed), path):
+            self.controller.pack_model(path, *asked)
 
     def _ask_for_trust(self, code: Code) -> None:
         """Ask whether code of a package may run, when it is told that the package could not be opened without."""

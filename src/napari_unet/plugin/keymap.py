@@ -121,7 +121,9 @@ def choose_keys(
         owners |= {key: action} if key else {}
     complaints = []
     for action, why in refused.items():
-        free = [key for key in (before[action], DEFAULTS[action]) if key and key not in owners]
+        free = [
+            key for key in (before[action], DEFAULTS[action]) if key and key not in owners and key not in taken
+        ]
         keys[action] = next(iter(free), "")
         owners |= {keys[action]: action} if keys[action] else {}
         complaints.append(f"{why}: {keys[action] or 'no key'} stays for '{_short(action)}'.")

@@ -19,6 +19,8 @@ from napari_unet.spec import Device
 PLUGIN = "napari-unet-live"
 REST = 800
 """Milliseconds after the last change at which it counts: napari tells of every letter that is typed."""
+FIXED = {"Space": "move the view", "Ctrl+Z": "undo", "Ctrl+Shift+Z": "redo"}
+"""Keys of napari that nobody can change."""
 _OF_LABELS = re.compile("label|brush|polygon|undo|redo")
 
 
@@ -125,7 +127,7 @@ def _settings() -> Any:
 def keys_of_labels() -> dict[str, str]:
     """Give the keys of Labels layers, as they are set now, with what they do in napari's words."""
     shortcuts = napari.settings.get_settings().shortcuts.shortcuts
-    return {
+    return FIXED | {
         str(key): action.partition(":")[2].replace("_", " ")
         for action, keys in shortcuts.items()
         if _OF_LABELS.search(action)

@@ -62,7 +62,23 @@ def ask_to_replace(parent: QWidget, paths: Sequence[Path]) -> bool:
     """Ask before files are replaced."""
     names = ", ".join(path.name for path in paths)
     question = f"{names} {'is' if len(paths) == 1 else 'are'} there already. Replace?"
-    return bool(QMessageBox.question(parent, "Save results", question) == QMessageBox.StandardButton.Yes)
+    return bool(QMessageBox.question(parent, "Save", question) == QMessageBox.StandardButton.Yes)
+
+
+def completed(typed: str, ending: str) -> Path:
+    """Give a name its ending, if it lacks it.
+
+    Examples
+    --------
+    >>> completed("mine", ".zip").name, completed("mine.ZIP", ".zip").name
+    ('mine.zip', 'mine.ZIP')
+    """
+    return Path(typed if typed.lower().endswith(ending) else typed + ending)
+
+
+def may_write(parent: QWidget, typed: Path, path: Path) -> bool:
+    """Ask before replacing a file whose name was completed: the dialog asked about the name as typed."""
+    return path == typed or not path.exists() or ask_to_replace(parent, [path])
 
 
 def ask_for_lost_image(name: str, path: str, project: str) -> Path | None:

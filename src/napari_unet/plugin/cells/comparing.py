@@ -211,13 +211,16 @@ _MEMBRANES: WeakKeyDictionary[Image, bool] = WeakKeyDictionary()
 
 
 def _may_tell(layer: Layer) -> bool:
-    """Whether a layer may be a truth: labels, or an image of two values, by a look at its middle."""
+    """Whether a layer may be a truth: labels, or an image of two values, by a look at its middle.
+
+    Images that are not in memory are offered unseen: reading may take long, or fail. Grey ones are refused later.
+    """
     if not isinstance(layer, Image):
         return isinstance(layer, Labels)
-    if layer.rgb:
-        return False
+    data = full_data(layer)
+    if layer.rgb or not isinstance(data, np.ndarray) or isinstance(data, np.memmap):
+        return not layer.rgb
     if layer not in _MEMBRANES:
-        data = full_data(layer)
         middle = tuple(slice(max(0, n // 2 - LOOKED_IN), n // 2 + LOOKED_IN) for n in data.shape[-2:])
         sample = np.asarray(data[(*(n // 2 for n in data.shape[:-2]), *middle)])
         _MEMBRANES[layer] = kind_of_truth(sample) == "membrane"

@@ -12,6 +12,7 @@ from napari_unet.plugin.cells.cell_table import CellTable
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.table_view import TableView
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.questions import completed, may_write
 from napari_unet.plugin.sections.base import Section, button, note
 from napari_unet.storage.table import SUFFIX, as_text
 
@@ -100,9 +101,10 @@ class MeasureSection(Section):
 
     def _save(self) -> None:
         name = "cells" if self.cells.layer is None else str(self.cells.layer.name)
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", f"{name}{SUFFIX}", "Table (*.csv)")
-        if path:
-            self.cells.save(Path(path) if path.lower().endswith(SUFFIX) else Path(path + SUFFIX))
+        typed, _ = QFileDialog.getSaveFileName(self, "Save the table", f"{name}{SUFFIX}", "Table (*.csv)")
+        path = completed(typed, SUFFIX)
+        if typed and may_write(self, Path(typed), path):
+            self.cells.save(path)
 
     def _copy(self) -> None:
         if self.cells.table is not None:

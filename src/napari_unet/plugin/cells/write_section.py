@@ -12,9 +12,10 @@ from napari_unet.errors import UserError
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.questions import may_write
 from napari_unet.plugin.sections.base import Section, button
 from napari_unet.plugin.words import sentence
-from napari_unet.storage.cell_files import told_by
+from napari_unet.storage.cell_files import check_cells, told_by
 from napari_unet.storage.formats import CellFormat
 
 KINDS: dict[str, tuple[CellFormat, str]] = {
@@ -78,11 +79,13 @@ class WriteSection(Section):
         path, chosen = QFileDialog.getSaveFileName(self, "Save cells", "cells", ";;".join(KINDS))
         if path:
             try:
-                named = name_of(Path(path), chosen)
+                named, kind = name_of(Path(path), chosen)
+                final = check_cells(named, kind)
             except UserError as error:
                 self._writing.said.emit(Message(sentence(error), "error"))
                 return
-            self._writing.save(*named)
+            if may_write(self, Path(path), final):
+                self._writing.save(final, kind)
 
 
 def name_of(path: Path, chosen: str) -> tuple[Path, CellFormat]:
