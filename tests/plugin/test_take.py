@@ -133,7 +133,10 @@ def test_what_is_painted_stays_and_undo_restores_exactly(
     desk = Desk(tmp_path_factory.mktemp("m"), truth)
     rng = np.random.default_rng(seed)
     layer = desk.annotate(TargetSpec(style=style, background_value=9 if style == "cells" else None))
+    at = desk.at(large(truth, int(rng.integers(20))))
     painted = rng.integers(1, 4, truth.shape) * (rng.random(truth.shape) < 0.1)
+    y, x = np.round(desk.image.world_to_data(at)).astype(int)
+    painted[y - 1 : y + 2, x - 1 : x + 2] = 0  # or there may be a boundary at the very place that is pointed at
     layer.data[:] = np.where(painted == 3, 9, painted) if style == "cells" else painted
     before = layer.data.copy()
     desk.preview()
@@ -141,7 +144,7 @@ def test_what_is_painted_stays_and_undo_restores_exactly(
         y, x = rng.integers(0, 200, 2)
         desk.controller.taking.take_region((slice(y, y + 150), slice(x, x + 150)))
     else:
-        desk.controller.taking.take_cell(desk.at(large(truth, int(rng.integers(20)))))
+        desk.controller.taking.take_cell(at)
     assert desk.last.kind == "good", desk.last
     np.testing.assert_array_equal(layer.data[before != 0], before[before != 0])
     assert (layer.data != before).any()
