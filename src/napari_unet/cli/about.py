@@ -14,6 +14,7 @@ import typer
 
 from napari_unet.cli.options import DeviceOption, Threads
 from napari_unet.cli.progress import follow
+from napari_unet.errors import UserError
 
 SHOWN = ("nuclei-6.tif", "nuclei-6-cells.tif")
 """What ``demo --gui`` opens, from bottom to top; the scenes differ in size and would hide one another."""
@@ -66,13 +67,16 @@ def info(
     ],
 ) -> None:
     """Show what a model or a project holds, or how a result was made, as JSON."""
+    from napari_unet.storage.formats import kind_of
     from napari_unet.storage.project import is_project, read_project
     from napari_unet.storage.records import is_result, require_record
 
     if is_project(path):
         typer.echo(json.dumps(read_project(path).model_dump(mode="json", exclude_none=True), indent=2))
         return
-    if is_result(path):
+    if path.is_dir() and kind_of(path) is None:
+        raise UserError(f"{path} is a folder: name one file, a .zarr or a .unet")
+    if is_result(path) or path.suffix == ".csv":
         typer.echo(require_record(path).model_dump_json(indent=2, exclude_none=True))
         return
     from napari_unet.jobs import load

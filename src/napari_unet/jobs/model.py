@@ -205,10 +205,10 @@ class Model:
         return {
             "network": net.model_dump(mode="json"),
             "classes": [c.name for c in self.classes],
-            "parameters": count_parameters(self.trained.network),
+            **({"parameters": count_parameters(self.trained.network)} if net.trainable else {}),
             "receptive_field": list(geometry.receptive_field),
             "halo": list(geometry.context),
-            "training": self.spec.model_dump(mode="json", exclude={"net"}),
+            **({"training": self.spec.model_dump(mode="json", exclude={"net"})} if net.trainable else {}),
             "sha256": self.facts.sha256,
             "history": [dict(h) for h in self.trained.history],
             **self.trained.info,

@@ -164,7 +164,8 @@ def make_plan(
         If the channels differ from the network's, or the tile is too small for its halo.
     """
     if image.size("C") != net.in_channels:
-        raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}")
+        cure = "; choose one with --channel, or in the window a layer of one" if net.in_channels == 1 else ""
+        raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}{cure}")
     region = region or Region.of(image)
     size = image.shape[2:]
     axes = geometry_of(net).axes

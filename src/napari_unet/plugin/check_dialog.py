@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent, QGuiApplication
-from qtpy.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from napari_unet.events import Finding
 from napari_unet.plugin.checking import Checking
 from napari_unet.plugin.sections.base import Rows, breakable, button, note, scrolled_in
 from napari_unet.plugin.status import MARKS
 from napari_unet.plugin.window_facts import window_facts
-
-if TYPE_CHECKING:
-    import napari
 
 TITLE = "U-Net: check this machine"
 BUSY = "Looking at this machine; it takes some seconds ..."
@@ -74,7 +70,7 @@ class MachineCheck(QDialog):
         """Add a finding."""
         self.findings.append(finding)
         sign, colour = MARKS["good" if finding.good else "error" if finding.broken else "warning"]
-        words = "good" if finding.good else "LOOK"
+        words = "good" if finding.good else "look"
         text = QLabel(
             f"<b>{escape(finding.what)}</b>: {escape(breakable(finding.found))}"
             + (f"<br><b>What to do:</b> {escape(breakable(finding.cure))}" if finding.cure else "")
@@ -106,9 +102,16 @@ class MachineCheck(QDialog):
         super().closeEvent(event)
 
 
-def check_machine(viewer: napari.Viewer) -> MachineCheck:
+def check_machine() -> MachineCheck:
     """Open the dialog; a command of napari calls this."""
-    window = viewer.window._qt_window  # noqa: SLF001 - napari has no other way to a parent for dialogs
-    dialog = MachineCheck(window, Checking(), window_facts(window))
+    window = _main_window()
+    dialog = MachineCheck(window, Checking(), () if window is None else window_facts(window))
     dialog.show()
     return dialog
+
+
+def _main_window() -> QMainWindow | None:
+    """Give napari's window. Commands get a viewer that hides it."""
+    windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow) and w.isVisible()]
+    active = QApplication.activeWindow()
+    return active if active in windows else next(iter(windows), None)

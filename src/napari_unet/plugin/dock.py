@@ -202,7 +202,7 @@ class UNetDock(QWidget):
         self.advanced.recipe_chosen.connect(self._use_recipe)
         self.advanced.open_pressed.connect(self._open_settings)
         self.advanced.save_pressed.connect(self._save_settings)
-        self.advanced.check_pressed.connect(lambda: check_machine(self._viewer))
+        self.advanced.check_pressed.connect(lambda: check_machine())
 
     def _connect_controller(self) -> None:
         c = self.controller
