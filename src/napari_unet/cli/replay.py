@@ -34,13 +34,13 @@ def replay(
 
     Prints the command line that it equals. Refuses if the model or the image is not the one of the record.
     """
-    from napari_unet.storage.records import require_record
+    from napari_unet.storage.records import MODEL, require_record
 
     if out is None and not dry_run:
         raise UserError("name the new file with --out, or print the command line alone with --dry-run")
     if out is not None and out.resolve() == result.resolve():
         raise UserError(f"{out} is the result itself: give the new file another name, to compare the two")
-    if result.suffix == ".safetensors":
+    if result.suffix == MODEL:
         _replay_training(context, result, out, image=image, labels=labels, anyway=anyway, dry_run=dry_run)
         return
     record = require_record(result)

@@ -71,18 +71,17 @@ class Predicting(Spec):
         of_cells = _cell_options(self.cells) if self.output == "cells" else {}
         if self.output == "boundaries":
             of_cells = {"--threshold": self.cells.threshold}
-        spans = {f"--{a}": _span(given) for a, given in zip("tzyx", self.part, strict=True)}
-        return _words(
+        used = _words(
             {"--output": self.output, "--halo": tiling.halo, "--tile": tiling.tile},
             of_cells,
-            {
-                "--device": tiling.device,
-                "--threads": tiling.threads,
-                "--axes": self.axes,
-                "--channel": self.channel,
-            },
-            spans,
+            {"--device": tiling.device, "--threads": tiling.threads, "--axes": self.axes},
         )
+        return used + self.of_image()
+
+    def of_image(self) -> list[str]:
+        """Say in words of the command line what is used of the image; nothing if it is all."""
+        spans = {f"--{a}": _span(given) for a, given in zip("tzyx", self.part, strict=True)}
+        return _words({"--channel": self.channel}, spans)
 
 
 class MakingCells(Spec):
