@@ -128,6 +128,9 @@ def test_one_bad_image_exit_code_1_and_the_others_are_there(model, images, tmp_p
     assert table["status"].to_dict() == {"cut": "failed", "n1": "done", "n2": "done"}
     cells = tifffile.imread(out / "n1.tif")
     assert table["cells"]["n1"] == len(np.unique(cells[cells > 0])) == len(pd.read_csv(out / "n1-cells.csv"))
+    replayed = CliRunner().invoke(app, ["replay", str(out / "n1-cells.csv"), "-o", str(tmp_path / "again.csv")])
+    assert f"{tmp_path / 'again.csv'} equals {out / 'n1-cells.csv'}" in replayed.stdout
+    assert (tmp_path / "again.csv").read_text() == (out / "n1-cells.csv").read_text()
     (images / "cut.tif").unlink()
     again = run(model, images / "*.tif", "-o", out, "--measure", "--device", "cpu")
     assert again.exit_code == 0

@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 import napari_unet as nu
 from napari_unet.cli import app
 from napari_unet.jobs import Model
+from napari_unet.jobs.replaying import compare
 from napari_unet.learn.modelfile import read_tensors, write_tensors
 from napari_unet.learn.start import shipped
 from napari_unet.spec import CellSpec, MakingCells, Predicting, TilingSpec
@@ -218,7 +220,8 @@ def test_exports_tell_where_they_come_from(made: Path, tmp_path: Path, name: str
     assert (record.settings.command, record.source.path) == ("export", str(cells))
     assert record.source.record == read_record(cells)
     again = tmp_path / f"again_{name}"
-    good("replay", tmp_path / name, "-o", again)
+    said = good("replay", tmp_path / name, "-o", again)
+    assert f"{again} equals {tmp_path / name}" in said
     if kind == "geojson":
         assert again.read_text() == (tmp_path / name).read_text()
     else:
@@ -238,8 +241,20 @@ def test_linked_and_measured_cells_can_be_made_again(tmp_path: Path) -> None:
     good("measure", linked, "-o", table, *options)
     good("replay", table, "-o", tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_text() == table.read_text()
+    (tmp_path / "grey.tif").rename(tmp_path / "moved.tif")
+    lost = run("replay", table, "-o", tmp_path / "more.csv")
+    assert f"is not at {tmp_path / 'grey.tif'}: tell where it is now with --grey" in lost.stderr
+    said = good("replay", table, "-o", tmp_path / "more.csv", "--grey", tmp_path / "moved.tif")
+    assert f"--image {tmp_path / 'moved.tif'}" in said
+    assert f"{tmp_path / 'more.csv'} equals {table}" in said
+    assert require_record(tmp_path / "more.csv").settings.options()[1] == str(tmp_path / "moved.tif")
+    assert (
+        "no grey values were measured" in run("replay", linked, "-o", tmp_path / "x.tif", "--grey", table).stderr
+    )
     tifffile.imwrite(tmp_path / "grey.tif", data.image[8:12] + 1, photometric="minisblack")
-    assert "grey.tif is another image" in run("replay", table, "-o", tmp_path / "more.csv").stderr
+    refused = run("replay", table, "-o", tmp_path / "more.csv").stderr
+    assert "grey.tif is another image" in refused
+    assert "give the right one with --grey" in refused
 
 
 def test_what_holds_no_record_is_told(made: Path, tmp_path: Path) -> None:
@@ -274,14 +289,20 @@ def test_a_training_can_be_run_again(tmp_path: Path) -> None:
     said = good("replay", model, "-o", again)
     assert f"{again} equals {model}" in said
     assert read_tensors(again)[1]["sha256"] == read_tensors(model)[1]["sha256"]
-    words = shlex.split(good("replay", model, "--dry-run"))
+    note, line = good("replay", model, "-o", tmp_path / "c.safetensors", "--dry-run").splitlines()
+    words = shlex.split(line)
     assert words[:4] == ["napari-unet", "train", str(tmp_path / "image.tif"), str(tmp_path / "labels.tif")]
+    recipe = tmp_path / "c.recipe.json"
+    assert words[words.index("--recipe") + 1] == str(recipe)
+    assert note.startswith(f"# {recipe}: the settings of this training; replay without --dry-run writes it")
+    assert not recipe.exists()
     tifffile.imwrite(tmp_path / "labels.tif", sample.labels[:96, :96] * (np.arange(96) > 40))
     assert f"{again} differs from {model}: other labels" in good("replay", model, "-o", again)
     tifffile.imwrite(tmp_path / "image.tif", sample.image[:96, :96] // 2)
-    refused = run("replay", model, "-o", again)
+    refused = run("replay", model, "-o", tmp_path / "c.safetensors")
     assert refused.exit_code == 1
     assert "image.tif is another image: its fingerprint is " in refused.stderr
+    assert not recipe.exists()
     (tmp_path / "labels.tif").unlink()
     assert run("replay", model, "-o", again, "--anyway").exit_code == 1
 
@@ -294,3 +315,36 @@ def test_a_model_of_arrays_says_that_they_are_in_no_files(tmp_path: Path) -> Non
     refused = run("replay", tmp_path / "a.safetensors", "--dry-run")
     assert refused.exit_code == 1
     assert "the images of this training were in no files: save them, and name them with --image" in refused.stderr
+
+
+def test_a_model_that_tells_no_images_cannot_be_trained_again(made: Path, tmp_path: Path) -> None:
+    for more in ([], ["--dry-run"]):
+        refused = run("replay", made / "model.safetensors", "-o", tmp_path / "new.safetensors", *more)
+        assert refused.exit_code == 1
+        assert "this model does not tell what it has learnt from" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_tells_of_itself_whatever_lies_beside_it(work: Path) -> None:
+    (work / "model.safetensors.json").write_text('{"mine": 1}')
+    assert json.loads(good("info", work / "model.safetensors"))["sha256"]
+
+
+@pytest.mark.parametrize(("name", "what"), [("a.csv", "1 of 3 lines"), ("a.zip", "1 of 2 files")])
+def test_texts_and_archives_are_compared(tmp_path: Path, name: str, what: str) -> None:
+    first, second = tmp_path / name, tmp_path / f"new_{name}"
+    _write(first, "3", 2001)
+    _write(second, "3", 2002)
+    assert compare(first, second) == f"{second} equals {first}"
+    _write(second, "4", 2002)
+    assert compare(first, second) == f"{second} differs from {first} in {what}"
+    assert "was not compared" in compare(first, tmp_path / "a.tif")
+
+
+def _write(path: Path, content: str, year: int) -> None:
+    if path.suffix == ".csv":
+        path.write_text(f"label\n1\n{content}\n")
+        return
+    with ZipFile(path, "w") as file:
+        for name, text in (("1.roi", "1"), ("2.roi", content)):
+            file.writestr(ZipInfo(name, (year, 1, 1, 0, 0, 0)), text)

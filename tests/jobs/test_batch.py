@@ -11,14 +11,18 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
+from typer.testing import CliRunner
 
 import napari_unet as nu
+from napari_unet.cli import app
 from napari_unet.errors import UserError
 from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone, TileDone
 from napari_unet.jobs import batch as run
 from napari_unet.jobs import batch_plan
+from napari_unet.jobs.replaying import plan_replay
 from napari_unet.spec import BatchSpec, CellSpec, TilingSpec
 from napari_unet.storage.read import open_image
+from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
 from napari_unet.storage.summary import COLUMNS
 from napari_unet.storage.unfinished import folder_of
@@ -228,6 +232,17 @@ def test_positions_and_ranges_and_a_channel(spec, model, tmp_path):
     plane = cube[1:3][int(some["z"])]
     mask = got[int(some["z"])] == some["label"]
     assert some["intensity_mean"] == pytest.approx(plane[mask].mean())
+    record = require_record(tmp_path / "out" / "two" / "0-cells.csv")
+    assert f"those of a part of {path / '0'} (--channel 1 --z 1:3)" in record.not_repeated[0]
+    with pytest.raises(UserError, match="was in no file: save it, and name the file with --grey"):
+        plan_replay(record, tmp_path / "again.csv")
+    tifffile.imwrite(tmp_path / "grey.tif", cube[1:3], photometric="minisblack")
+    plan = plan_replay(record, tmp_path / "again.csv", grey=tmp_path / "grey.tif")
+    assert plan.differences == ()
+    assert plan.words[-3:-1] == ("--image", str(tmp_path / "grey.tif"))
+    done = CliRunner().invoke(app, plan.words[1:])
+    assert done.exit_code == 0, done.output
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again.csv"), measured)
     assert states(run(wanted)) == {"two/0": "skipped", "two/1": "skipped"}
     assert states(run(wanted.model_copy(update={"channel": 0, "outputs": ("boundaries",), "measure": False}))) == {
         "two/0": "done",

@@ -12,6 +12,8 @@ from PIL import Image as Pillow
 from napari_unet.errors import UserError
 from napari_unet.storage import budget
 from napari_unet.storage.read import open_image, read_whole
+from napari_unet.storage.records import read_record
+from napari_unet.storage.stamp import read_stamp
 
 TERA = 10**12
 
@@ -69,3 +71,28 @@ def test_pickle_codec_of_a_zarr_never_runs(tmp_path):
     with pytest.raises(UserError, match="evil"):
         read_whole(open_image(path))
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("text", ["<OME", "<OME>", "<OME><Pixels PhysicalSizeX='wide'/>"])
+def test_damaged_ome_metadata_tell_nothing(tmp_path, text):
+    path, pixels = tmp_path / "a.ome.tif", np.arange(64, dtype=np.uint8).reshape(8, 8)
+    tifffile.imwrite(path, pixels, metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5})
+    assert open_image(path).spacing == (0.5, 0.5, 0.5)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        known = file.pages.first.tags["ImageDescription"].value
+        file.pages.first.tags["ImageDescription"].overwrite(text.ljust(len(known) - 8) + " </OME>")
+    image = open_image(path)
+    assert (image.spacing, image.unit) == ((1.0, 1.0, 1.0), "pixel")
+    np.testing.assert_array_equal(image.data, pixels)
+    assert read_record(path) is None
+
+
+@pytest.mark.parametrize("length", [3, 9])
+def test_a_stump_of_a_tiff_tells_nothing(tmp_path, length):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((8, 8), np.uint8))
+    path.write_bytes(path.read_bytes()[:length])
+    assert read_record(path) is None
+    assert read_stamp(path) is None
+    with pytest.raises(UserError, match=r"a\.tif: not a readable TIFF"):
+        open_image(path)

@@ -23,6 +23,9 @@ def replay(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The new file.")] = None,
     model: Annotated[Path | None, typer.Option(help="Where the model is now.")] = None,
     image: Annotated[Path | None, typer.Option(help="Where the image is now.")] = None,
+    grey: Annotated[
+        Path | None, typer.Option(help="Where the image is now whose grey values were measured.")
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="Where the labels of a training are now.")] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="With another model or image, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command line, and end.")] = False,
@@ -31,52 +34,64 @@ def replay(
 
     Prints the command line that it equals. Refuses if the model or the image is not the one of the record.
     """
-    from napari_unet.storage.records import require_record
+    from napari_unet.storage.records import MODEL, require_record
 
     if out is None and not dry_run:
         raise UserError("name the new file with --out, or print the command line alone with --dry-run")
     if out is not None and out.resolve() == result.resolve():
         raise UserError(f"{out} is the result itself: give the new file another name, to compare the two")
-    if result.suffix == ".safetensors":
-        _replay_training(context, result, None if dry_run else out, image, labels, anyway)
+    if result.suffix == MODEL:
+        _replay_training(context, result, out, image=image, labels=labels, anyway=anyway, dry_run=dry_run)
         return
     record = require_record(result)
     if dry_run or out is None:
         for name, earlier in _before(record):
             typer.echo(f"# {name} was made by: {shlex.join(earlier)}")
-        typer.echo(shlex.join(record.words(out, model=model, image=image)))
+        typer.echo(shlex.join(record.words(out, model=model, image=image, grey=grey)))
         return
     from napari_unet.jobs.replaying import compare, plan_replay
 
-    plan = plan_replay(record, out, model=model, image=image)
-    _run(context, plan, anyway=anyway)
-    if found := compare(result, out):
-        typer.echo(found)
+    plan = plan_replay(record, out, model=model, image=image, grey=grey)
+    _check(plan, anyway=anyway)
+    _run(context, plan)
+    typer.echo(compare(result, out))
 
 
 def _replay_training(
-    context: typer.Context, model: Path, out: Path | None, image: Path | None, labels: Path | None, anyway: bool
+    context: typer.Context,
+    model: Path,
+    out: Path | None,
+    *,
+    image: Path | None,
+    labels: Path | None,
+    anyway: bool,
+    dry_run: bool,
 ) -> None:
-    """Train a model again; without ``out``, only print how."""
-    from napari_unet.jobs.retraining import compare_models, plan_training, write_recipe
+    """Train a model again, or only print how."""
+    from napari_unet.jobs.retraining import compare_models, plan_training, recipe_of, write_recipe
     from napari_unet.storage.facts import read_facts
 
-    facts = read_facts(model)
-    plan = plan_training(facts, out or Path("OUT.safetensors"), image=image, labels=labels, check=out is not None)
-    if out is None:
+    facts, new = read_facts(model), out or Path("OUT.safetensors")
+    plan = plan_training(facts, new, image=image, labels=labels, check=not dry_run)
+    if dry_run:
+        typer.echo(f"# {recipe_of(new)}: the settings of this training; replay without --dry-run writes it first")
         typer.echo(shlex.join(plan.words))
         return
-    write_recipe(facts, out)
-    _run(context, plan, anyway=anyway)
-    typer.echo(compare_models(model, out))
+    _check(plan, anyway=anyway)
+    write_recipe(facts, new)
+    _run(context, plan)
+    typer.echo(compare_models(model, new))
 
 
-def _run(context: typer.Context, plan: Replay, *, anyway: bool) -> None:
-    """Run a command line, unless what it takes has changed."""
+def _check(plan: Replay, *, anyway: bool) -> None:
+    """Refuse if what the command line takes has changed."""
     for difference in plan.differences:
         if not anyway:
             raise UserError(f"{difference}, or run it with --anyway")
         typer.echo(f"warning: {difference}")
+
+
+def _run(context: typer.Context, plan: Replay) -> None:
     for note in plan.notes:
         typer.echo(f"note: {note}")
     typer.echo(shlex.join(plan.words))

@@ -22,6 +22,7 @@ from napari_unet.engine.schedule import PreviewClock, Throttle
 from napari_unet.errors import UserError
 from napari_unet.events import Event, StepDone
 from napari_unet.spec import TrainingSpec
+from napari_unet.storage.held import with_true_file
 
 DTYPES = {"probabilities": "|u1", "classes": "|u1", "boundaries": "|u1", "cells": "<i4"}
 Way = Literal["go", "stop", "leave"]
@@ -119,7 +120,8 @@ class Session:
         return m.JobReport(job=job, outcome=outcome, model=describe(self.model), **more)
 
     def _train(self, order: m.Train) -> m.JobReport:
-        pair = remote_image(self.channel, order.image), remote_image(self.channel, order.labels)
+        image = with_true_file(remote_image(self.channel, order.image))
+        pair = image, remote_image(self.channel, order.labels)
         spec = self._with_threads(order.spec)
         training = self.jobs.training([pair], spec, order.autosave, order.resume, order.start)
         self.channel.interruptible = False  # from here on between events, where stopping saves

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -12,7 +14,18 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.numbering import planes_of
 from napari_unet.errors import UserError
 from napari_unet.jobs.linking import cells_of
-from napari_unet.spec import Exporting, ImageFacts, Linking, Measuring, ModelFacts, Predicting, Record
+from napari_unet.jobs.voxels import compare_voxels
+from napari_unet.spec import (
+    Exporting,
+    ImageFacts,
+    Linking,
+    Measuring,
+    ModelFacts,
+    Predicting,
+    Record,
+    Settings,
+    TrainingSpec,
+)
 from napari_unet.storage.cut import one_channel
 from napari_unet.storage.facts import read_facts
 from napari_unet.storage.formats import kind_of
@@ -42,7 +55,9 @@ class Replay:
     notes: tuple[str, ...] = ()
 
 
-def plan_replay(record: Record, out: Path, *, model: Path | None = None, image: Path | None = None) -> Replay:
+def plan_replay(
+    record: Record, out: Path, *, model: Path | None = None, image: Path | None = None, grey: Path | None = None
+) -> Replay:
     """Find model and image of a record, and tell how they differ from it.
 
     Parameters
@@ -51,41 +66,69 @@ def plan_replay(record: Record, out: Path, *, model: Path | None = None, image: 
         See `napari_unet.storage.records.read_record`.
     out
         The new file.
-    model, image
-        Where they lie now, if not where the record says.
+    model, image, grey
+        Where they lie now, if not where the record says; ``grey`` is the image whose grey values were measured.
 
     Raises
     ------
     UserError
         If one of them is not there.
     """
-    differences = []
+    differences, ndim = [], None
     if record.model is not None:
         path = _find(model, record.model.path, f"the model {record.model.name}", "--model")
         differences += _model_differs(path, record.model)
+        ndim = _ndim_of(path)
     elif model is not None:
         raise UserError(f"--model {model}: no model took part in '{record.settings.command}'; leave it out")
     path = _find(image, record.source.path, f"the image {record.source.name}", "--image", record.source)
-    differences += _image_differs(_opened(record, path), path, record.source, "--image")
-    if isinstance(record.settings, Measuring) and (grey := record.settings.image) is not None:
-        path = _find(None, grey.path, f"the image {grey.name}", "--image")
-        differences += _image_differs(open_image(path, record.settings.axes), path, grey, None)
-    words = record.words(out, model=model, image=image)
-    return Replay(words, tuple(differences), tuple(_notes(record)))
+    opened, notes = _opened(record, path), _notes(record)
+    if other := _image_differs(opened, path, record.source, "--image"):
+        differences += other
+    else:
+        words, matters = compare_voxels(opened, path, record.source, record.settings, ndim)
+        if matters:
+            differences.append(f"{words}; give the right one with --image")
+        elif words:
+            notes.append(f"{words}: they change no pixel, only where the new file says that it lies")
+    differences += _grey_differs(record.settings, grey)
+    line = record.words(out, model=model, image=image, grey=grey)
+    return Replay(line, tuple(differences), tuple(notes))
 
 
 def compare(first: Path, second: Path) -> str:
-    """Tell whether two results hold the same pixels, in a sentence; empty if they are no images of one kind."""
-    if {kind_of(first), kind_of(second)} - {"tiff", "zarr"}:
-        return ""
+    """Tell in a sentence whether two results hold the same: pixels, lines, or files in a ZIP."""
+    kinds = {kind_of(path) or path.suffix.lower() for path in (first, second)}
+    if kinds <= {"tiff", "zarr"}:
+        return _compare_images(first, second)
+    if len(kinds) > 1:
+        return f"{second} was not compared with {first}, which is of another kind"
+    parts = _parts_of(first), _parts_of(second)
+    what = "files" if ".zip" in kinds else "lines"
+    other = sum(a != b for a, b in zip_longest(*parts))
+    return _found(first, second, other, max(map(len, parts)), what)
+
+
+def _parts_of(path: Path) -> list[bytes]:
+    """Give the lines of a text, or the files in a ZIP: that itself holds the time of its making."""
+    if path.suffix.lower() != ".zip":
+        return path.read_bytes().splitlines()
+    with ZipFile(path) as file:
+        return [name.encode() + file.read(name) for name in sorted(file.namelist())]
+
+
+def _compare_images(first: Path, second: Path) -> str:
     one, two = open_image(first), open_image(second)
     if (one.axes, one.data.shape) != (two.axes, two.data.shape):
         return f"{second} has the shape {two.data.shape} ({two.axes}), {first} {one.data.shape} ({one.axes})"
     pairs = zip(planes_of(one.data), planes_of(two.data), strict=True)
     other = sum(int(np.count_nonzero(a != b)) for a, b in pairs)
-    total = math.prod(one.data.shape)
+    return _found(first, second, other, math.prod(one.data.shape), "values")
+
+
+def _found(first: Path, second: Path, other: int, total: int, what: str) -> str:
     return (
-        f"{second} differs from {first} in {other:,} of {total:,} values" if other else f"{second} equals {first}"
+        f"{second} differs from {first} in {other:,} of {total:,} {what}" if other else f"{second} equals {first}"
     )
 
 
@@ -122,16 +165,33 @@ def _model_differs(path: Path, known: ModelFacts) -> list[str]:
     return [f"{path} is another model: {hashes}; give the right one with --model"]
 
 
-def _image_differs(image: Image, path: Path, known: ImageFacts, option: str | None) -> list[str]:
+def _ndim_of(path: Path) -> int:
+    spec = TrainingSpec.model_validate(read_facts(path)["spec"])
+    return spec.net.ndim
+
+
+def _grey_differs(settings: Settings, given: Path | None) -> list[str]:
+    """Compare the image whose grey values were measured."""
+    if not isinstance(settings, Measuring) or settings.image is None:
+        if given is not None:
+            raise UserError(f"--grey {given}: no grey values were measured; leave it out")
+        return []
+    known = settings.image
+    path = _find(given, known.path, f"the image {known.name}, whose grey values were measured,", "--grey")
+    image = open_image(path, settings.axes)
+    words, _ = compare_voxels(image, path, known, settings, None)
+    voxels = [f"{words}; give the right one with --grey"] if words else []
+    return _image_differs(image, path, known, "--grey") or voxels
+
+
+def _image_differs(image: Image, path: Path, known: ImageFacts, option: str) -> list[str]:
     found = facts_of(image)
-    cure = f"give the right one with {option}" if option else "put the right one there"
     for name in ("shape", "dtype", "axes", "fingerprint"):
         now, before = getattr(found, name), getattr(known, name)
         if now != before:
             shown = [str(v)[:SHOWN] if name == "fingerprint" else v for v in (now, before)]
+            cure = f"give the right one with {option}"
             return [f"{path} is another image: its {name} is {shown[0]}, that of the record {shown[1]}; {cure}"]
-    if not np.allclose(found.spacing, known.spacing):
-        return [f"{path} has voxels of {found.spacing} (Z, Y, X), those of the record are {known.spacing}; {cure}"]
     return []
 
 

@@ -55,9 +55,14 @@ def plan_training(
     Raises
     ------
     UserError
-        If they are in no files.
+        If they are in no files, or the model does not tell them.
     """
     info = facts["info"]
+    if not info.get("images") or "labels" not in info:
+        raise UserError(
+            "this model does not tell what it has learnt from, so that its training cannot be run again: it came "
+            "with this program or from another one, or an older version made it"
+        )
     known = [i.get("path") for i in info["images"]]
     painted = info["labels"].get("paths", [])
     images = image or _place([p for p in known if p], len(known), "images", "--image")

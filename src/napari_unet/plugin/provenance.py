@@ -11,9 +11,10 @@ from napari.layers import Labels, Layer
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.plugin.cells.accepted import accepted_of
-from napari_unet.plugin.layers import full_data
+from napari_unet.plugin.layers import full_data, lengths_of
 from napari_unet.plugin.probabilities import inside
 from napari_unet.spec import CellSpec, Output, Predicting, Record, Settings
+from napari_unet.storage.held import with_true_file
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.records import facts_of, new_record
 
@@ -108,8 +109,9 @@ def made_of(layer: Labels, axes: str, settings: Settings, record: Record | None)
     record
         How they were made themselves.
     """
-    image = Image(full_data(layer), axes, name=str(layer.name))
+    image = Image(full_data(layer), axes, lengths_of(layer, axes).spacing, str(layer.name))
     if layer.source.path is not None:
-        image = FileImage(image.data, axes, name=image.name, path=Path(layer.source.path))
-    facts = facts_of(image)
+        path = Path(layer.source.path)
+        image = FileImage(image.data, axes, image.spacing, image.name, path=path)
+    facts = facts_of(with_true_file(image))
     return new_record(settings, facts.model_copy(update={"record": record or facts.record}))

@@ -71,18 +71,17 @@ class Predicting(Spec):
         of_cells = _cell_options(self.cells) if self.output == "cells" else {}
         if self.output == "boundaries":
             of_cells = {"--threshold": self.cells.threshold}
-        spans = {f"--{a}": _span(given) for a, given in zip("tzyx", self.part, strict=True)}
-        return _words(
+        used = _words(
             {"--output": self.output, "--halo": tiling.halo, "--tile": tiling.tile},
             of_cells,
-            {
-                "--device": tiling.device,
-                "--threads": tiling.threads,
-                "--axes": self.axes,
-                "--channel": self.channel,
-            },
-            spans,
+            {"--device": tiling.device, "--threads": tiling.threads, "--axes": self.axes},
         )
+        return used + self.of_image()
+
+    def of_image(self) -> list[str]:
+        """Say in words of the command line what is used of the image; nothing if it is all."""
+        spans = {f"--{a}": _span(given) for a, given in zip("tzyx", self.part, strict=True)}
+        return _words({"--channel": self.channel}, spans)
 
 
 class MakingCells(Spec):
@@ -147,6 +146,12 @@ class Measuring(Spec):
         how = {"--per-slice": self.per_slice, "--per-stack": not self.per_slice, "--axes": self.axes}
         return _words(named, how)
 
+    def with_grey(self, path: AnyPath) -> Self:
+        """Tell where the image is now whose grey values are measured."""
+        known = self.image
+        image = None if known is None else known.model_copy(update={"path": str(path)})
+        return self.model_copy(update={"image": image})
+
 
 Settings = Annotated[Predicting | MakingCells | Linking | Exporting | Measuring, Field(discriminator="command")]
 
@@ -167,7 +172,12 @@ class Record(Spec):
     """For people; see `words`."""
 
     def words(
-        self, out: AnyPath | None = None, *, model: AnyPath | None = None, image: AnyPath | None = None
+        self,
+        out: AnyPath | None = None,
+        *,
+        model: AnyPath | None = None,
+        image: AnyPath | None = None,
+        grey: AnyPath | None = None,
     ) -> tuple[str, ...]:
         """Give the command line that makes the result again.
 
@@ -175,14 +185,17 @@ class Record(Spec):
         ----------
         out
             Name of the new file; None: OUT.
-        model, image
-            Other files than those that are recorded.
+        model, image, grey
+            Other files than those that are recorded; ``grey`` is the one whose grey values were measured.
         """
+        settings = self.settings
+        if grey is not None and isinstance(settings, Measuring):
+            settings = settings.with_grey(grey)
         inputs: list[AnyPath] = [image or self.source.path or self.source.name]
         if self.model is not None:
             inputs.insert(0, model or self.model.path or self.model.name)
         files = [*map(str, inputs), "-o", str(out or "OUT")]
-        return PROGRAM, self.settings.command, *files, *self.settings.options()
+        return PROGRAM, settings.command, *files, *settings.options()
 
     def spelled(self) -> Self:
         """Fill in the command line."""

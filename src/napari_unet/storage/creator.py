@@ -7,6 +7,7 @@ TIFF in its description. Files that have no place for it get a small file beside
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def _of_tiff(path: Path) -> Any:
             if file.is_imagej:
                 return _of_info(str((file.imagej_metadata or {}).get("Info", "")))
             return next((m.get(OWN_KEY) for m in file.shaped_metadata or ()), None)
-    except tifffile.TiffFileError as error:
+    except (tifffile.TiffFileError, ElementTree.ParseError, struct.error, IndexError) as error:
         raise ValueError(str(error)) from error
 
 

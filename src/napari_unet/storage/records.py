@@ -21,6 +21,7 @@ from napari_unet.storage.opened import FileImage, file_of
 
 KEY = "record"
 """Its name in what a file keeps of its creator."""
+MODEL = ".safetensors"
 PACKAGES = ("napari-unet-live", "torch", "numpy", "scipy", "scikit-image", "python-elf")
 """Whose versions are noted, as far as they are installed: results may differ with others."""
 
@@ -101,8 +102,8 @@ def read_record(path: str | os.PathLike[str]) -> Record | None:
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file may be a result: an image, or something with a record beside it."""
-    return kind_of(path) is not None or side_file(path).is_file()
+    """Whether a file may be a result: an image, or something with a record beside it; a model tells of itself."""
+    return kind_of(path) is not None or (path.suffix != MODEL and side_file(path).is_file())
 
 
 def require_record(path: Path) -> Record:

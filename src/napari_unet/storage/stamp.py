@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,5 +43,5 @@ def read_stamp(path: Path) -> str | None:
         with tifffile.TiffFile(path) as file:
             found = file.pages.first.tags.get("Software")
             return None if found is None else str(found.value)
-    except (tifffile.TiffFileError, OSError):  # somebody else's; it is replaced, or not, as always
+    except (tifffile.TiffFileError, struct.error, OSError):  # somebody else's; it is replaced, or not, as always
         return None

@@ -7,9 +7,10 @@ import struct
 import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -31,6 +32,8 @@ _CORRUPT = (
     struct.error,
     zlib.error,
 )
+_UNREAD_XML = "OME series raised ParseError"
+"""What tifffile logs where only the description is damaged: the pixels are read without it."""
 
 
 def open_tiff(path: Path) -> Raw:
@@ -131,12 +134,16 @@ def _codec(error: KeyError) -> str:
 
 
 def _ome_sizes(file: tifffile.TiffFile) -> tuple[dict[str, float], float | None]:
-    """Voxel lengths along Z, Y, X from OME metadata, and the micrometres in their unit."""
-    known = tifffile.xml2dict(file.ome_metadata or "")
-    images = known.get("OME", {}).get("Image", {})
-    pixels = (images[0] if isinstance(images, list) else images).get("Pixels", {})
-    lengths = {a: pixels[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in pixels}
-    sizes = {a: float(n) for a, n in lengths.items() if isinstance(n, int | float)}
+    """Voxel lengths along Z, Y, X from OME metadata, and the micrometres in their unit; none if it is damaged."""
+    try:
+        root = ElementTree.fromstring(file.ome_metadata or "")
+    except ElementTree.ParseError:
+        return {}, None
+    pixels = next((e.attrib for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), {})
+    sizes: dict[str, float] = {}
+    for axis in "ZYX":
+        with suppress(KeyError, ValueError):
+            sizes[axis] = float(pixels[f"PhysicalSize{axis}"])
     factors = {a: to_micrometres(pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in sizes}
     if not all(factors.values()):
         return sizes, None
@@ -167,7 +174,7 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the first line of an error; drop milder ones."""
-        if record.levelno >= logging.ERROR:
+        if record.levelno >= logging.ERROR and _UNREAD_XML not in record.getMessage():
             self.errors.append(record.getMessage().splitlines()[0].split("> ")[-1])
 
 

@@ -25,6 +25,7 @@ from napari_unet.plugin.edits import history
 from napari_unet.plugin.provenance import OUTDATED, made_of, record_of, with_notes
 from napari_unet.spec import Measuring, Record
 from napari_unet.storage.creator import write_side_file
+from napari_unet.storage.held import with_true_file
 from napari_unet.storage.records import as_creator, facts_of
 from napari_unet.storage.table import write_table
 
@@ -164,7 +165,7 @@ class CellTable:
             return None
         given = self._given
         settings = Measuring(
-            image=None if given.image is None else facts_of(given.image),
+            image=None if given.image is None else facts_of(with_true_file(given.image)),
             spacing=given.lengths.spacing if given.lengths.unit == "micrometer" else None,
             per_slice="z" in self.table,
             axes=given.axes if given.image is None else given.image.axes,
