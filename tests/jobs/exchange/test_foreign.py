@@ -10,9 +10,10 @@ from torch import nn
 
 import napari_unet as nu
 from exchange_tools import changed, model_of
+from milesial import trained
 from napari_unet.errors import UserError
 from napari_unet.jobs.exchange import export_model, import_package
-from napari_unet.learn.converting import to_onnx
+from napari_unet.learn.converting import to_onnx, to_state_dict
 from napari_unet.spec import TilingSpec
 from napari_unet.storage.samples import load_sample
 
@@ -150,6 +151,65 @@ def test_a_package_that_does_not_give_its_own_test_output_is_refused(tmp_path):
 
     with pytest.raises(UserError, match="does not give its own test output"):
         import_package(changed(path, change))
+
+
+def as_array(array):
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+def package_of_milesial(path, **more):
+    """As its own users may write it: the state dict, and probabilities after a step of postprocessing."""
+    export_model(model_of(), path)
+    network = trained(**more)
+
+    def change(told, files):
+        told["config"] = {}
+        x = np.load(io.BytesIO(files["test_input.npy"]))
+        with torch.inference_mode():
+            output = network(torch.from_numpy(((x - x.mean()) / x.std()).astype(np.float32))).sigmoid()
+        files.update({"test_output.npy": as_array(output.numpy()), "weights.pt": to_state_dict(network)})
+        del told["inputs"][0]["test_tensor"]["sha256"], told["outputs"][0]["test_tensor"]["sha256"]
+        told["outputs"][0]["axes"][1]["channel_names"] = ["cell"]
+        told["outputs"][0]["postprocessing"] = [{"id": "sigmoid"}]
+        architecture = {"import_from": "unet", "callable": "UNet"}
+        told["weights"] = {"pytorch_state_dict": {"source": "weights.pt", "architecture": architecture}}
+
+    return changed(path, change), network
+
+
+def test_a_network_of_one_output_is_known_by_the_names_of_its_weights(tmp_path):
+    path, network = package_of_milesial(tmp_path / "a.zip", outputs=1)
+    model = import_package(path)
+    assert model.spec.net.kind == "unet"  # can be trained further
+    assert [(c.name, c.role) for c in model.classes] == [("cell", "cell"), ("background", "background")]
+    image = np.random.default_rng(0).integers(0, 255, (48, 64)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy((image - image.mean()) / image.std())[None, None]).sigmoid()[0, 0]
+    np.testing.assert_allclose(model.predict(image)[0], expected, atol=1e-5)
+
+
+def test_names_that_mislead_give_way_to_the_graph(tmp_path):
+    """Named as a network that is known, but what comes out is another: its ONNX weights tell."""
+    path, _ = package_of_milesial(tmp_path / "a.zip", outputs=1)
+    torch.manual_seed(2)
+    other = Layers(1, PLAIN).eval()
+
+    def change(told, files):
+        x = np.load(io.BytesIO(files["test_input.npy"]))
+        seen = torch.from_numpy(((x - x.mean()) / x.std()).astype(np.float32))
+        with torch.inference_mode():
+            files["test_output.npy"] = as_array(other(seen).sigmoid().numpy())
+        if with_graph:
+            files["weights.onnx"] = to_onnx(other, seen, ["y", "x"])
+            told["weights"]["onnx"] = {"source": "weights.onnx", "opset_version": 17}
+
+    with_graph = False
+    with pytest.raises(UserError, match="does not give its own test output"):
+        import_package(changed(path, change))
+    with_graph = True
+    assert import_package(changed(path, change)).spec.net.kind == "onnx"
 
 
 class LooksAtAll(nn.Module):

@@ -6,6 +6,7 @@ import hashlib
 import io
 import stat
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
@@ -82,6 +83,41 @@ def check_name(name: str, path: Path) -> str:
     return str(pure)
 
 
+def check_members(members: Sequence[zipfile.ZipInfo], name: str, most: int = MOST_FILES) -> None:
+    """Refuse a zip file that unpacks into too much, which fills the memory or the disk.
+
+    Parameters
+    ----------
+    members
+        Its files.
+    name
+        Of the zip file, for messages.
+    most
+        Files that it may hold.
+
+    Raises
+    ------
+    UserError
+        If they are too many or too large, or packed in a way that packs anything into next to nothing.
+    """
+    total = sum(i.file_size for i in members)
+    if len(members) > most:
+        raise UserError(f"{name} is refused: it holds {len(members)} files, more than {most}")
+    if total > MOST_BYTES:
+        raise UserError(f"{name} is refused: unpacked it has {human(total)}, more than {human(MOST_BYTES)}")
+    for i in members:
+        if i.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UserError(
+                f"{name} is refused: '{i.filename}' is packed with the method {i.compress_type}; only files that "
+                "are stored or deflated are read: pack it again, as an ordinary zip file"
+            )
+        if i.file_size > SMALL and i.file_size > MOST_RATIO * i.compress_size:
+            raise UserError(
+                f"{name} is refused: '{i.filename}' unpacks {human(i.compress_size)} into {human(i.file_size)}, "
+                "as only a trap does"
+            )
+
+
 class ZipFiles:
     """A package as one zip file, checked as a whole when it is opened."""
 
@@ -92,28 +128,13 @@ class ZipFiles:
                 members = [i for i in archive.infolist() if not i.is_dir()]
         except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
             raise UserError(f"{path} is no zip file, or damaged ({error}): get it again") from error
-        self._check_size(members)
+        check_members(members, str(path))
         self._members = {self._check(i): i for i in members}
         if len(self._members) < len(members):
             raise UserError(f"{path} is refused: it holds two files of one name")
         self.description = next((n for n in DESCRIPTIONS if n in self._members), "")
         if not self.description:
             raise UserError(f"{path} is no package of BioImage.IO: it holds no {' and no '.join(DESCRIPTIONS)}")
-
-    def _check_size(self, members: list[zipfile.ZipInfo]) -> None:
-        total = sum(i.file_size for i in members)
-        if len(members) > MOST_FILES:
-            raise UserError(f"{self.path} is refused: it holds {len(members)} files, more than {MOST_FILES}")
-        if total > MOST_BYTES:
-            raise UserError(
-                f"{self.path} is refused: unpacked it has {human(total)}, more than {human(MOST_BYTES)}"
-            )
-        for i in members:
-            if i.file_size > SMALL and i.file_size > MOST_RATIO * i.compress_size:
-                raise UserError(
-                    f"{self.path} is refused: '{i.filename}' unpacks {human(i.compress_size)} into "
-                    f"{human(i.file_size)}, as only a trap does"
-                )
 
     def _check(self, member: zipfile.ZipInfo) -> str:
         if stat.S_ISLNK(member.external_attr >> 16):
