@@ -82,14 +82,18 @@ def test_the_test_output_is_what_the_steps_of_the_description_give(method, tmp_p
 
 
 def test_the_description_tells_lengths_halo_and_classes(tmp_path):
-    export_model(model_of(), tmp_path / "a.zip", card=Card("Mine", "Cells.", ("Ada", "Bo"), "MIT"))
+    export_model(model_of(), tmp_path / "a.zip", card=Card("My cells", "Cells.", ("Ada", "Bo"), "MIT"))
     told, files = unpacked(tmp_path / "a.zip")
     (halo, _), (step, _) = geometry_of(UNetSpec(base=4, depth=2)).halo, geometry_of(UNetSpec(depth=2)).stride
     size = told["inputs"][0]["axes"][2]["size"]
     assert (size["step"], size["min"] % step, size["min"] > 2 * halo) == (step, 0, True)
     assert told["outputs"][0]["axes"][1]["channel_names"] == ["cell", "boundary", "background"]
     assert [a.get("halo") for a in told["outputs"][0]["axes"][2:]] == [halo, halo]
-    assert (told["name"], told["license"], told["authors"]) == ("Mine", "MIT", [{"name": "Ada"}, {"name": "Bo"}])
+    assert (told["name"], told["license"], told["authors"]) == (
+        "My cells",
+        "MIT",
+        [{"name": "Ada"}, {"name": "Bo"}],
+    )
     assert "Ronneberger" in told["cite"][0]["text"]
     assert Image.open(io.BytesIO(files["cover.png"])).size == (512, 256)
     assert "cell (cell), boundary (boundary)" in files["README.md"].decode()

@@ -14,14 +14,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from napari_unet.arrays.tiles import round_up
 from napari_unet.errors import UserError, one_line
 from napari_unet.jobs.exchange.meaning import Meaning, read_meaning
 from napari_unet.jobs.exchange.package import Package, open_package
 from napari_unet.jobs.exchange.tensors import read_tensors
 from napari_unet.jobs.model import Model
-from napari_unet.learn.converting import to_onnx
-from napari_unet.learn.foreign import build_trusted
-from napari_unet.learn.graphs import find_steps, loosened
+from napari_unet.learn.foreign import build_trusted, convert_trusted
+from napari_unet.learn.graphs import find_steps, loosened, measure_halo
 from napari_unet.learn.layouts import Layout, find_layout, fitted, renamed
 from napari_unet.learn.modelfile import Trained, fingerprint
 from napari_unet.nets.head import probabilities
@@ -123,13 +123,17 @@ def _of_graph(package: Package, meaning: Meaning, graph: bytes, how: str) -> Mod
     loose = loosened(graph, package.ndim)
     source, target = package.told.inputs[0], package.told.outputs[0]
     told = [a.size.step or None if isinstance(a.size, Size) else None for a in source.axes[2:]]
+    steps = find_steps(loose, package.prepared(), told)
+    measured = measure_halo(loose, package.prepared(), steps)
+    halo = [max(a.halo, n) for a, n in zip(target.axes[2:], measured or [0] * len(steps), strict=True)]
     net = OnnxSpec(
         ndim=2 if package.ndim == 2 else 3,
         in_channels=package.image.shape[1],
         classes=len(meaning.classes),
         bytes=len(loose),
-        stride=find_steps(loose, package.prepared(), told),
-        halo=tuple(a.halo for a in target.axes[2:]),
+        stride=steps,
+        halo=tuple(round_up(n, step) for n, step in zip(halo, steps, strict=True)),
+        halo_is_enough=measured is not None,
         gives=meaning.gives,
         exclusive=meaning.exclusive,
         gain=package.preparation.gain,
@@ -154,7 +158,7 @@ def _converted(package: Package, trust: Collection[str]) -> bytes:
         raise UserError(code.question)
     tensors = read_tensors(package.read(state), state.source)
     network = build_trusted(code.source, trust, code.callable, code.kwargs, tensors)
-    return to_onnx(network, torch.from_numpy(package.prepared()), package.told.inputs[0].order[2:])
+    return convert_trusted(network, torch.from_numpy(package.prepared()), package.told.inputs[0].order[2:])
 
 
 def _spec(net: NetSpec, meaning: Meaning, package: Package) -> TrainingSpec:

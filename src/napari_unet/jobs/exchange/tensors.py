@@ -7,9 +7,8 @@ import zipfile
 
 from torch import Tensor
 
-from napari_unet.errors import UserError
 from napari_unet.learn.converting import from_state_dict
-from napari_unet.storage.bioimageio.archive import check_members
+from napari_unet.storage.bioimageio.archive import checked_members
 
 MOST_TENSORS = 100_000
 """Each is a file of its own."""
@@ -23,10 +22,6 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     UserError
         If it is a trap, or holds anything but a dictionary of tensors.
     """
-    if zipfile.is_zipfile(io.BytesIO(content)):
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                check_members(archive.infolist(), name, MOST_TENSORS)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
-            raise UserError(f"{name} is damaged ({error}): get it again") from error
+    if content.startswith(b"PK") or zipfile.is_zipfile(io.BytesIO(content)):
+        checked_members(io.BytesIO(content), name, MOST_TENSORS)
     return from_state_dict(content, name)
