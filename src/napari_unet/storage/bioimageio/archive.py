@@ -121,7 +121,8 @@ def checked_members(file: Path | IO[bytes], name: str, most: int = MOST_FILES) -
     Raises
     ------
     UserError
-        If it is damaged, or its files are too many or too large, or packed in a way that packs anything into next to nothing.
+        If it is damaged, or its files are too many, too large, or packed in a way that packs anything into next to
+        nothing.
     """
     try:
         with zipfile.ZipFile(file) as archive:
