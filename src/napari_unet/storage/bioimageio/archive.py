@@ -196,7 +196,10 @@ class FolderFiles:
         if not file.is_file():
             raise UserError(f"{self.path} lacks the file '{name}' that it describes")
         _check_length(self.path, name, file.stat().st_size, most)
-        return file.read_bytes()
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise UserError(f"cannot read {file}: {error.strerror}") from error
 
 
 def _check_length(path: Path, name: str, length: int, most: int) -> None:
