@@ -44,7 +44,7 @@ def test_a_package_is_opened_used_and_written(
     np.testing.assert_array_equal(cells, nu.load(package).cells(viewer.layers["nuclei-5"].data))
 
     def fill(dialog: CardDialog) -> int:
-        dialog.name.setText("Mine")
+        dialog.name.setText("My cells")
         dialog.authors.setText("Ada; Bo")
         dialog.licence.setCurrentText("MIT")
         return int(QDialog.DialogCode.Accepted)
@@ -54,7 +54,7 @@ def test_a_package_is_opened_used_and_written(
     dock.model.export_button.click()
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
     told, _ = unpacked(written)
-    assert (told["name"], told["license"]) == ("Mine", "MIT")
+    assert (told["name"], told["license"]) == ("My cells", "MIT")
     assert [a["name"] for a in told["authors"]] == ["Ada", "Bo"]
     assert nu.load(written).spec == shipped().spec
     dock.shut_down()

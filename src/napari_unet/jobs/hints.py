@@ -10,7 +10,8 @@ from napari_unet.arrays.axes import Image
 from napari_unet.events import Note
 from napari_unet.jobs.model import Model
 from napari_unet.learn.data import Survey, read_labels
-from napari_unet.spec import NetSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
+from napari_unet.learn.plan import Plan
+from napari_unet.spec import NetSpec, OnnxSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
 
 MANY = 5
 """Whoever paints more cells than this in a plane, and no background, has probably painted all of them."""
@@ -90,6 +91,31 @@ def volume_notes(net: NetSpec, image: Image) -> Iterator[Note]:
         voxel = " x ".join(f"{n:g}" for n in image.spacing)
         words = "the levels of 'unet3d' follow the spacing"
         yield Note(f"'{net.kind}' treats all axes alike, but voxels are {voxel}: {words}", warning=True)
+
+
+def halo_notes(net: NetSpec, plan: Plan) -> Iterator[Note]:
+    """Warn if an imported network that looks farther than could be measured predicts in tiles.
+
+    Examples
+    --------
+    >>> from napari_unet.arrays.region import Region
+    >>> from napari_unet.arrays.tiles import Fit
+    >>> net = OnnxSpec(bytes=1, stride=(8, 8), halo=(16, 16), halo_is_enough=False)
+    >>> size, fits = (1, 900, 900), (Fit(1, 0), Fit(8, 16), Fit(8, 16))
+    >>> region = Region((0, 1), (0, 1), (0, 900), (0, 900))
+    >>> len(list(halo_notes(net, Plan(region, size, size, (1, 512, 512), fits, 2))))
+    1
+    >>> list(halo_notes(net, Plan(region, size, size, (1, 904, 904), fits, 2)))
+    []
+    """
+    cut = any(tile < n for tile, n in zip(plan.tile[-net.ndim :], plan.size[-net.ndim :], strict=True))
+    if isinstance(net, OnnxSpec) and not net.halo_is_enough and cut:
+        yield Note(
+            "the imported network looks farther around every pixel than could be measured, or at the whole image: "
+            f"in tiles of {' x '.join(map(str, plan.tile[-net.ndim :]))} pixels its result may differ from that "
+            "of the whole image, above all where they join; choose a tile as large as the image if it fits",
+            warning=True,
+        )
 
 
 def spacing_notes(model: Model, image: Image) -> Iterator[Note]:

@@ -23,7 +23,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Event, Finished, Note
 from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
-from napari_unet.jobs.hints import spacing_notes
+from napari_unet.jobs.hints import halo_notes, spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
@@ -243,6 +243,7 @@ def _run(
     work, halo = plan_work(model, image, dtypes, tiling, cells, region, devices[0], chunks=chunks)
     if halo is not None:
         yield Note(str(halo))
+    yield from halo_notes(model.spec.net, work.plan)
     sink: Sink = ArraySink(work, outputs, of_region=of_region)
     if kept is not None:
         sink = Keeping(sink, ArraySink(work, {"probabilities": kept}, of_region=True))

@@ -20,7 +20,7 @@ from napari_unet.events import Event, Finished, Note, Preparing
 from napari_unet.files import replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
 from napari_unet.jobs.cells import make_cells
-from napari_unet.jobs.hints import spacing_notes
+from napari_unet.jobs.hints import halo_notes, spacing_notes
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model
 from napari_unet.jobs.prediction import check_outputs, in_blocks, plan_work
 from napari_unet.jobs.stored_work import (
@@ -202,6 +202,7 @@ def _prepare(
     work, halo = plan_work(model, image, dtypes, request.tiling, request.cells, region, device)
     if halo is not None:
         yield Note(str(halo))
+    yield from halo_notes(model.spec.net, work.plan)
     facts = {
         "format": FORMAT,
         "request": wanted,

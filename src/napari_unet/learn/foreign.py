@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
 
 from napari_unet.errors import UserError
+from napari_unet.learn.converting import to_onnx
 from napari_unet.learn.layouts import SHOWN
 
 
@@ -52,3 +53,23 @@ def build_trusted(
     if wrong := [*found.missing_keys, *found.unexpected_keys]:
         raise UserError(f"the weights of the package do not fit its code: {', '.join(wrong[:SHOWN])}")
     return network.eval()
+
+
+def convert_trusted(network: nn.Module, example: Tensor, lengths: Sequence[str]) -> bytes:
+    """Write the network of a stranger as ONNX, see `to_onnx`.
+
+    Raises
+    ------
+    UserError
+        If it does not run, or the exporter has no words for what it does.
+    """
+    try:
+        return to_onnx(network, example, lengths)
+    except UserError:
+        raise
+    except Exception as error:  # of the exporter, or of the stranger's code, which runs here
+        words = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"the network of the package cannot be converted to ONNX: {type(error).__name__}: {words}; ask its "
+            "authors for ONNX weights"
+        ) from error

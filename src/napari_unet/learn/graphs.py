@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,12 @@ from napari_unet.nets.onnx_graph import INSTALL, open_session
 
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Multiples of which lengths may have to be."""
-TOLERANCE = 1e-3
+ALIKE = 1e-3
 """Of what the same pixels give in images of different lengths, far from their ends; relative to their range."""
+EQUAL = 1e-5
+"""The same beyond the halo, where rounding alone may differ."""
+LARGEST = 2**20
+"""Pixels of the largest image on which a halo is measured."""
 
 
 def loosened(graph: bytes, ndim: int) -> bytes:
@@ -108,7 +113,60 @@ def _takes(session: Any, seen: npt.NDArray[Any], whole: npt.NDArray[Any], axis: 
         return False
     far = range(max(1, length // 4))
     difference = np.abs(np.take(shorter, far, axis) - np.take(whole, far, axis)).max()
-    return bool(difference <= TOLERANCE * max(1e-6, float(np.ptp(whole))))
+    return bool(difference <= ALIKE * max(1e-6, float(np.ptp(whole))))
+
+
+def measure_halo(graph: bytes, seen: npt.NDArray[np.float32], steps: Sequence[int]) -> tuple[int, ...] | None:
+    """Measure how far from its ends a network gives other values than in the middle of a larger image.
+
+    It is run on parts of an image. Where that is too short to tell, it is mirrored to twice the length.
+
+    Parameters
+    ----------
+    graph
+        From `loosened`.
+    seen
+        An input, (1, C, [Z,] Y, X).
+    steps
+        From `find_steps`.
+
+    Returns
+    -------
+    tuple of int or None
+        Pixels per spatial axis; None if they are too many to be told, as of networks that look at whole images.
+    """
+    session = open_session(graph)
+    while (whole := _run(session, seen)) is not None:
+        found = [_wrong_at_ends(session, seen, whole, n, step) for n, step in enumerate(steps, start=2)]
+        lengths = [length // step * step for length, step in zip(seen.shape[2:], steps, strict=True)]
+        more = [length if n is None else 0 for n, length in zip(found, lengths, strict=True)]
+        if not any(more):
+            return tuple(n for n in found if n is not None)
+        if math.prod(n + m for n, m in zip(seen.shape[2:], more, strict=True)) > LARGEST:
+            return None
+        seen = np.pad(seen, [(0, 0), (0, 0), *((0, m) for m in more)], mode="symmetric")
+    return None
+
+
+def _wrong_at_ends(
+    session: Any, seen: npt.NDArray[Any], whole: npt.NDArray[Any], axis: int, step: int
+) -> int | None:
+    """Count the pixels that differ where one end of an axis is cut off; None if almost all do."""
+    cut = max(step, seen.shape[axis] // 4 // step * step)
+    kept = seen.shape[axis] - cut
+    if kept < 1:
+        return None
+    farthest = 0
+    for start, way in ((0, -1), (cut, 1)):
+        part, expected = (np.take(a, range(start, start + kept), axis) for a in (seen, whole))
+        found = _run(session, part)
+        if found is None or found.shape != expected.shape:
+            return None
+        others = tuple(n for n in range(whole.ndim) if n != axis)
+        same = np.abs(found - expected).max(axis=others) <= EQUAL * max(1e-6, float(np.ptp(whole)))
+        wrong = np.flatnonzero(~same[::way])  # from the end that was cut
+        farthest = max(farthest, int(wrong[-1]) + 1 if len(wrong) else 0)
+    return farthest if farthest <= kept - kept // 4 else None
 
 
 def _run(session: Any, seen: npt.NDArray[Any]) -> npt.NDArray[Any] | None:

@@ -17,7 +17,7 @@ LEAST = 1e-7
 
 
 def geometry(spec: OnnxSpec) -> Geometry:
-    """Geometry of the network, as its package tells it."""
+    """Geometry of the network, as its package tells it or as it was measured."""
     pairs = zip(spec.stride, spec.halo, strict=True)
     return Geometry(tuple(Axis((Level((-halo, halo), stride=stride), Level((0, 0)))) for stride, halo in pairs))
 

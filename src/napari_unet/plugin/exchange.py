@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet.errors import UserError
+from napari_unet.plugin.status import MARKS
 from napari_unet.storage.bioimageio.card import Card
 from napari_unet.storage.bioimageio.consent import Code
 
@@ -53,17 +55,32 @@ class CardDialog(QDialog):
             "image (from the samples of this plugin, not yours) and a description."
         )
         words.setWordWrap(True)
+        self.fault = QLabel()
+        self.fault.setWordWrap(True)
+        self.fault.setStyleSheet(f"color: {MARKS['error'][1]}")
+        self.fault.hide()
         buttons = QDialogButtonBox(Buttons.Ok | Buttons.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.addWidget(words)
         column.addLayout(form)
+        column.addWidget(self.fault)
         column.addWidget(buttons)
         self.setMinimumWidth(520)
 
+    def accept(self) -> None:
+        """Close, unless BioImage.IO would not take what was typed, which is told."""
+        try:
+            self.value()
+        except UserError as error:
+            self.fault.setText(str(error)[:1].upper() + str(error)[1:] + ".")
+            self.fault.show()
+        else:
+            super().accept()
+
     def value(self) -> tuple[Card, tuple[str, ...]]:
-        """Return what was told, and the formats."""
+        """Return what was told, and the formats; raises `UserError` if it cannot be told so."""
         authors = tuple(a.strip() for a in self.authors.text().split(";") if a.strip())
         licence = self.licence.currentText().strip()
         card = Card(

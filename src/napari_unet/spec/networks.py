@@ -179,7 +179,9 @@ class OnnxSpec(_Network):
     stride: tuple[Annotated[int, Field(ge=1)], ...]
     """Lengths of an input are multiples of it, per axis."""
     halo: tuple[Annotated[int, Field(ge=0)], ...]
-    """What the package says that is wrong along the rims of an output, pixels per axis."""
+    """What is wrong along the rims of an output, as the package says or more, as it was measured; per axis."""
+    halo_is_enough: bool = True
+    """False: it may be more, since the network looks farther than could be measured."""
     gives: Literal["logits", "probabilities"] = "logits"
     exclusive: bool = True
     """Its channels are classes of which every pixel has one."""

@@ -2,9 +2,11 @@
 
 import ast
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -13,11 +15,13 @@ from exchange_tools import changed, model_of, unpacked
 from napari_unet.errors import UserError
 from napari_unet.jobs.exchange import export_model
 from napari_unet.jobs.exchange.importing import import_package
+from napari_unet.jobs.provenance import Provenance
 from napari_unet.learn.start import shipped
 from napari_unet.nets import geometry_of
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import UNet2015Spec, UNetSpec
 from napari_unet.storage.bioimageio.card import Card
+from napari_unet.storage.read import open_image
 from networks import SMALL
 
 
@@ -78,14 +82,18 @@ def test_the_test_output_is_what_the_steps_of_the_description_give(method, tmp_p
 
 
 def test_the_description_tells_lengths_halo_and_classes(tmp_path):
-    export_model(model_of(), tmp_path / "a.zip", card=Card("Mine", "Cells.", ("Ada", "Bo"), "MIT"))
+    export_model(model_of(), tmp_path / "a.zip", card=Card("My cells", "Cells.", ("Ada", "Bo"), "MIT"))
     told, files = unpacked(tmp_path / "a.zip")
     (halo, _), (step, _) = geometry_of(UNetSpec(base=4, depth=2)).halo, geometry_of(UNetSpec(depth=2)).stride
     size = told["inputs"][0]["axes"][2]["size"]
     assert (size["step"], size["min"] % step, size["min"] > 2 * halo) == (step, 0, True)
     assert told["outputs"][0]["axes"][1]["channel_names"] == ["cell", "boundary", "background"]
     assert [a.get("halo") for a in told["outputs"][0]["axes"][2:]] == [halo, halo]
-    assert (told["name"], told["license"], told["authors"]) == ("Mine", "MIT", [{"name": "Ada"}, {"name": "Bo"}])
+    assert (told["name"], told["license"], told["authors"]) == (
+        "My cells",
+        "MIT",
+        [{"name": "Ada"}, {"name": "Bo"}],
+    )
     assert "Ronneberger" in told["cite"][0]["text"]
     assert Image.open(io.BytesIO(files["cover.png"])).size == (512, 256)
     assert "cell (cell), boundary (boundary)" in files["README.md"].decode()
@@ -101,10 +109,26 @@ def test_a_valid_network_tells_by_how_much_its_output_is_shorter(tmp_path):
 
 
 def test_no_path_of_this_machine_is_given_away(tmp_path):
-    export_model(model_of(), tmp_path / "a.zip")
-    told, files = unpacked(tmp_path / "a.zip")
+    home = tmp_path / "home" / "secret"
+    home.mkdir(parents=True)
+    files = [home / "a.tif", home / "labels.tif"]
+    for file in files:
+        tifffile.imwrite(file, np.ones((16, 16), np.uint8))
+    pairs = [(open_image(files[0], "YX"), open_image(files[1], "YX"))]
+    model = model_of()
+    model.save(home / "start.safetensors")
+    start = nu.load(home / "start.safetensors").facts
+    facts = Provenance(pairs, [(0, 0, 0)], files[1:], start).facts()
+    assert str(facts).count("secret") == 3  # the image, the labels, the model it started from
+    made = nu.Model(replace(model.trained, info={**model.trained.info, **facts, "deep": [{"paths": [str(home)]}]}))
+    export_model(made, tmp_path / "a.zip")
+    told, others = unpacked(tmp_path / "a.zip")
     assert "a.tif" in str(told["config"])
-    assert not any(b"secret" in content for content in (str(told).encode(), *files.values()))
+    assert told["config"]["napari_unet"]["info"]["labels"] == {
+        k: v for k, v in facts["labels"].items() if k != "paths"
+    }
+    assert not any(b"secret" in content for content in (str(told).encode(), *others.values()))
+    assert import_package(tmp_path / "a.zip").trained.info["start"] == start.model_dump(exclude={"path"})
 
 
 def test_the_test_input_is_cut_from_an_image_of_the_users_own(tmp_path):

@@ -59,6 +59,8 @@ def validated(python, package, formats):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+CARD = Card("Nuclei_a+b-c (DAPI) 5", "Cells.", ("Ada", "Bo Ö."), "CC-BY-4.0")
+"""With all that its checks let through."""
 ALL = ["onnx", "pytorch_state_dict", "torchscript"]
 
 
@@ -74,7 +76,7 @@ ALL = ["onnx", "pytorch_state_dict", "torchscript"]
 def test_others_validate_and_run_a_package(make, formats, others, tmp_path):
     path = tmp_path / "a.zip"
     wanted = [f for f in formats if f != "pytorch_state_dict"]
-    export_model(make(), path, weights=wanted, card=Card(authors=("Ada",), licence="CC-BY-4.0"))
+    export_model(make(), path, weights=wanted, card=CARD)
     found = validated(others, path, formats)
     assert (found["errors"], found["status"]) == ([], "valid-format")
     assert found["own"] == []  # without this package

@@ -5,82 +5,24 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import napari_unet as nu
+from milesial import trained
 from napari_unet.errors import UserError
 from napari_unet.jobs.exchange import import_weights
-from napari_unet.spec import BACKGROUND, CELL, UNetSpec
-
-
-class DoubleConv(nn.Module):
-    """The layers of github.com/milesial/Pytorch-UNet under their names, written anew for this test."""
-
-    def __init__(self, channels_in, channels, *, bias=False):
-        super().__init__()
-        layers = []
-        for n in (channels_in, channels):
-            layers += [nn.Conv2d(n, channels, 3, padding=1, bias=bias), nn.BatchNorm2d(channels), nn.ReLU()]
-        self.double_conv = nn.Sequential(*layers)
-
-    def forward(self, x):
-        return self.double_conv(x)
-
-
-class Down(nn.Module):
-    def __init__(self, channels, *, bias):
-        super().__init__()
-        self.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), DoubleConv(channels, 2 * channels, bias=bias))
-
-    def forward(self, x):
-        return self.maxpool_conv(x)
-
-
-class Up(nn.Module):
-    def __init__(self, channels, *, bias):
-        super().__init__()
-        self.up = nn.ConvTranspose2d(channels, channels // 2, 2, stride=2)
-        self.conv = DoubleConv(channels, channels // 2, bias=bias)
-
-    def forward(self, x, skip):
-        return self.conv(torch.cat([skip, self.up(x)], dim=1))
-
-
-class OutConv(nn.Module):
-    def __init__(self, channels, outputs):
-        super().__init__()
-        self.conv = nn.Conv2d(channels, outputs, 1)
-
-    def forward(self, x):
-        return self.conv(x)
-
-
-class Milesial(nn.Module):
-    def __init__(self, channels=1, outputs=2, base=4, depth=4, *, bias=False):
-        super().__init__()
-        self.depth = depth
-        self.inc = DoubleConv(channels, base, bias=bias)
-        for n in range(1, depth + 1):
-            setattr(self, f"down{n}", Down(base * 2 ** (n - 1), bias=bias))
-            setattr(self, f"up{n}", Up(base * 2 ** (depth - n + 1), bias=bias))
-        self.outc = OutConv(base, outputs)
-
-    def forward(self, x):
-        found = [self.inc(x)]
-        for n in range(1, self.depth + 1):
-            found.append(getattr(self, f"down{n}")(found[-1]))
-        y = found.pop()
-        for n in range(1, self.depth + 1):
-            y = getattr(self, f"up{n}")(y, found.pop())
-        return self.outc(y)
-
-
-def trained(**more):
-    torch.manual_seed(1)
-    network = Milesial(**more)
-    for _ in range(5):  # BatchNorm takes up statistics
-        network(torch.randn(2, more.get("channels", 1), 32, 32))
-    return network.eval()
+from napari_unet.nets import build, geometry_of
+from napari_unet.spec import (
+    BACKGROUND,
+    CELL,
+    PretrainedUNetSpec,
+    UNet3DSpec,
+    UNet2015Spec,
+    UNetDiceSpec,
+    UNetKerasSpec,
+    UNetSpec,
+    VGG16UNetSpec,
+    VNetSpec,
+)
 
 
 @pytest.fixture
@@ -130,8 +72,6 @@ def test_it_can_be_trained_further(saved):
 
 
 def test_a_json_file_tells_names(saved, tmp_path):
-    from napari_unet.nets import build
-
     net = UNetSpec(base=4, depth=1)
     network = build(net).eval()
     theirs = {f"layer{n}": tensor for n, tensor in enumerate(network.state_dict().values())}
@@ -164,3 +104,40 @@ def test_what_does_not_fit_is_named(saved, tmp_path):
         import_weights(saved(network), "milesial", classes=(CELL,))
     with pytest.raises(UserError, match="cannot be divided by 0"):
         import_weights(saved(network), "milesial", divisor=0)
+
+
+def saved_as_ours(net, folder):
+    """Weights under our own names, and a layout that says so."""
+    torch.manual_seed(0)
+    network = build(net).eval()
+    torch.save(network.state_dict(), folder / "w.pt")
+    (folder / "own.json").write_text(json.dumps({"net": net.model_dump(), "names": {}}))
+    return network
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        UNetSpec(base=4, depth=2),
+        UNet3DSpec(base=4, depth=1),
+        UNet2015Spec(base=4, depth=2),
+        UNetDiceSpec(base=4),
+        UNetKerasSpec(base=4, depth=2),
+    ],
+    ids=lambda n: n.kind,
+)
+def test_a_divisor_is_put_into_the_weights_where_that_is_exact(net, tmp_path):
+    network = saved_as_ours(net, tmp_path)
+    model = import_weights(tmp_path / "w.pt", str(tmp_path / "own.json"), divisor=255)
+    x = torch.rand(1, 1, *geometry_of(net).input_shape((16,) * net.ndim)) * 255
+    with torch.inference_mode():
+        torch.testing.assert_close(model.trained.network(x), network(x / 255), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "net", [VNetSpec(base=4, depth=2), PretrainedUNetSpec(), VGG16UNetSpec(base=4)], ids=lambda n: n.kind
+)
+def test_a_divisor_is_refused_where_it_would_change_what_comes_out(net, tmp_path):
+    saved_as_ours(net, tmp_path)
+    with pytest.raises(UserError, match=f"'{net.kind}' uses grey values not only in .* divide the images by 255"):
+        import_weights(tmp_path / "w.pt", str(tmp_path / "own.json"), divisor=255)

@@ -35,6 +35,8 @@ STATE, CODE = "weights.pt", "architecture.py"
 ONNX, SCRIPT = "weights.onnx", "weights_torchscript.pt"
 COVER = "cover.png"
 TESTS = ("test_input.npy", "test_output.npy")
+PATHS = ("path", "paths")
+"""Keys of what is known of a training that tell where files lie: nobody else's business."""
 
 
 def export_model(
@@ -117,20 +119,20 @@ def _weights(model: Model, made: Example, wanted: Sequence[str]) -> tuple[dict[s
 def _own(model: Model) -> dict[str, Any]:
     """Give what makes the same model again here, without the paths of this machine."""
     spec = model.spec.model_copy(update={"train": model.spec.train.model_copy(update={"encoder_file": None})})
-    info = dict(model.trained.info)
-    if "images" in info:
-        info["images"] = [_without_path(i) for i in info["images"]]
     return {
         "spec": spec.model_dump(mode="json"),
         "history": [dict(h) for h in model.trained.history],
-        "info": info,
+        "info": _without_paths(model.trained.info),
         "versions": versions(),
         "weights_sha256": fingerprint(model.trained.network.state_dict()),
     }
 
 
-def _without_path(image: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in image.items() if k != "path"}
+def _without_paths(part: Any) -> Any:
+    """Leave out where files lie, at any depth."""
+    if isinstance(part, Mapping):
+        return {k: _without_paths(v) for k, v in part.items() if k not in PATHS}
+    return [_without_paths(p) for p in part] if isinstance(part, list | tuple) else part
 
 
 def _cover(made: Example) -> bytes:

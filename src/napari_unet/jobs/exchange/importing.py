@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,21 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from napari_unet.arrays.tiles import round_up
 from napari_unet.errors import UserError, one_line
 from napari_unet.jobs.exchange.meaning import Meaning, read_meaning
 from napari_unet.jobs.exchange.package import Package, open_package
+from napari_unet.jobs.exchange.tensors import read_tensors
 from napari_unet.jobs.model import Model
-from napari_unet.learn.converting import from_state_dict, to_onnx
-from napari_unet.learn.foreign import build_trusted
-from napari_unet.learn.graphs import find_steps, loosened
-from napari_unet.learn.layouts import find_layout, fitted, renamed
+from napari_unet.learn.foreign import build_trusted, convert_trusted
+from napari_unet.learn.graphs import find_steps, loosened, measure_halo
+from napari_unet.learn.layouts import Layout, find_layout, fitted, renamed
 from napari_unet.learn.modelfile import Trained, fingerprint
 from napari_unet.nets.head import probabilities
 from napari_unet.nets.onnx_graph import OnnxGraph
 from napari_unet.spec import NetSpec, OnnxSpec, TargetSpec, TrainingSpec
 from napari_unet.storage.bioimageio.consent import code_of
 from napari_unet.storage.bioimageio.description import Size
-
-TOLERANCE = 1e-3
-"""Largest deviation of a probability from the test output of the package."""
-
 
 TOLERANCE = 1e-3
 """Largest deviation of a probability from the test output of the package."""
@@ -65,7 +62,7 @@ def import_package(path: str | Path, trust: Collection[str] = ()) -> Model:
     known = _known(package, meaning)
     if known is not None:
         return known
-    if told.weights.onnx is not None and told.weights.onnx.is_here:
+    if told.weights.onnx is not None and package.has_graph:
         return _of_graph(package, meaning, package.read(told.weights.onnx), "its ONNX weights")
     return _of_graph(package, meaning, _converted(package, trust), "its code, converted to ONNX")
 
@@ -83,7 +80,7 @@ def _own(package: Package) -> Model | None:
         raise UserError(
             f"{package.files.path} describes a network that this version does not know: {words}"
         ) from error
-    tensors = from_state_dict(package.read(state), state.source)
+    tensors = read_tensors(package.read(state), state.source)
     network = fitted(spec.net, tensors, state.source)
     if own.get("weights_sha256") not in (None, fingerprint(network.state_dict())):
         raise UserError(f"'{state.source}' in {package.files.path} is not the file that was exported")
@@ -96,16 +93,29 @@ def _known(package: Package, meaning: Meaning) -> Model | None:
     state = package.told.weights.pytorch_state_dict
     if state is None or not state.is_here or not package.preparation.is_plain:
         return None
-    tensors = from_state_dict(package.read(state), state.source)
+    tensors = read_tensors(package.read(state), state.source)
     layout = find_layout(tensors)
     if layout is None:
         return None
+    try:
+        return _by_layout(package, meaning, layout, tensors)
+    except UserError:
+        if package.has_graph or code_of(package.told, package.files) is not None:
+            return None  # the names are alike, the network is another: it may still run
+        raise
+
+
+def _by_layout(package: Package, meaning: Meaning, layout: Layout, tensors: Mapping[str, Tensor]) -> Model:
+    """Build the network that the names of weights tell."""
     net = layout.net(tensors)
-    network = fitted(net, renamed(tensors, layout.ours), state.source)
     if net.classes != len(meaning.classes):
-        return None
-    spec = _spec(net, meaning, package)
-    return _checked(_named(Trained(spec, network), package, f"its weights, by the layout {layout.name}"), package)
+        raise UserError(
+            f"{package.files.path} tells {net.classes} classes apart, and names {len(meaning.classes)}"
+        )
+    network = fitted(net, renamed(tensors, layout.ours), f"the state dict of {package.files.path}")
+    trained = Trained(_spec(net, meaning, package), network)
+    model = _named(trained, package, f"its weights, by the layout {layout.name}")
+    return _checked(model, package, meaning.expected(package.output))
 
 
 def _of_graph(package: Package, meaning: Meaning, graph: bytes, how: str) -> Model:
@@ -113,13 +123,17 @@ def _of_graph(package: Package, meaning: Meaning, graph: bytes, how: str) -> Mod
     loose = loosened(graph, package.ndim)
     source, target = package.told.inputs[0], package.told.outputs[0]
     told = [a.size.step or None if isinstance(a.size, Size) else None for a in source.axes[2:]]
+    steps = find_steps(loose, package.prepared(), told)
+    measured = measure_halo(loose, package.prepared(), steps)
+    halo = [max(a.halo, n) for a, n in zip(target.axes[2:], measured or [0] * len(steps), strict=True)]
     net = OnnxSpec(
         ndim=2 if package.ndim == 2 else 3,
         in_channels=package.image.shape[1],
         classes=len(meaning.classes),
         bytes=len(loose),
-        stride=find_steps(loose, package.prepared(), told),
-        halo=tuple(a.halo for a in target.axes[2:]),
+        stride=steps,
+        halo=tuple(round_up(n, step) for n, step in zip(halo, steps, strict=True)),
+        halo_is_enough=measured is not None,
         gives=meaning.gives,
         exclusive=meaning.exclusive,
         gain=package.preparation.gain,
@@ -142,9 +156,9 @@ def _converted(package: Package, trust: Collection[str]) -> bytes:
         )
     if code.sha256 not in {t.lower() for t in trust}:
         raise UserError(code.question)
-    tensors = from_state_dict(package.read(state), state.source)
+    tensors = read_tensors(package.read(state), state.source)
     network = build_trusted(code.source, trust, code.callable, code.kwargs, tensors)
-    return to_onnx(network, torch.from_numpy(package.prepared()), package.told.inputs[0].order[2:])
+    return convert_trusted(network, torch.from_numpy(package.prepared()), package.told.inputs[0].order[2:])
 
 
 def _spec(net: NetSpec, meaning: Meaning, package: Package) -> TrainingSpec:
@@ -164,13 +178,12 @@ def _named(trained: Trained, package: Package, how: str) -> Model:
     return Model(replace(trained, info={"steps": 0, "imported": source}))
 
 
-def _checked(model: Model, package: Package, expected: npt.NDArray[Any] | None = None) -> Model:
+def _checked(model: Model, package: Package, wanted: npt.NDArray[Any]) -> Model:
     """Raise `UserError` unless a model gives the test output of its package for the test input."""
     with torch.inference_mode():
         found: Tensor = probabilities(
             model.trained.network(torch.from_numpy(package.normalised())), model.spec.net
         )
-    wanted = package.output if expected is None else expected
     if found.shape != wanted.shape:
         raise UserError(f"{package.files.path} gives {tuple(found.shape)} for its test input, not {wanted.shape}")
     deviation = float(np.abs(found.numpy() - wanted).max())

@@ -31,6 +31,11 @@ class Package:
     preparation: Preparation
 
     @property
+    def has_graph(self) -> bool:
+        """Whether it brings ONNX weights."""
+        return self.told.weights.onnx is not None and self.told.weights.onnx.is_here
+
+    @property
     def ndim(self) -> int:
         """Spatial dimensions."""
         return self.image.ndim - 2

@@ -8,16 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from napari_unet.errors import UserError, one_line
+from napari_unet.jobs.exchange.tensors import read_tensors
 from napari_unet.jobs.model import Model
-from napari_unet.learn.converting import from_state_dict
 from napari_unet.learn.layouts import LAYOUTS, Layout, fitted, renamed
 from napari_unet.learn.modelfile import Trained
+from napari_unet.nets import geometry_of
 from napari_unet.spec import ClassSpec, NetSpec, NormalisationSpec, TargetSpec, TrainingSpec
 from napari_unet.spec.base import Spec
+
+LOOKED_AT = 16
+"""Length of the output on which a divisor is tried, pixels."""
+SAME = 1e-4
+"""Of what rounding may change, relative to the largest output."""
 
 
 class LayoutFile(Spec):
@@ -62,7 +69,7 @@ def import_weights(
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    tensors = from_state_dict(content, str(path))
+    tensors = read_tensors(content, str(path))
     if layout in LAYOUTS:
         known = LAYOUTS[layout]
         _check(known, set(tensors), path)
@@ -71,7 +78,7 @@ def import_weights(
         own = _read_layout(layout)
         net, named = own.net, renamed(tensors, lambda name: own.names.get(name, name))
     network = fitted(net, named, str(path))
-    _divide(network, divisor)
+    _divide(network, net, divisor)
     target = TargetSpec(classes=tuple(classes) or _guess(net.classes))
     if len(target.classes) != net.classes:
         raise UserError(f"{path} tells {net.classes} classes apart, {len(target.classes)} are named")
@@ -102,14 +109,28 @@ def _read_layout(name: str) -> LayoutFile:
         raise UserError(f"the layout {name} is no JSON: {error}") from error
 
 
-def _divide(network: nn.Module, divisor: float) -> None:
-    """Let the first convolution see grey values divided by a number; it pads with zeros, so this is exact."""
+def _divide(network: nn.Module, net: NetSpec, divisor: float) -> None:
+    """Let the first convolution see grey values divided by a number; it pads with zeros, so this is exact.
+
+    Unless something comes before it, or goes around it: what comes out is compared.
+    """
     if divisor == 1:
         return
     if not divisor > 0:
         raise UserError(f"grey values cannot be divided by {divisor:g}: say a number above 0")
+    shape = geometry_of(net).input_shape((LOOKED_AT,) * net.ndim)
+    seen = torch.rand((1, net.in_channels, *shape), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected: Tensor = network(seen)
     first = next(m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
     first.weight.data /= divisor
+    with torch.inference_mode():
+        found: Tensor = network(seen * divisor)
+    if not torch.allclose(found, expected, rtol=0, atol=SAME * max(1.0, float(expected.abs().max()))):
+        raise UserError(
+            f"the network '{net.kind}' uses grey values not only in its first convolution, so that --divisor "
+            f"{divisor:g} cannot be put into its weights: divide the images by {divisor:g} instead"
+        )
 
 
 def _guess(count: int) -> tuple[ClassSpec, ...]:

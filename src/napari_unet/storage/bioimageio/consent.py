@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_unet.storage.bioimageio.archive import Files, open_files, read_checked
-from napari_unet.storage.bioimageio.description import Description, read_description
+from napari_unet.storage.bioimageio.description import LONGEST, Description, read_description
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def code_of(told: Description, files: Files) -> Code | None:
     if state is None or not state.is_here or not state.architecture.source or "://" in state.architecture.source:
         return None
     code = state.architecture
-    source = read_checked(files, code.source, code.sha256)
+    source = read_checked(files, code.source, code.sha256, LONGEST)
     return Code(files.path, code.source, source, code.callable, code.kwargs)
 
 

@@ -13,7 +13,19 @@ from napari_unet.storage.bioimageio.archive import Files, check_name
 from napari_unet.storage.bioimageio.older import modern
 
 LONGEST = 2**20
-"""Bytes of a description."""
+"""Bytes of a description, and of the source of a network."""
+MOST_ALIASES = 20
+"""References of a description to parts of itself: of references to references a few make gigabytes."""
+_DAMAGE = (
+    yaml.YAMLError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What the YAML reader raises, the latter ones from its conversions of numbers and dates."""
 
 
 class Part(BaseModel):
@@ -141,7 +153,7 @@ def read_description(files: Files) -> Description:
     found = _load(files)
     version = str(found.get("format_version", ""))
     if not version.startswith(("0.4", "0.5")):
-        raise UserError(f"{files.path} has the format '{version}'; those from 0.4 to 0.5 can be read")
+        raise UserError(f"{files.path} has the format '{version[:40]}'; those from 0.4 to 0.5 can be read")
     try:
         description = Description.model_validate(modern(found) if version.startswith("0.4") else found)
     except ValidationError as error:
@@ -150,20 +162,21 @@ def read_description(files: Files) -> Description:
         words = f"{where}: {first['msg']}"
         raise UserError(f"{files.path} describes no model that can be read: {words}") from error
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:  # of an older one
-        raise UserError(f"{files.path} describes no model that can be read ({error!r})") from error
+        raise UserError(f"{files.path} describes no model that can be read ({repr(error)[:200]})") from error
     _check_names(description, files.path)
     return description
 
 
 def _load(files: Files) -> dict[str, Any]:
-    content = files.read(files.description)
-    if len(content) > LONGEST:
-        raise UserError(f"{files.path} is refused: its description has {len(content)} bytes")
+    content = files.read(files.description, LONGEST)
     try:
-        found = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, Loader=yaml.SafeLoader))
+        found = yaml.safe_load(content) if aliases <= MOST_ALIASES else None
+    except _DAMAGE as error:
         words = " ".join(str(error).split())[:200]
         raise UserError(f"{files.description} of {files.path} cannot be read: {words}") from error
+    if aliases > MOST_ALIASES:
+        raise UserError(f"{files.path} is refused: its description repeats parts of itself {aliases} times")
     if not isinstance(found, dict):
         raise UserError(f"{files.description} of {files.path} describes nothing")
     return found

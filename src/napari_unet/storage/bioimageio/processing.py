@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,12 +87,17 @@ def read_steps(steps: Sequence[Step], axes: Sequence[str], channels: int) -> Pre
     for step in steps:
         try:
             found = _add(found, step, axes, channels)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             if isinstance(error, UserError):
                 raise
+            told, words = reprlib.repr(step.kwargs), str(error)[:200]
+            raise UserError(f"the preprocessing '{step.id}' with {told} cannot be read ({words})") from error
+    for numbers in (found.gain, found.shift):
+        if len(numbers) not in (1, channels) or not all(math.isfinite(n) for n in numbers):
             raise UserError(
-                f"the preprocessing '{step.id}' with {step.kwargs} cannot be read ({error})"
-            ) from error
+                f"the preprocessing has the numbers {reprlib.repr(numbers)}, which make no sense for {channels} "
+                "channel(s)"
+            )
     return found
 
 
