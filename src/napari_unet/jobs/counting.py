@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -55,8 +56,15 @@ def measure_cells(request: Request, table: Path, *, flat: bool) -> Generator[Pre
     cells = like_image(open_labels(request.target), image)
     lengths = lengths_of(cells) if cells.unit != "pixel" else lengths_of(image)
     write_table((yield from measuring(cells, image, flat=flat, lengths=lengths)), table)
+    when = request.target.stat().st_mtime_ns
+    os.utime(table, ns=(when, when))  # see `is_own_table`
 
 
 def is_measured(request: Request, table: Path) -> bool:
     """Tell whether a table is there that is not older than its cells."""
     return table.is_file() and table.stat().st_mtime_ns >= request.target.stat().st_mtime_ns
+
+
+def is_own_table(request: Request, table: Path) -> bool:
+    """Tell whether a table is as `measure_cells` has written it: it has the time of its cells."""
+    return request.target.exists() and table.stat().st_mtime_ns == request.target.stat().st_mtime_ns

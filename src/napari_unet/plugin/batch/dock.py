@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from napari_unet.arrays.region import parse_range
 from napari_unet.errors import UserError, one_line
 from napari_unet.events import BatchBegun, BatchProgress, Event, Finished, ImageDone, Note, Preparing
-from napari_unet.plugin.batch.choices import ModelSection, MoreSection, ResultsSection, parse_range
+from napari_unet.plugin.batch.choices import ModelSection, MoreSection, ResultsSection
 from napari_unet.plugin.batch.inputs import InputsSection
 from napari_unet.plugin.batch.layers import layers_of
 from napari_unet.plugin.batch.preparing import command_line, copy_model, copying_all, find_files
@@ -124,8 +125,8 @@ class BatchDock(QWidget):
             measure=self.results.measures(),
             axes=more.axes.text().strip() or None,
             channel=None if more.channel.value() < 0 else more.channel.value(),
-            t=parse_range(more.t.text(), "Times"),
-            z=parse_range(more.z.text(), "Slices"),
+            t=parse_range("Times", more.t.text().strip() or None),
+            z=parse_range("Slices", more.z.text().strip() or None),
             cells=more.cells.value(),
         )
 
