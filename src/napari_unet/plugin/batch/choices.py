@@ -144,7 +144,7 @@ class MoreSection(Section):
         rows.add("Times", self.t, "Only these, such as 0:5 (5 is left out), or 3.")
         rows.add("Slices", self.z, "Only these, such as 10:20 (20 is left out), or 3.")
         self.rows.addLayout(rows)
-        self.cells = CellForm()
+        self.cells = CellForm(at_once="")
         self.cells.tune_button.hide()  # it needs drawn cells
         self.rows.addWidget(self.cells)
         self.rows.addWidget(self.cells.more_button)
