@@ -39,6 +39,25 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def changed_at(path: Path) -> int:
+    """Tell when a file, or the last one in a folder, was changed, in nanoseconds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name, when in (("a", 5), ("b", 3)):
+    ...     (folder / name).touch()
+    ...     os.utime(folder / name, ns=(when, when))
+    >>> changed_at(folder), changed_at(folder / "b")
+    (5, 3)
+    """
+    if not path.is_dir():
+        return path.stat().st_mtime_ns
+    files = (os.path.join(root, name) for root, _, names in os.walk(path) for name in names)
+    return max((os.stat(file).st_mtime_ns for file in files), default=0)
+
+
 def umask() -> int:
     """Read the process's umask (which the standard library can only read by setting it)."""
     mask = os.umask(0o022)

@@ -137,6 +137,27 @@ def test_one_bad_image_exit_code_1_and_the_others_are_there(model, images, tmp_p
     assert "2 images: 2 skipped" in again.stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode here")
+@pytest.mark.parametrize("events", [False, True])
+def test_a_name_that_cannot_be_printed(model, images, tmp_path, events):
+    (images / "n2.tif").rename(images / os.fsdecode(b"caf\xe9.tif"))
+    command = [*COMMAND, model, images, "-o", tmp_path / "out", "--device", "cpu", *["--events"] * events]
+    with subprocess.Popen(
+        [str(a) for a in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:  # whose stdin stays open
+        said, complained = process.stdout.read(), process.stderr.read()
+    assert process.returncode == 1
+    assert b"caf\\udce9" in said
+    assert b"caf\\udce9.tif: its name is not text" in complained
+    assert b"Traceback" not in complained
+    if events:
+        rows = [json.loads(line) for line in said.splitlines() if b"ImageDone" in line]
+        assert {row["file"]: row["status"] for row in rows} == {
+            str(images / "n1.tif"): "done",
+            str(images / os.fsdecode(b"caf\xe9.tif")): "failed",
+        }
+
+
 def test_a_missing_model_or_no_image_is_one_line(images, tmp_path):
     done = run(tmp_path / "none.safetensors", images, "-o", tmp_path / "out")
     assert (done.exit_code, len(done.stderr.strip().splitlines())) == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -159,7 +160,9 @@ def test_the_model_of_the_other_dock(
     dock.inputs.add([images])
     press(dock.run.command_button)
     out = images.parent / "images segmented"
-    assert dock.run.line.toPlainText().split()[2] == f"'{out}/model.safetensors'".split()[0]
+    qtbot.waitUntil(lambda: dock.run.line.isVisible(), timeout=LONG)
+    words = shlex.split(dock.run.line.toPlainText())
+    assert words[2] == str(model)  # it is saved: used where it is
     assert "--min-size 77" in dock.run.line.toPlainText()
-    assert (out / "model.safetensors").read_bytes() == model.read_bytes()
+    assert not out.exists()
     other.shut_down()

@@ -1,6 +1,7 @@
 """Batches: every image by itself, whatever becomes of the others; stopped, killed, changed, and gone on with."""
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 import napari_unet as nu
 from napari_unet.cli import app
 from napari_unet.errors import UserError
-from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone, TileDone
+from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone, Note, TileDone
 from napari_unet.jobs import batch as run
 from napari_unet.jobs import batch_plan
 from napari_unet.jobs.replaying import plan_replay
@@ -26,6 +27,7 @@ from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
 from napari_unet.storage.summary import COLUMNS
 from napari_unet.storage.unfinished import folder_of
+from napari_unet.storage.write import create_output
 
 TILING = TilingSpec(tile=72)
 
@@ -161,11 +163,13 @@ def test_a_table_that_is_missing_is_written_without_the_network(spec, images, tm
 
 def test_names_that_meet_are_refused_and_the_rest_is_made(spec, images, tmp_path):
     tifffile.imwrite(images / "b.tiff", load_sample("nuclei-2").image[:80, :80])
-    inputs = tuple(str(images / name) for name in ("a.tif", "b.tif", "b.tiff", "day 2/a.tif"))
-    found = [e for e in run(spec(inputs=inputs)) if isinstance(e, ImageDone)]
-    assert [e.status for e in found] == ["failed"] * 4
-    assert all("another image would be written to" in e.message for e in found)
-    assert not list((tmp_path / "out").glob("*.tif"))
+    tifffile.imwrite(images / "good.tif", load_sample("nuclei-3").image[:80, :80])
+    inputs = tuple(str(images / name) for name in ("a.tif", "b.tif", "b.tiff", "day 2/a.tif", "good.tif"))
+    *bad, good = [e for e in run(spec(inputs=inputs)) if isinstance(e, ImageDone)]
+    assert [e.status for e in bad] == ["failed"] * 4
+    assert all("another image would be written to" in e.message for e in bad)
+    assert (good.name, good.status) == ("good", "done")
+    assert [p.name for p in (tmp_path / "out").glob("*.tif")] == ["good.tif"]
 
 
 def test_images_are_never_overwritten(spec, images):
@@ -176,6 +180,109 @@ def test_images_are_never_overwritten(spec, images):
     assert (images / "a.tif").read_bytes() == kept
     with pytest.raises(UserError, match="holds the images"):
         run(spec(folder=images))
+
+
+@pytest.mark.parametrize("format", ["tif", "ome.zarr"])
+def test_work_of_somebody_is_not_replaced_and_an_earlier_result_is(spec, images, tmp_path, format):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")), format=format)
+    list(run(wanted))
+    drawn = tmp_path / "out" / f"a.{format}"
+    corrected = pixels(drawn) + 1
+    with create_output(drawn, corrected.shape, corrected.dtype, "YX") as array:  # as the window saves it in place
+        array[...] = corrected
+    found = rows(run(wanted.model_copy(update={"cells": CellSpec(min_size=400)})))
+    assert (found["a"].status, found["b"].status) == ("failed", "done")
+    assert f"{drawn.name} was not made by a batch, or was changed since; move it" in found["a"].message
+    np.testing.assert_array_equal(pixels(drawn), corrected)
+
+
+def test_what_is_corrected_during_the_batch_is_not_replaced(spec, images, tmp_path):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
+    target = tmp_path / "out" / "b.tif"
+    found = {}
+    for event in run(wanted):
+        if isinstance(event, ImageDone):
+            found[event.name] = event.status
+            if event.name == "a":
+                tifffile.imwrite(target, np.ones((4, 4), np.uint8))
+    assert found == {"a": "done", "b": "failed"}
+    assert tifffile.imread(target).shape == (4, 4)
+
+
+def test_a_table_of_somebody_is_not_replaced_and_an_earlier_one_is(spec, images, tmp_path):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")), measure=True)
+    list(run(wanted))
+    changed = tmp_path / "out" / "a-cells.csv"
+    changed.write_text("label,kind\n1,round\n")
+    before = (tmp_path / "out" / "b-cells.csv").read_bytes()
+    assert states(run(wanted)) == {"a": "skipped", "b": "skipped"}
+    found = rows(run(wanted.model_copy(update={"cells": CellSpec(min_size=400)})))
+    assert (found["a"].status, found["b"].status) == ("failed", "done")
+    assert "a-cells.csv was not made by a batch, or was changed since" in found["a"].message
+    assert changed.read_text() == "label,kind\n1,round\n"
+    assert (tmp_path / "out" / "b-cells.csv").read_bytes() != before
+
+
+def test_an_image_that_was_written_later_is_made_anew_whatever_its_sample_says(
+    spec, images, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_unet.jobs.stored.fingerprint", lambda image: "the same sample")
+    zarr.create_array(images / "c.zarr", data=load_sample("nuclei-1").image[:90, :90], dimension_names="yx")
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif"), str(images / "c.zarr")))
+    list(run(wanted))
+    assert set(states(run(wanted)).values()) == {"skipped"}
+    tifffile.imwrite(images / "a.tif", load_sample("nuclei-4").image[:120, :150])
+    zarr.open_array(images / "c.zarr")[:50] = 0
+    assert states(run(wanted)) == {"a": "done", "b": "skipped", "c": "done"}
+
+
+def test_a_table_that_a_spreadsheet_saves_meanwhile_waits(spec, images, tmp_path):
+    summary = tmp_path / "out" / "summary.csv"
+    kept, said = b"", []
+    for event in run(spec()):
+        if isinstance(event, ImageDone) and event.name == "a":
+            kept = summary.read_bytes()
+            summary.write_bytes(kept.replace(b",", b";").replace(b"done", "f\xfcr".encode("cp1252")))
+        elif isinstance(event, ImageDone) and event.name == "b":
+            summary.write_bytes(kept)
+        elif isinstance(event, Note) and event.warning:
+            said.append(event.text)
+    assert set(table(tmp_path / "out")) == {"a", "b", "cut", "day 2/a"}
+    assert len(said) == 1
+    assert "waits with its new rows" in said[0]
+    assert "spreadsheet" in said[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode here")
+def test_a_name_that_is_not_utf_8(spec, images, tmp_path):
+    odd = images / os.fsdecode(b"caf\xe9.tif")
+    (images / "b.tif").rename(odd)
+    wanted = spec(inputs=(str(images / "a.tif"), str(odd)), measure=True)
+    found = rows(run(wanted))
+    assert (found["a"].status, found[odd.stem].status) == ("done", "failed")
+    assert "not text in UTF-8, which its outputs need; rename it" in found[odd.stem].message
+    assert b"caf\xe9.tif" in (tmp_path / "out" / "summary.csv").read_bytes()
+    assert states(run(wanted)) == {"a": "skipped", odd.stem: "failed"}
+
+
+def test_an_image_has_one_row_however_it_is_typed(spec, images, tmp_path, monkeypatch):
+    list(run(spec(inputs=(str(images / "a.tif"),))))
+    monkeypatch.chdir(images)
+    assert states(run(spec(inputs=("a.tif",)))) == {"a": "skipped"}
+    assert len((tmp_path / "out" / "summary.csv").read_text().splitlines()) == 2
+
+
+def test_what_measuring_warns_of_is_in_the_row(spec, images, monkeypatch):
+    real = run.__globals__["measure_cells"]
+
+    def warning(*args, **more):
+        yield Note("2 cells are too large", warning=True)
+        yield from real(*args, **more)
+
+    monkeypatch.setitem(run.__globals__, "measure_cells", warning)
+    (row,) = rows(run(spec(inputs=(str(images / "a.tif"),), measure=True))).values()
+    assert row.status == "done"
+    assert "2 cells are too large" in row.message
 
 
 def test_another_table_of_that_name_is_left_alone(spec, tmp_path):

@@ -1,6 +1,12 @@
 """The parts of the dock for batches, without a window of napari's."""
 
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +22,15 @@ from qtpy.QtTest import QTest
 
 from napari_unet.errors import UserError
 from napari_unet.events import ImageDone
+from napari_unet.plugin.batch import running as running_module
 from napari_unet.plugin.batch.choices import MoreSection, ResultsSection
+from napari_unet.plugin.batch.dock import BatchDock
 from napari_unet.plugin.batch.inputs import InputsSection
-from napari_unet.plugin.batch.layers import can_go, copying, file_of_layer, layers_of
-from napari_unet.plugin.batch.preparing import copy_model, copying_all, find_files
+from napari_unet.plugin.batch.layers import can_go, copying, layers_of, looking
+from napari_unet.plugin.batch.preparing import copy_model, preparing
 from napari_unet.plugin.batch.running import Running
 from napari_unet.plugin.batch.table import BatchTable
+from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.spec import BatchSpec
 from napari_unet.storage.read import open_image
 from napari_unet.storage.samples import FOLDER, load_sample
@@ -42,9 +51,9 @@ def test_a_layer_that_shows_its_whole_file_needs_no_copy(tmp_path: Path) -> None
     image = load_sample("nuclei-1").image
     tifffile.imwrite(path, image)
     layer = open_layer(path, image)
-    assert file_of_layer(layer) == path
+    assert looking(layer)() == path
     layer.data = layer.data + 1
-    assert file_of_layer(layer) is None
+    assert looking(layer)() is None
 
 
 def test_a_channel_of_a_file_and_a_sample_are_copied(tmp_path: Path) -> None:
@@ -52,10 +61,9 @@ def test_a_channel_of_a_file_and_a_sample_are_copied(tmp_path: Path) -> None:
     both = np.stack([load_sample("nuclei-1").image, load_sample("nuclei-2").image])
     tifffile.imwrite(path, both, metadata={"axes": "CYX"})
     channels = [open_layer(path, both[0], "two"), open_layer(path, both[1], "two")]
-    files, copies = find_files([*channels, ImageLayer(both[0], name="a/b: c")], tmp_path / "out")
-    assert files == [copy.path for copy in copies]
+    layers = [*channels, ImageLayer(both[0], name="a/b: c")]
+    files = preparing(layers, Path("m"), tmp_path / "out", passing=False)(tell).files
     assert [p.name for p in files] == ["two.ome.zarr", "two-2.ome.zarr", "a_b_ c.ome.zarr"]
-    copying_all(copies)(tell)
     for file, pixels in zip(files, (both[0], both[1], both[0]), strict=True):
         np.testing.assert_array_equal(np.asarray(open_image(file).data[...]), pixels)
 
@@ -72,7 +80,12 @@ def test_copies_keep_axes_and_voxel_size(
     layer = ImageLayer(data, rgb=shape[-1] == 3, **more)
     layer.scale = [0.5 if n in (layer.ndim - 1, layer.ndim - 2) else 1.0 for n in range(layer.ndim)]
     layer.units = ["micrometer"] * layer.ndim
-    image = open_image(copying(layer, tmp_path / "in" / "x.ome.zarr")(tell))
+    copy = tmp_path / "in" / "x.ome.zarr"
+    copying(layer)(copy, tell)
+    written = (copy / "zarr.json").stat()
+    copying(layer)(copy, tell)  # the same: it is not written again
+    assert (copy / "zarr.json").stat() == written
+    image = open_image(copy)
     assert image.axes == found
     assert (image.spacing[1:], image.unit) == ((0.5, 0.5), "micrometer")
     given = data
@@ -81,17 +94,107 @@ def test_copies_keep_axes_and_voxel_size(
     elif axes:
         given = np.moveaxis(data, 2, 1)
     np.testing.assert_array_equal(np.asarray(image.data[...]), given)
+    data[(-1,) * data.ndim] += 1
+    layer.data = data
+    copying(layer)(copy, tell)
+    assert np.asarray(open_image(copy).data[...]).max(initial=0) == data.max()
+    assert (copy / "zarr.json").stat() != written
 
 
-def test_an_unsaved_model_is_copied_once(tmp_path: Path) -> None:
-    model = tmp_path / "training.safetensors"
+def test_an_unsaved_model_is_copied_once_and_takes_no_other_s_place(tmp_path: Path) -> None:
+    model, saved = tmp_path / "training.safetensors", tmp_path / "out" / "model.safetensors"
+    saved.parent.mkdir()
+    saved.write_bytes(b"somebody's")
     model.write_bytes(b"one")
-    copied = copy_model(model, tmp_path / "out")
-    assert copied.read_bytes() == b"one"
-    before = copied.stat().st_mtime_ns
+    first = copy_model(model, tmp_path / "out")
+    assert first.name == "model-7692c3ad3540.safetensors"  # by its SHA-256
+    before = first.stat().st_mtime_ns
     assert copy_model(model, tmp_path / "out").stat().st_mtime_ns == before
     model.write_bytes(b"two")
     assert copy_model(model, tmp_path / "out").read_bytes() == b"two"
+    assert (first.read_bytes(), saved.read_bytes()) == (b"one", b"somebody's")
+
+
+def test_only_models_of_trainings_are_passing(tmp_path: Path) -> None:
+    trainings = Checkpoints(tmp_path / "trainings")
+    cached = trainings.new()
+    assert trainings.holds(cached)
+    assert not trainings.holds(tmp_path / "saved.safetensors")
+    trainings.move(tmp_path / "project")
+    assert trainings.holds(cached)
+    assert trainings.holds(trainings.new())
+
+
+@pytest.fixture
+def dock(qtbot: QtBot, tmp_path: Path) -> Iterator[BatchDock]:
+    """The dock with what it needs, without a window."""
+    (tmp_path / "m.safetensors").write_bytes(b"a model")
+    made = BatchDock(ViewerModel())
+    qtbot.addWidget(made)
+    made.model.path.setText(str(tmp_path / "m.safetensors"))
+    made.inputs.add([FOLDER])
+    made.results.folder.setText(str(tmp_path / "out"))
+    yield made
+    made.shut_down()
+
+
+@pytest.fixture
+def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that says nothing and hears nothing."""
+    script = tmp_path / "deaf"
+    script.write_text("#!/bin/sh\nexec sleep 600\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(running_module.sys, "executable", str(script))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of a shell")
+@pytest.mark.usefixtures("deaf")
+def test_a_batch_that_does_not_stop_is_stopped_now(dock: BatchDock, qtbot: QtBot) -> None:
+    dock._patience.setInterval(50)
+    QTest.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.running.busy)
+    QTest.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
+    assert (dock.run.button.text(), dock.run.button.isEnabled()) == ("Stopping ...", False)
+    qtbot.waitUntil(lambda: dock.run.button.text() == "Stop now")
+    assert dock.running.busy
+    QTest.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not dock.running.busy)
+    assert dock.run.button.text() == "Run"
+    assert dock.status.message.text.startswith("Stopped. What is finished is kept")  # though it had not begun
+
+
+def test_files_are_looked_at_in_a_thread(
+    dock: BatchDock, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = load_sample("nuclei-1").image
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    dock._viewer.add_layer(open_layer(tmp_path / "a.tif", image, "a"))
+    dock._viewer.add_image(image, name="made")
+    for number in range(2):
+        dock.inputs.list.item(number).setCheckState(Qt.CheckState.Checked)
+    opened = []
+
+    def watched(path: Path, *more: Any) -> Any:
+        opened.append(threading.current_thread())
+        return open_image(path, *more)
+
+    monkeypatch.setattr("napari_unet.plugin.batch.layers.open_image", watched)
+    QTest.mouseClick(dock.run.command_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(dock.run.line.toPlainText()))
+    assert opened
+    assert threading.main_thread() not in opened
+    copy = tmp_path / "out" / "inputs" / "made.ome.zarr"
+    words = shlex.split(dock.run.line.toPlainText())
+    assert words[2:6] == [str(tmp_path / "m.safetensors"), str(tmp_path / "a.tif"), str(copy), str(FOLDER)]
+
+
+def test_nothing_is_copied_for_a_batch_that_cannot_be(dock: BatchDock, tmp_path: Path) -> None:
+    dock.more.z.setText("a:b")
+    QTest.mouseClick(dock.run.button, Qt.MouseButton.LeftButton)
+    assert dock.status.message.text.startswith("Slices 'a:b' must be a number")
+    assert not (tmp_path / "out").exists()
+    dock.more.z.clear()
+    assert "at once" not in dock.more.cells.method.toolTip()  # nothing is made anew by a change here
 
 
 def test_results_open_in_their_place(tmp_path: Path) -> None:
@@ -168,6 +271,10 @@ def test_the_table_fills(qtbot: QtBot) -> None:
     assert [table.item(n, 1).text() for n in range(3)] == ["done", "failed", "failed"]
     assert table.item(2, 0).toolTip() == "both would be written there"
     assert table.rows == [done, *twins]
+    table.show_names((os.fsdecode(b"caf\xe9"),))  # a name that is no text is shown somehow
+    assert table.item(0, 0).text().startswith("caf")
+    table.show_names(("a", "twin", "twin"))
+    table.show_row(done)
     table.setCurrentCell(0, 0)
     QTest.keyClick(table, Qt.Key.Key_Return)
     assert opened == [done]

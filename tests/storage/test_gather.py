@@ -1,6 +1,8 @@
 """What a user names becomes a list of images, each with the name of its outputs."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,7 +112,7 @@ def test_positions_of_a_file_with_several_series(tmp_path):
 def test_the_list_of_series_rules_if_there_is_one(tmp_path):
     series(tmp_path / "many.zarr", 3)
     zarr.create_group(tmp_path / "many.zarr" / "OME").attrs["ome"] = {"series": ["2", "0"]}
-    assert positions(tmp_path / "many.zarr") == ["2", "0"]
+    assert [p.path for p in positions(tmp_path / "many.zarr")] == ["2", "0"]
 
 
 def test_fields_of_a_plate(tmp_path):
@@ -124,7 +126,7 @@ def test_zarr_of_version_2(tmp_path):
     zarr.create_group(path, zarr_format=2).attrs["bioformats2raw.layout"] = 3
     for n in range(2):
         zarr.create_array(path / str(n), data=np.zeros((4, 4), np.uint8), zarr_format=2)
-    assert positions(path) == ["0", "1"]
+    assert [p.path for p in positions(path)] == ["0", "1"]
 
 
 def test_an_ordinary_image_has_no_positions(tmp_path):
@@ -145,8 +147,57 @@ def test_a_forged_plate_leads_nowhere(tmp_path, bad):
 
 def test_a_damaged_plate_is_told_and_the_others_are_found(tmp_path):
     plate(tmp_path / "p.zarr")
-    (tmp_path / "p.zarr" / "B" / "2" / "zarr.json").write_text("{")
+    (tmp_path / "p.zarr" / "zarr.json").write_text("{")
     tifffile.imwrite(tmp_path / "z.tif", np.zeros((4, 4), np.uint8))
     bad, good = gather([str(tmp_path)], tmp_path / "out")
     assert "positions cannot be read" in bad.problem
     assert (good.name, good.problem) == ("z", "")
+
+
+def test_a_well_that_is_missing_or_damaged_is_told_and_the_others_are_found(tmp_path):
+    plate(tmp_path / "p.zarr", wells=("A/1", "B/2", "C/3"), fields=1)
+    (tmp_path / "p.zarr" / "B" / "2" / "zarr.json").write_text("{")
+    shutil.rmtree(tmp_path / "p.zarr" / "C" / "3")
+    good, damaged, gone = gather([str(tmp_path)], tmp_path / "out")
+    assert (good.name, good.problem) == ("p/A/1/0", "")
+    assert (damaged.name, gone.name) == ("p/B/2", "p/C/3")
+    assert "this well cannot be read" in damaged.problem
+    assert "this well is not there" in gone.problem
+
+
+def test_a_forged_well_is_not_opened(tmp_path, monkeypatch):
+    plate(tmp_path / "p.zarr", wells=("A/1",), fields=1)
+    file = tmp_path / "p.zarr" / "zarr.json"
+    facts = json.loads(file.read_text())
+    facts["attributes"]["ome"]["plate"]["wells"] = [{"path": "../secret"}]
+    file.write_text(json.dumps(facts))
+    opened = []
+    real = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, **more: opened.append(path) or real(path, **more))
+    plate(tmp_path / "secret", wells=(), fields=0)
+    (found,) = gather([str(tmp_path / "p.zarr")], tmp_path / "out")
+    assert "'../secret', which lies outside of it" in found.problem
+    assert [p.resolve() for p in opened if "secret" in p.parts] == []
+
+
+def test_a_pattern_below_the_folder_of_the_outputs(tmp_path):
+    touch(tmp_path, "images/a.tif", "images/day 1/b.tif")
+    assert names(gather([str(tmp_path / "images" / "**" / "*.tif")], tmp_path)) == ["a", "day 1/b"]
+    (found,) = gather([str(tmp_path / "images" / "*.tif")], tmp_path / "images")
+    assert "lies in the folder of the outputs" in found.problem
+
+
+def test_a_pattern_for_any_depth_gives_no_parts_of_a_zarr(tmp_path):
+    position(tmp_path / "in" / "a.zarr")
+    series(tmp_path / "in" / "day 1" / "two.zarr", 2)
+    touch(tmp_path, "in/b.tif")
+    found = gather([str(tmp_path / "in" / "**")], tmp_path / "out")
+    assert [(f.name, f.problem) for f in found] == [("a", ""), ("b", ""), ("day 1/two/0", ""), ("day 1/two/1", "")]
+    assert names(gather([str(tmp_path / "in" / "day 1" / "two.zarr" / "[1-9]")], tmp_path / "out")) == ["1"]
+
+
+def test_the_same_image_is_the_same_however_it_is_typed(tmp_path, monkeypatch):
+    touch(tmp_path, "in/a.tif")
+    monkeypatch.chdir(tmp_path / "in")
+    for typed in ("a.tif", "./a.tif", "../in/a.tif", "*.tif", str(tmp_path / "in" / "a.tif")):
+        assert [f.path for f in gather([typed], tmp_path / "out")] == [tmp_path / "in" / "a.tif"]

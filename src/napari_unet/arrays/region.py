@@ -99,6 +99,42 @@ class Region:
         return Region(*((start - first, stop - first) for (start, stop), (first, _) in pairs))
 
 
+def parse_range(what: str, text: str | None) -> Wanted:
+    """Read a range as users write it: ``2:5`` holds 2, 3 and 4, ``2`` itself; ``:5`` and ``-2:`` as in Python.
+
+    Parameters
+    ----------
+    what
+        Is given a range, for the message.
+    text
+        The range; None: everything.
+
+    Raises
+    ------
+    UserError
+        If it is no range.
+
+    Examples
+    --------
+    >>> parse_range("--z", "2:5"), parse_range("--z", "7"), parse_range("--z", None)
+    ((2, 5), (7, 8), None)
+    >>> parse_range("--z", ":5"), parse_range("--z", "-2:"), parse_range("--z", "-1")
+    ((0, 5), (-2, None), (-1, None))
+    """
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    try:
+        start = int(first) if first or not colon else 0
+        if not colon:
+            return start, start + 1 if start != -1 else None
+        return start, int(last) if last else None
+    except ValueError:
+        raise UserError(
+            f"{what} '{text}' must be a number, or two such as 0:5, of which the second is left out"
+        ) from None
+
+
 def _checked(wanted: Any) -> tuple[Wanted, Wanted, Wanted, Wanted]:
     """Raise `UserError` unless it is a range or None for each of T, Z, Y and X."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -18,6 +19,9 @@ class _Commands(typer.core.TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # names of files may hold what cannot be printed
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (UserError, ValidationError, OSError, MemoryError) as error:

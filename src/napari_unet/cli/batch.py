@@ -15,8 +15,9 @@ from typing import Annotated, BinaryIO, get_args
 
 import typer
 
+from napari_unet.arrays.region import parse_range
 from napari_unet.cli.options import Axes, DeviceOption, Threads
-from napari_unet.cli.predict import parse_halo, parse_range, parse_shard
+from napari_unet.cli.predict import parse_halo, parse_shard
 from napari_unet.cli.progress import Stop, follow
 from napari_unet.errors import UserError
 from napari_unet.events import BatchProgress, Event, ImageDone, Preparing

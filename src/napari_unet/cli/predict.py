@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from napari_unet.arrays.region import parse_range
 from napari_unet.cli.options import Axes, DeviceOption, Threads
 from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError, one_line
@@ -80,30 +81,6 @@ def predict(
     if failed:
         rest = f", the others are saved in {out}" if failed < len(jobs) else ""
         raise UserError(f"{failed} of {len(jobs)} failed{rest}")
-
-
-def parse_range(option: str, text: str | None) -> tuple[int, int | None] | None:
-    """Read a range: ``2:5`` holds 2, 3 and 4, ``2`` itself; ``:5``, ``2:`` and ``-2:`` as in Python.
-
-    Examples
-    --------
-    >>> parse_range("--z", "2:5"), parse_range("--z", "7"), parse_range("--z", None)
-    ((2, 5), (7, 8), None)
-    >>> parse_range("--z", ":5"), parse_range("--z", "-2:"), parse_range("--z", "-1")
-    ((0, 5), (-2, None), (-1, None))
-    """
-    if text is None:
-        return None
-    first, colon, last = text.partition(":")
-    try:
-        start = int(first) if first or not colon else 0
-        if not colon:
-            return start, start + 1 if start != -1 else None
-        return start, int(last) if last else None
-    except ValueError:
-        raise UserError(
-            f"{option} '{text}' must be a number, or two such as 0:5, of which the second is left out"
-        ) from None
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:

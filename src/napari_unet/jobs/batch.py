@@ -21,7 +21,7 @@ from napari_unet.events import (
     Preparing,
     TileDone,
 )
-from napari_unet.jobs.batch_plan import Item, check, plan
+from napari_unet.jobs.batch_plan import Item, check, check_target, plan
 from napari_unet.jobs.counting import count_cells, is_measured, measure_cells
 from napari_unet.jobs.model import Model, load
 from napari_unet.jobs.pace import Pace
@@ -120,7 +120,7 @@ class _Batch:
         warnings: list[str] = []
         try:
             yield from self._predict(item, warnings)
-            measured = yield from self._measure(item)
+            measured = yield from self._measure(item, warnings)
             cells = self._count(item)
         except Exception as error:  # noqa: BLE001 - as above
             return _row(item, seconds=time.perf_counter() - began, message=_words(error, item))
@@ -138,13 +138,15 @@ class _Batch:
         return row if item.missing or measured else self._as_before(row)
 
     def _predict(self, item: Item, warnings: list[str]) -> Iterator[Event]:
+        if item.cells in item.missing and item.table is not None:
+            item.table.unlink(missing_ok=True)  # of the earlier cells; `check` has told that it is ours
         for number, request in enumerate(item.missing):
+            check_target(request.target)  # once more: somebody may have corrected it meanwhile
             made = predict_file(self._model, request, scheduler=self._scheduler)
             with closing(cast("Generator[Event]", made)) as events:
                 for event in events:
                     if isinstance(event, Note) and event.warning:
-                        if event.text not in warnings:
-                            warnings.append(event.text)
+                        _keep(event, warnings)
                     elif isinstance(event, Note) and request.target.name not in event.text:  # the row tells those
                         yield from self._say_once(event)
                     elif isinstance(event, TileDone):
@@ -153,11 +155,13 @@ class _Batch:
                     elif not isinstance(event, Finished):
                         yield self._progress(item)  # a place to stop
 
-    def _measure(self, item: Item) -> Generator[Event, None, bool]:
+    def _measure(self, item: Item, warnings: list[str]) -> Generator[Event, None, bool]:
         """Measure the cells unless that was done; tells whether it was done now."""
         if item.table is None or item.cells is None or is_measured(item.cells, item.table):
             return False
-        for _ in measure_cells(item.cells, item.table, flat=self._is_flat):
+        for event in measure_cells(item.cells, item.table, flat=self._is_flat):
+            if isinstance(event, Note) and event.warning:
+                _keep(event, warnings)
             yield self._progress(item)
         return True
 
@@ -191,8 +195,8 @@ class _Batch:
         try:
             if rows:
                 self._summary.add(*rows)
-        except OSError as error:  # such as a spreadsheet that keeps it open: written with the next row
-            yield Note(f"{self._summary.path} cannot be written now: {one_line(error)}", warning=True)
+        except (OSError, UserError) as error:  # a spreadsheet keeps it open, or has saved it its own way
+            yield Note(f"the table waits with its new rows: {one_line(error)}", warning=True)
         yield from rows
 
 
@@ -202,6 +206,12 @@ def _row(item: Item, message: str, seconds: float = 0.0) -> ImageDone:
     return ImageDone(
         item.found.name, file, "failed", seconds=round(seconds, 2), pixels=item.pixels, message=message
     )
+
+
+def _keep(note: Note, warnings: list[str]) -> None:
+    """Keep a warning for the row, once."""
+    if note.text not in warnings:
+        warnings.append(note.text)
 
 
 def _words(error: Exception, item: Item) -> str:

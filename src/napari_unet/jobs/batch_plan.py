@@ -10,12 +10,14 @@ from pathlib import Path
 
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
+from napari_unet.jobs.counting import is_measured, is_own_table
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.stored import is_made, predict_file
 from napari_unet.jobs.stored_work import Request
 from napari_unet.spec import BatchSpec, Output
 from napari_unet.storage.formats import kind_of
 from napari_unet.storage.gather import Found, gather
+from napari_unet.storage.stamp import is_of_request
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def plan(spec: BatchSpec) -> list[Item]:
 def _item(spec: BatchSpec, found: Found) -> Item:
     if found.problem:
         return Item(found, problem=found.problem)
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in found.name):  # bytes that Python could not read
+        return Item(found, problem="its name is not text in UTF-8, which its outputs need; rename it")
     usual = "zarr" if kind_of(found.path) == "zarr" else "tif"
     ending = usual if spec.format == "auto" else spec.format
     base = spec.folder.joinpath(*found.name.split("/"))
@@ -117,13 +121,35 @@ def check(model: Model, item: Item) -> Item:
     Raises
     ------
     UserError, OSError
-        If it cannot be read, does not fit the model, or its outputs cannot be written.
+        If it cannot be read, does not fit the model, or its outputs cannot be written, or are somebody's work.
     """
     for folder in {target.parent for target in item.targets}:
         folder.mkdir(parents=True, exist_ok=True)
     missing = tuple(r for r in item.requests if not is_made(model, r))
     for request in missing:
+        check_target(request.target)
         predict_file(model, request)  # raises at once what can be known
+    found = replace(item, missing=missing)
+    _check_table(found)
     first = item.requests[0]
-    pixels = math.prod(Region.of(first.open(), first.part).shape)
-    return replace(item, missing=missing, pixels=pixels)
+    return replace(found, pixels=math.prod(Region.of(first.open(), first.part).shape))
+
+
+def check_target(target: Path) -> None:
+    """Raise `UserError` if a file is in the way that is not as a batch has written it."""
+    if target.exists() and not is_of_request(target):
+        raise _in_the_way(target)
+
+
+def _check_table(item: Item) -> None:
+    """Raise `UserError` if a table would be replaced that is not as a batch has written it."""
+    cells, table = item.cells, item.table
+    if cells is None or table is None or not table.exists():
+        return
+    stays = cells not in item.missing and is_measured(cells, table)
+    if not stays and not is_own_table(cells, table):
+        raise _in_the_way(table)
+
+
+def _in_the_way(path: Path) -> UserError:
+    return UserError(f"{path} was not made by a batch, or was changed since; move it, or choose another folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,8 @@ def measure_cells(request: Request, table: Path, *, flat: bool) -> Generator[Pre
     lengths = lengths_of(cells) if cells.unit != "pixel" else lengths_of(image)
     write_table((yield from measuring(cells, image, flat=flat, lengths=lengths)), table)
     write_side_file(table, as_creator(_record(request, cells, image, flat=flat)))
+    when = request.target.stat().st_mtime_ns
+    os.utime(table, ns=(when, when))  # see `is_own_table`
 
 
 def _record(request: Request, cells: Image, image: FileImage, *, flat: bool) -> Record:
@@ -88,3 +91,8 @@ def _as_saved(part: FileImage, channel: int | None) -> FileImage:
 def is_measured(request: Request, table: Path) -> bool:
     """Tell whether a table is there that is not older than its cells."""
     return table.is_file() and table.stat().st_mtime_ns >= request.target.stat().st_mtime_ns
+
+
+def is_own_table(request: Request, table: Path) -> bool:
+    """Tell whether a table is as `measure_cells` has written it: it has the time of its cells."""
+    return request.target.exists() and table.stat().st_mtime_ns == request.target.stat().st_mtime_ns

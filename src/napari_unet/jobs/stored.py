@@ -17,7 +17,7 @@ from napari_unet.arrays.identity import fingerprint
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import Event, Finished, Note, Preparing
-from napari_unet.files import replace_folder
+from napari_unet.files import changed_at, replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
 from napari_unet.jobs.cells import make_cells
 from napari_unet.jobs.hints import halo_notes, spacing_notes
@@ -98,12 +98,16 @@ def predict_file(
 
 
 def is_made(model: Model, request: Request) -> bool:
-    """Tell whether the target is there already, made of this image by this model with these settings."""
+    """Tell whether the target is there already, made of this image by this model with these settings.
+
+    An image that was written after the target counts as another one: its fingerprint is that of a sample.
+    """
     stamp = read_stamp(request.target)
     if stamp is None or folder_of(request.target).exists():
         return False
     image = request.open()
-    return stamp == stamp_of(_request_facts(model, image, request, Region.of(image, request.part)))
+    wanted = _request_facts(model, image, request, Region.of(image, request.part))
+    return stamp == stamp_of(wanted) and changed_at(request.image) <= changed_at(request.target)
 
 
 def _check_room(request: Request, size: int) -> None:

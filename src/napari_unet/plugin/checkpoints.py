@@ -40,6 +40,10 @@ class Checkpoints:
         """A training has left a state to go on from."""
         return self.current is not None
 
+    def holds(self, path: Path) -> bool:
+        """Tell whether a file lies where trainings are saved, and may be removed after later ones."""
+        return path.parent in (self.folder, self._first)
+
     def new(self) -> Path:
         """Name the file of a new training; whatever is there stays until that one has saved something.
 

@@ -74,18 +74,32 @@ def gather(inputs: Sequence[str], folder: Path, *, recursive: bool = False) -> l
 
 
 def _of_input(text: str, out: Path, recursive: bool) -> Iterator[Found]:
-    path = Path(text).expanduser()
+    path = _absolute(Path(text).expanduser())
     if path.exists() or not glob.has_magic(text):
         yield from _of_path(path, path if _is_folder(path) else path.parent, out, recursive)
         return
-    matches = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
-    matches = [p for p in matches if out not in (p.resolve(), *p.resolve().parents)]
-    if not matches:
+    root = _fixed(path)
+    every = _not_within([Path(p) for p in sorted(glob.glob(str(path), recursive=True))])
+    matches = every if out in root.resolve().parents else [p for p in every if not p.resolve().is_relative_to(out)]
+    if every and not matches:
+        yield Found(path, text, "all of that pattern lies in the folder of the outputs; choose another folder")
+    elif not matches:
         yield Found(path, text, "no file is of that pattern; check the names")
     if any(not _is_folder(p) for p in matches):  # folders on the way, such as ** gives
         matches = [p for p in matches if not _is_folder(p)]
     for match in matches:
-        yield from _of_path(match, _fixed(path), out, recursive)
+        yield from _of_path(match, root, out, recursive)
+
+
+def _absolute(path: Path) -> Path:
+    """Name a path as all others, so that the same image is the same however it is typed."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _not_within(paths: Sequence[Path]) -> list[Path]:
+    """Leave out what lies in a zarr that is there itself: ``**`` gives its arrays and chunks, too."""
+    zarrs = {p for p in paths if p.is_dir() and is_zarr(p)}
+    return [p for p in paths if zarrs.isdisjoint(p.parents)]
 
 
 def _fixed(pattern: Path) -> Path:
@@ -142,7 +156,7 @@ def _of_zarr(path: Path, root: Path) -> Iterator[Found]:
         return
     if not within:
         yield Found(path, name)
-    yield from (Found(path / place, f"{name}/{place}") for place in within)
+    yield from (Found(path / place.path, f"{name}/{place.path}", place.problem) for place in within)
 
 
 def _name(path: Path, root: Path) -> str:

@@ -30,6 +30,11 @@ def stamp_of(request: Mapping[str, Any]) -> str:
     return PREFIX + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def is_of_request(path: Path) -> bool:
+    """Tell whether a file answers some request, as it was written then; a correction of it has no mark."""
+    return (read_stamp(path) or "").startswith(PREFIX)
+
+
 def read_stamp(path: Path) -> str | None:
     """Read the mark of a file; None if it has none, or is not there."""
     if not path.exists():

@@ -12,6 +12,8 @@ from napari_unet.events import ImageDone
 from napari_unet.files import replacing
 
 NAME = "summary.csv"
+NAMES = "surrogateescape"
+"""Names of files may hold bytes that are not UTF-8: they are written as they are."""
 COLUMNS = ("name", "status", "cells", "seconds", "pixels", "message", "outputs", "file")
 
 
@@ -41,29 +43,34 @@ class Summary:
         """Read the rows, by file."""
         if not self.path.exists():
             return {}
-        with self.path.open(newline="", encoding="utf-8-sig") as file:
+        with self.path.open(newline="", encoding="utf-8-sig", errors=NAMES) as file:
             rows = csv.DictReader(file)
-            if tuple(rows.fieldnames or ()) != COLUMNS:
-                raise UserError(
-                    f"{self.path} is another table than a batch writes; move it, or choose a new folder"
-                )
             try:
-                return {row["file"]: _parsed(row) for row in rows}
-            except (ValueError, TypeError) as error:
+                columns = tuple(rows.fieldnames or ())
+                if columns == COLUMNS:
+                    return {row["file"]: _parsed(row) for row in rows}
+            except (ValueError, TypeError, csv.Error) as error:
                 raise UserError(f"{self.path} is damaged ({error}); remove it, it is written anew") from error
+        raise UserError(
+            f"{self.path} is another table than a batch writes, or was saved by a spreadsheet; move it, or choose "
+            "a new folder"
+        )
 
     def add(self, *rows: ImageDone) -> None:
         """Add rows, each in the place of an earlier one of the same file.
 
         Raises
         ------
-        OSError
-            If the file cannot be written; the rows are written the next time.
+        OSError, UserError
+            If the file cannot be written, or is another table now; the rows are written the next time.
         """
         self._waiting += rows
         with self._lock:
             known = {**self.read(), **{row.file: row for row in self._waiting}}
-            with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            with (
+                replacing(self.path) as temporary,
+                temporary.open("w", newline="", encoding="utf-8", errors=NAMES) as file,
+            ):
                 table = csv.writer(file, lineterminator="\n")
                 table.writerow(COLUMNS)
                 table.writerows(_written(row) for row in sorted(known.values(), key=lambda r: (r.name, r.file)))

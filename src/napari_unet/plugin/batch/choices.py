@@ -7,11 +7,9 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QHBoxLayout, QLineEdit, QSpinBox
 
-from napari_unet.errors import UserError
 from napari_unet.plugin.sections.base import Rows, Section, button
 from napari_unet.plugin.sections.cellform import CellForm
 from napari_unet.spec import BatchFormat, Output
-from napari_unet.spec.batch import Range
 
 MODELS = "Models (*.safetensors)"
 OUTPUTS: dict[Output, tuple[str, str]] = {
@@ -146,34 +144,10 @@ class MoreSection(Section):
         rows.add("Times", self.t, "Only these, such as 0:5 (5 is left out), or 3.")
         rows.add("Slices", self.z, "Only these, such as 10:20 (20 is left out), or 3.")
         self.rows.addLayout(rows)
-        self.cells = CellForm()
+        self.cells = CellForm(at_once="")
         self.cells.tune_button.hide()  # it needs drawn cells
         self.rows.addWidget(self.cells)
         self.rows.addWidget(self.cells.more_button)
-
-
-def parse_range(text: str, what: str) -> Range:
-    """Read a range as the command line does: ``2:5`` holds 2, 3 and 4, ``2`` itself; empty: everything.
-
-    Examples
-    --------
-    >>> parse_range("2:5", "Slices"), parse_range(" 7", "Slices"), parse_range("-2:", "Slices")
-    ((2, 5), (7, 8), (-2, None))
-    >>> parse_range("", "Slices")
-    """
-    text = text.strip()
-    if not text:
-        return None
-    first, colon, last = (part.strip() for part in text.partition(":"))
-    try:
-        start = int(first or 0)
-        if not colon:
-            return start, start + 1 if start != -1 else None
-        return start, int(last) if last else None
-    except ValueError:
-        raise UserError(
-            f"{what}: '{text}' must be a number, or two such as 0:5, of which the second is left out"
-        ) from None
 
 
 def _path(edit: QLineEdit) -> Path | None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from napari_unet.arrays.region import parse_range
 from napari_unet.errors import UserError, one_line
 from napari_unet.events import BatchBegun, BatchProgress, Event, Finished, ImageDone, Note, Preparing
-from napari_unet.plugin.batch.choices import ModelSection, MoreSection, ResultsSection, parse_range
+from napari_unet.plugin.batch.choices import ModelSection, MoreSection, ResultsSection
 from napari_unet.plugin.batch.inputs import InputsSection
-from napari_unet.plugin.batch.layers import layers_of
-from napari_unet.plugin.batch.preparing import command_line, copy_model, copying_all, find_files
+from napari_unet.plugin.batch.layers import INPUTS, layers_of
+from napari_unet.plugin.batch.preparing import Prepared, command_line, preparing
 from napari_unet.plugin.batch.run_section import RunSection
 from napari_unet.plugin.batch.running import Running
 from napari_unet.plugin.cells.background import Background, Outcome
@@ -32,6 +33,8 @@ from napari_unet.spec import BatchSpec
 if TYPE_CHECKING:
     import napari
 
+PATIENCE = 10_000
+"""Milliseconds that a batch gets to stop, before it can be ended at once."""
 WIDTH = 380
 """Pixels that the dock asks for, as the other docks do."""
 Then = Callable[[BatchSpec], None]
@@ -53,8 +56,9 @@ class BatchDock(QWidget):
         self.model, self.results, self.more = ModelSection(), ResultsSection(), MoreSection()
         self.inputs, self.run, self.status = InputsSection(viewer), RunSection(), StatusLine()
         self.running, self._copies = Running(), Background()
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
         self._of_dock: Path | None = None
-        """The model that was taken from the other dock, where it is not saved."""
+        """The model that was taken from the other dock, if it is not saved."""
         self._spec: BatchSpec | None = None
         """The batch in the table."""
         layout = QVBoxLayout(self)
@@ -86,7 +90,8 @@ class BatchDock(QWidget):
         self.run.table.looked_at.connect(self._tell_of)
         self.running.happened.connect(self._follow)
         self.running.ended.connect(self._ended)
-        self._copies.progressed.connect(lambda part: self.run.show_copying("layers", part))
+        self._copies.progressed.connect(self.run.show_preparing)
+        self._patience.timeout.connect(self.run.show_unwilling)
 
     # What the user asks for
 
@@ -97,13 +102,22 @@ class BatchDock(QWidget):
         if dock is None:
             self._say("The dock 'U-Net' has no model: train one there, open one, or choose a file.", "error")
             return
-        self._of_dock = dock.controller.model_file
-        self.model.path.setText(str(self._of_dock))
+        model, trainings = dock.controller.model_file, dock.controller.trainer.checkpoints
+        assert model is not None
+        self._of_dock = model if trainings.holds(model) else None
+        self.model.path.setText(str(model))
         self.more.cells.setValue(dock.segment.form.value())
         self._say("The model of the dock 'U-Net' is taken, with its settings for cells.")
 
-    def value(self, files: list[Path], model: Path) -> BatchSpec:
+    def value(self, layers: Sequence[str], model: Path) -> BatchSpec:
         """Put together what is wanted.
+
+        Parameters
+        ----------
+        layers
+            Their files, or names.
+        model
+            Its file.
 
         Raises
         ------
@@ -116,7 +130,7 @@ class BatchDock(QWidget):
             raise UserError("Choose at least one result: cells, boundaries, classes or probabilities")
         return BatchSpec(
             model=model,
-            inputs=(*(str(path) for path in files), *self.inputs.paths()),
+            inputs=(*layers, *self.inputs.paths()),
             folder=folder,
             outputs=self.results.outputs(),
             format=self.results.chosen_format(),
@@ -124,29 +138,25 @@ class BatchDock(QWidget):
             measure=self.results.measures(),
             axes=more.axes.text().strip() or None,
             channel=None if more.channel.value() < 0 else more.channel.value(),
-            t=parse_range(more.t.text(), "Times"),
-            z=parse_range(more.z.text(), "Slices"),
+            t=parse_range("Times", more.t.text().strip() or None),
+            z=parse_range("Slices", more.z.text().strip() or None),
             cells=more.cells.value(),
         )
 
     def _prepare(self, then: Then) -> None:
-        """Copy what has no file of its own, then go on with the batch as it is to be."""
+        """Copy what has no file of its own, in a thread, then go on with the batch as it is to be."""
         try:
             model, folder = self._needed()
-            files, copies = find_files(self.inputs.layers(), folder)
-            if model == self._of_dock:
-                model = copy_model(model, folder)
-            spec = self.value(files, model)
+            layers = self.inputs.layers()
+            draft = self.value([str(layer.name) for layer in layers], model)
+            work = preparing(layers, model, folder, passing=model == self._of_dock)
         except (UserError, ValidationError, OSError) as error:
             self._say(f"{one_line(error)}.", "error")
             return
-        if not copies:
-            then(spec)
-            return
-        names = ", ".join(f"'{copy.layer.name}'" for copy in copies)
-        self._say(f"Copying {names} to {copies[0].path.parent}: what has no file of its own is saved there first.")
+        if layers:
+            self._say(f"Looking at the layers: what has no file of its own is saved in {folder / INPUTS} first.")
         self.run.show_busy(True)
-        self._copies.start(copying_all(copies), partial(self._copied, then, spec))
+        self._copies.start(work, partial(self._prepared, then, draft))
 
     def _needed(self) -> tuple[Path, Path]:
         model, folder = self.model.value(), self.results.chosen_folder()
@@ -160,14 +170,17 @@ class BatchDock(QWidget):
             raise UserError("Choose a folder for the results")
         return model, folder
 
-    def _copied(self, then: Then, spec: BatchSpec, outcome: Outcome) -> None:
+    def _prepared(self, then: Then, draft: BatchSpec, outcome: Outcome) -> None:
+        """Go on with the files of the layers in the place of their names."""
         self.run.show_busy(False)
         if outcome.cancelled:
             self._say("Stopped before the batch began.")
         elif outcome.error:
-            self._say(f"The layers could not be copied: {outcome.error}.", "error")
+            self._say(f"The batch could not be prepared: {outcome.error}.", "error")
         else:
-            then(spec)
+            found: Prepared = outcome.value
+            inputs = (*(str(path) for path in found.files), *draft.inputs[len(found.files) :])
+            then(draft.model_copy(update={"model": found.model, "inputs": inputs}))
 
     def _start(self, spec: BatchSpec) -> None:
         self._spec = spec
@@ -179,9 +192,12 @@ class BatchDock(QWidget):
     def _stop(self) -> None:
         if self._copies.busy:
             self._copies.cancel()
-            return
-        self.running.stop()
-        self.run.show_busy(True, stopping=True)
+        elif self.running.stopping:
+            self.running.kill()
+        else:
+            self.running.stop()
+            self.run.show_busy(True, stopping=True)
+            self._patience.start()
 
     def _show_command(self, spec: BatchSpec) -> None:
         text = command_line(spec)
@@ -241,12 +257,12 @@ class BatchDock(QWidget):
             self._say(f"{count(len(rows), 'image is', 'images are')} segmented. {table}", "good")
 
     def _ended(self, problem: str) -> None:
-        stopped = self.run.table.rowCount() > len(self.run.table.rows)
+        self._patience.stop()
         self.run.show_busy(False)
         self.run.table.show_stopped()
         if problem:
             self._say(f"{problem}.", "error")
-        elif stopped:
+        elif self.running.stopped:
             self._say("Stopped. What is finished is kept: Run goes on there, even another day.")
 
     def _say(self, text: str, kind: Kind = "info") -> None:

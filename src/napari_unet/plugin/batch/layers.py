@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 
+from napari_unet.arrays.axes import Image
 from napari_unet.arrays.identity import fingerprint
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.steps import Steps, Tell
@@ -38,39 +39,56 @@ def can_go(layer: Layer) -> bool:
     return isinstance(layer, ImageLayer) and not {MARK, OPENED} & set(layer.metadata)
 
 
-def file_of_layer(layer: ImageLayer) -> Path | None:
-    """Find the file that holds what a layer shows; None if there is none, or it holds more, or something else."""
+def looking(layer: ImageLayer) -> Callable[[], Path | None]:
+    """Return what finds, in a thread, the file that holds what a layer shows.
+
+    It gives None if there is none, or it holds more, or something else.
+    """
     path, _ = origin(layer)
-    if path is None or not kind_of(path):
+    try:
+        shown = image_of(layer)
+    except UserError:  # of no use here; the layer is copied
+        path = None
+    return lambda: None if path is None else _same_file(path, shown)
+
+
+def _same_file(path: Path, shown: Image) -> Path | None:
+    if not kind_of(path):
         return None
     try:
-        stored, shown = open_image(path), image_of(layer)
-    except UserError:  # of no use here; the layer is copied
+        stored = open_image(path)
+    except UserError:  # as above
         return None
     same = stored.axes == shown.axes and stored.data.shape == shown.data.shape
     return path.absolute() if same and fingerprint(stored) == fingerprint(shown) else None
 
 
 def name_of_copy(name: str, taken: Sequence[str]) -> str:
-    """Turn the name of a layer into that of a file which is not taken.
+    """Turn the name of a layer into that of a file which is not taken, also where case does not count.
 
     Examples
     --------
-    >>> name_of_copy("plate 1: DAPI", []), name_of_copy("a", ["a"])
+    >>> name_of_copy("plate 1: DAPI", []), name_of_copy("a", ["A"])
     ('plate 1_ DAPI', 'a-2')
     """
     plain = re.sub(r"[^\w .-]", "_", name).strip(" .") or "image"
     names = [plain, *(f"{plain}-{n}" for n in range(2, len(taken) + 2))]
-    return next(n for n in names if n not in taken)
+    known = {name.casefold() for name in taken}
+    return next(n for n in names if n.casefold() not in known)
 
 
-def copying(layer: ImageLayer, path: Path) -> Callable[[Tell], Path]:
-    """Return what writes a layer into an OME-Zarr, plane by plane, in a thread."""
+def copying(layer: ImageLayer) -> Callable[[Path, Tell], None]:
+    """Return what writes a layer into an OME-Zarr, plane by plane, in a thread; the same one is not written again.
+
+    What was made of a copy that is older than its results stays.
+    """
     axes, data = guess_layer_axes(layer), full_data(layer)
     known = lengths_of(layer, axes.removesuffix("S"))
 
-    def work(tell: Tell) -> Path:
+    def work(path: Path, tell: Tell) -> None:
         pixels, stored = _without_colours(data, axes)
+        if _is_copied(path, Image(pixels, stored, known.spacing), known.unit, tell):
+            return
         lead = tuple(int(n) for n in pixels.shape[:-2])
         path.parent.mkdir(parents=True, exist_ok=True)
         steps = Steps(max(1, int(np.prod(lead))), tell)
@@ -78,9 +96,33 @@ def copying(layer: ImageLayer, path: Path) -> Callable[[Tell], Path]:
             for index in np.ndindex(lead):
                 steps.next()
                 array[index] = np.asarray(pixels[index])
-        return path
 
     return work
+
+
+def _is_copied(path: Path, wanted: Image, unit: str, tell: Tell) -> bool:
+    """Tell whether a file holds this image already, every pixel of it."""
+    if not path.exists():
+        return False
+    try:
+        there = open_image(path)
+    except UserError:  # damaged: written anew
+        return False
+    if (set(there.axes), there.unit, _about(there)) != (set(wanted.axes), unit, _about(wanted)):
+        return False
+    times, slices = wanted.size("T"), wanted.size("Z")
+    steps = Steps(times * slices, tell)
+    for t, z in np.ndindex(times, slices):
+        steps.next()
+        one = slice(z, z + 1)
+        if not np.array_equal(there.read(t, one), wanted.read(t, one), equal_nan=True):
+            return False
+    return True
+
+
+def _about(image: Image) -> tuple[Any, ...]:
+    lengths = [length for axis, length in zip("ZYX", image.spacing, strict=True) if axis in image.axes]
+    return image.shape, np.dtype(image.data.dtype), lengths
 
 
 def _without_colours(data: Any, axes: str) -> tuple[Any, str]:

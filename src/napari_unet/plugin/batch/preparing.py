@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,61 +14,68 @@ from napari.layers import Image as ImageLayer
 
 from napari_unet.arrays.steps import Tell
 from napari_unet.files import replacing
-from napari_unet.plugin.batch.layers import INPUTS, copying, file_of_layer, name_of_copy
+from napari_unet.plugin.batch.layers import INPUTS, copying, looking, name_of_copy
 from napari_unet.spec import BatchSpec, batch_arguments
-
-MODEL = "model.safetensors"
-"""Name of the copy of a model that nobody has saved."""
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A layer to be written into a file."""
+class Prepared:
+    """What a batch is given.
 
-    layer: ImageLayer
-    path: Path
+    Parameters
+    ----------
+    files
+        Of the layers.
+    model
+        Which no training changes.
+    """
+
+    files: tuple[Path, ...]
+    model: Path
 
 
-def find_files(layers: Sequence[ImageLayer], folder: Path) -> tuple[list[Path], list[Copy]]:
-    """Tell which file holds each layer, and which layers have to be copied for that.
+def preparing(
+    layers: Sequence[ImageLayer], model: Path, folder: Path, *, passing: bool
+) -> Callable[[Tell], Prepared]:
+    """Return what finds the file of each layer, in a thread; layers without one are saved.
 
     Parameters
     ----------
     layers
         What was chosen.
+    model
+        Its file.
     folder
-        Of the results; copies go into a folder in it.
+        Of the results; copies go into it.
+    passing
+        A later training removes the model: it is copied.
     """
-    files: list[Path] = []
-    copies: list[Copy] = []
-    for layer in layers:
-        path = file_of_layer(layer)
-        if path is None:
-            name = name_of_copy(str(layer.name), [copy.path.name.removesuffix(".ome.zarr") for copy in copies])
-            path = folder / INPUTS / f"{name}.ome.zarr"
-            copies.append(Copy(layer, path))
-        files.append(path)
-    return files, copies
+    works = [(str(layer.name), looking(layer), copying(layer)) for layer in layers]
 
-
-def copying_all(copies: Sequence[Copy]) -> Callable[[Tell], None]:
-    """Return what writes the copies, in a thread."""
-    works = [copying(copy.layer, copy.path) for copy in copies]
-
-    def work(tell: Tell) -> None:
-        for number, one in enumerate(works):
-            one(lambda part, number=number: tell((number + part) / len(works)))  # type: ignore[misc]
+    def work(tell: Tell) -> Prepared:
+        files: list[Path] = []
+        taken: list[str] = []
+        for number, (name, look, copy) in enumerate(works):
+            tell(number / len(works))
+            path = look()
+            if path is None:
+                taken.append(name_of_copy(name, taken))
+                path = folder / INPUTS / f"{taken[-1]}.ome.zarr"
+                copy(path, lambda part, number=number: tell((number + part) / len(works)))  # type: ignore[misc]
+            files.append(path)
+        return Prepared(tuple(files), copy_model(model, folder) if passing else model)
 
     return work
 
 
 def copy_model(path: Path, folder: Path) -> Path:
-    """Copy a model that a later training may replace into the folder of the results."""
-    target = folder / MODEL
-    if not target.exists() or target.read_bytes() != path.read_bytes():
+    """Copy a model into the folder of the results, named by its content: none takes the place of another."""
+    content = path.read_bytes()
+    target = folder / f"model-{hashlib.sha256(content).hexdigest()[:12]}.safetensors"
+    if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
-            shutil.copyfile(path, temporary)
+            temporary.write_bytes(content)
     return target
 
 

@@ -62,9 +62,15 @@ class RunSection(Section):
         if not stopping:
             self._show(0, "starting")
 
-    def show_copying(self, name: str, part: float) -> None:
-        """Show that a layer is copied."""
-        self._show(part, f"copying {name}")
+    def show_unwilling(self) -> None:
+        """Offer to end a batch that does not stop."""
+        self.button.setText("Stop now")
+        self.button.setToolTip("Stop at once. The tile at hand is lost, what is finished is kept.")
+        self.button.setEnabled(True)
+
+    def show_preparing(self, part: float) -> None:
+        """Show that layers are looked at, and copied."""
+        self._show(part, "preparing layers")
 
     def show_progress(self, event: BatchProgress | Preparing) -> None:
         """Show how far the batch is."""

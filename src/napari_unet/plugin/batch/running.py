@@ -45,6 +45,11 @@ class Running(QObject):
         """It was asked to stop, and has not yet."""
         return self.busy and self._stopping
 
+    @property
+    def stopped(self) -> bool:
+        """The last one was asked to stop, and has before its end."""
+        return not self.busy and self._stopping and not self._finished
+
     def start(self, spec: BatchSpec) -> None:
         """Begin."""
         process = self._process = QProcess(self)
@@ -69,6 +74,12 @@ class Running(QObject):
         if self._process is not None:
             self._stopping = True
             self._process.closeWriteChannel()
+
+    def kill(self) -> None:
+        """End a batch at once that does not stop; the tile at hand is lost."""
+        if self._process is not None:
+            self._stopping = True
+            self._process.kill()
 
     def close(self) -> None:
         """End now, and tell nothing any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
@@ -15,11 +17,11 @@ _ROWS = (
     Row(
         "threshold",
         "Threshold",
-        f"Boundary probability from which on a pixel is boundary, in the mask, too.\n{_AT_ONCE}",
+        "Boundary probability from which on a pixel is boundary, in the mask, too.",
         number(0.02, 0.98, 0.05, 2),
     ),
-    Row("min_size", "Smallest", f"Cells with fewer pixels are left out.\n{_AT_ONCE}", whole(0, 1_000_000)),
-    Row("grow", "Grow", f"How far a cell grows into its boundary at most, pixels.\n{_AT_ONCE}", whole(0, 1_000)),
+    Row("min_size", "Smallest", "Cells with fewer pixels are left out.", whole(0, 1_000_000)),
+    Row("grow", "Grow", "How far a cell grows into its boundary at most, pixels.", whole(0, 1_000)),
 )
 
 
@@ -27,24 +29,30 @@ class CellForm(QWidget):
     """Edits a `CellSpec`: the method and whether it gives more or fewer cells, and the rest.
 
     ``more_button``, which has to be put somewhere, unfolds the rest.
+
+    Parameters
+    ----------
+    at_once
+        What a change does, for the tooltips.
     """
 
     changed = Signal(object)
     tune = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: str = _AT_ONCE) -> None:
         super().__init__()
+        self._at_once = at_once
         self.method = QComboBox()
         self.method.addItems(list(METHODS.values()))
         self.method.setToolTip(
-            f"How boundaries become cells. Automatic suits membranes and nuclei alike.\n{_AT_ONCE}"
+            self._tip("How boundaries become cells. Automatic suits membranes and nuclei alike.")
         )
         self.method.setAccessibleName("Method")
         self.method.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.amount = QSlider(Qt.Orientation.Horizontal)
         self.amount.setRange(5, 95)
         self.amount.setAccessibleName("Fewer or more cells")
-        self.more = SpecForm(CellSpec(), _ROWS)
+        self.more = SpecForm(CellSpec(), [replace(row, tooltip=self._tip(row.tooltip)) for row in _ROWS])
         self.more.hide()
         self.more_button = QToolButton()
         self.more_button.setText("More")
@@ -93,6 +101,9 @@ class CellForm(QWidget):
         self.more.setValue(spec)
         self._fit_to_method()
 
+    def _tip(self, text: str) -> str:
+        return f"{text}\n{self._at_once}".strip()
+
     def _unfold(self, open: bool) -> None:
         self.more.setVisible(open)
         self.more_button.setArrowType(Qt.ArrowType.DownArrow if open else Qt.ArrowType.RightArrow)
@@ -118,7 +129,7 @@ class CellForm(QWidget):
         joins = self.value().method != "components"
         self.amount.setEnabled(joins)
         self.amount.setToolTip(
-            f"Fewer, larger cells to the left; more, smaller ones to the right.\n{_AT_ONCE}"
+            self._tip("Fewer, larger cells to the left; more, smaller ones to the right.")
             if joins
             else "Connected parts are only separated by their boundaries: change the threshold under More."
         )
