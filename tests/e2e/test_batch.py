@@ -84,7 +84,7 @@ def test_from_layers_and_a_folder_to_results(dock: BatchDock, model: Path, image
     press(dock.results.measure)
 
     press(dock.run.button)
-    assert "saved there first" in dock.status.message.text
+    assert "what has no file of its own is saved in" in dock.status.message.text
     assert dock.run.button.text() == "Stop"
     qtbot.waitUntil(lambda: dock.running.busy, timeout=LONG)
     qtbot.waitUntil(lambda: not dock.running.busy, timeout=LONG)
