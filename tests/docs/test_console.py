@@ -128,6 +128,8 @@ def results(folder: Path) -> None:
     model(folder / "mine.safetensors")
     made = ["predict", "mine.safetensors", "image.tif", "-o", "cells.ome.tif", "--output", "cells"]
     assert CliRunner().invoke(app, made).exit_code == 0
+    measured = ["measure", "cells.ome.tif", "--image", "image.tif", "-o", "cells.csv"]
+    assert CliRunner().invoke(app, measured).exit_code == 0
     shutil.copy(folder / "image.tif", folder / "moved.tif")
     shutil.copy(folder / "mine.safetensors", folder / "moved.safetensors")
 

@@ -20,6 +20,7 @@ from napari_unet.plugin.batch.layers import INPUTS, layers_of
 from napari_unet.plugin.batch.preparing import Prepared, command_line, preparing
 from napari_unet.plugin.batch.run_section import RunSection
 from napari_unet.plugin.batch.running import Running
+from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.dock import UNetDock
@@ -68,6 +69,7 @@ class BatchDock(QWidget):
         layout.addWidget(self.status)
         self.setMinimumWidth(WIDTH - 20)
         self._connect()
+        ByKeyboard(self)
         self._lifetime = Lifetime(self, lambda: self.running.busy, self.shut_down)
         self._outer = Outer(
             (self._lifetime.forget, self.inputs.close_events, self._copies.close, self.running.close)

@@ -12,7 +12,6 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.identity import fingerprint
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.steps import Steps, Tell
 from napari_unet.errors import UserError
@@ -23,7 +22,7 @@ from napari_unet.plugin.layers import full_data, guess_layer_axes, image_of, len
 from napari_unet.plugin.opening import origin
 from napari_unet.spec import BOUNDARY, BatchSpec, Output
 from napari_unet.storage.cut import one_channel
-from napari_unet.storage.formats import kind_of
+from napari_unet.storage.held import find_in_file
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import open_image, open_labels
 from napari_unet.storage.write import create_output
@@ -53,14 +52,9 @@ def looking(layer: ImageLayer) -> Callable[[], Path | None]:
 
 
 def _same_file(path: Path, shown: Image) -> Path | None:
-    if not kind_of(path):
-        return None
-    try:
-        stored = open_image(path)
-    except UserError:  # as above
-        return None
-    same = stored.axes == shown.axes and stored.data.shape == shown.data.shape
-    return path.absolute() if same and fingerprint(stored) == fingerprint(shown) else None
+    held = find_in_file(shown, path)
+    whole = held is not None and held.channel is None and held.stored_axes == shown.axes
+    return path.absolute() if whole else None
 
 
 def name_of_copy(name: str, taken: Sequence[str]) -> str:
