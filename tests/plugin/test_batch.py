@@ -32,6 +32,7 @@ from napari_unet.plugin.batch.running import Running
 from napari_unet.plugin.batch.table import BatchTable
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.spec import BatchSpec
+from napari_unet.storage.held import find_in_file
 from napari_unet.storage.read import open_image
 from napari_unet.storage.samples import FOLDER, load_sample
 
@@ -174,11 +175,11 @@ def test_files_are_looked_at_in_a_thread(
         dock.inputs.list.item(number).setCheckState(Qt.CheckState.Checked)
     opened = []
 
-    def watched(path: Path, *more: Any) -> Any:
+    def watched(*arguments: Any) -> Any:
         opened.append(threading.current_thread())
-        return open_image(path, *more)
+        return find_in_file(*arguments)
 
-    monkeypatch.setattr("napari_unet.plugin.batch.layers.open_image", watched)
+    monkeypatch.setattr("napari_unet.plugin.batch.layers.find_in_file", watched)
     QTest.mouseClick(dock.run.command_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(dock.run.line.toPlainText()))
     assert opened
@@ -268,7 +269,7 @@ def test_the_table_fills(qtbot: QtBot) -> None:
     twins = [ImageDone("twin", f, "failed", message="both would be written there") for f in ("1.tif", "2.tif")]
     for row in (done, *twins):
         table.show_row(row)
-    assert [table.item(n, 1).text() for n in range(3)] == ["done", "failed", "failed"]
+    assert [table.item(n, 1).text() for n in range(3)] == ["done", "✗ failed", "✗ failed"]
     assert table.item(2, 0).toolTip() == "both would be written there"
     assert table.rows == [done, *twins]
     table.show_names((os.fsdecode(b"caf\xe9"),))  # a name that is no text is shown somehow

@@ -161,7 +161,7 @@ def progress_of(event: Event) -> tuple[float | None, str]:
         case BatchBegun():
             return None, ""
         case ImageDone():
-            cells = "" if event.cells is None else f", {event.cells:,} cells"
+            cells = "" if event.cells is None else f", {event.cells:,} cell{'s' if event.cells != 1 else ''}"
             seconds = f", {event.seconds:.1f} s" if event.status == "done" else ""
             more = f": {event.message}" if event.message else ""
             return None, f"{event.name}: {event.status}{cells}{seconds}{more}"

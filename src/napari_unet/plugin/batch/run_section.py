@@ -58,6 +58,8 @@ class RunSection(Section):
             else "Segment all images. What is finished already, with these settings, is left out."
         )
         self.command_button.setEnabled(not busy)
+        if busy:
+            self.line.hide()  # it may tell what was wanted before
         self.bar.setVisible(busy)
         if not stopping:
             self._show(0, "starting")

@@ -24,11 +24,12 @@ def cells_of(row: ImageDone) -> tuple[str, str, str, str]:
     >>> cells_of(ImageDone("day 1/a", "a.tif", "done", cells=1234, seconds=3.21, message="a warning"))
     ('day 1/a', 'done (!)', '1,234', '3.2 s')
     >>> cells_of(ImageDone("b", "b.tif", "failed", message="cut short"))
-    ('b', 'failed', '', '')
+    ('b', '✗ failed', '', '')
     """
-    warned = " (!)" if row.message and row.status != "failed" else ""
+    failed = row.status == "failed"
+    sign, warned = "✗ " if failed else "", " (!)" if row.message and not failed else ""
     cells = "" if row.cells is None else f"{row.cells:,}"
-    return row.name, f"{row.status}{warned}", cells, f"{row.seconds:.1f} s" if row.seconds else ""
+    return row.name, f"{sign}{row.status}{warned}", cells, f"{row.seconds:.1f} s" if row.seconds else ""
 
 
 class BatchTable(QTableWidget):
