@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import napari_unet as nu
 from napari_unet.cli import app
-from napari_unet.jobs import make_spec
+from napari_unet.learn.start import shipped
 from napari_unet.storage.ome_zarr import metadata
 from napari_unet.storage.samples import load_sample
 from synthetic import tissue
@@ -135,10 +135,8 @@ def results(folder: Path) -> None:
 
 
 def model(path: Path) -> None:
-    """A model that has hardly learnt."""
-    image, cells = tissue((64, 64), 30)
-    spec = make_spec(shape={"base": 4}, target={"style": "cells", "dense": True}, train={"steps": 2})
-    nu.train(image, cells, recipe=spec).save(path)
+    """The model that the package brings."""
+    nu.Model(shipped()).save(path)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_from_layers_and_a_folder_to_results(dock: BatchDock, model: Path, image
     assert dock.run.button.text() == "Stop"
     qtbot.waitUntil(lambda: dock.running.busy, timeout=LONG)
     qtbot.waitUntil(lambda: not dock.running.busy, timeout=LONG)
-    assert states(dock) == {"nuclei-5": "done", "n1": "done", "n2": "done", "n4": "done", "cut": "✗ failed"}
+    assert states(dock) == {"nuclei-5": "done", "n1": "done", "n2": "done", "n4": "done", "cut": "failed"}
     assert "1 of 5 images failed" in dock.status.message.text
     table = pd.read_csv(out / "summary.csv").set_index("name")
     assert table["status"].to_dict() == states(dock)
