@@ -55,9 +55,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     windows = sys.platform == "win32"
     python = folder / "venv" / ("Scripts/python.exe" if windows else "bin/python")
     purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    run(
-        python, "-m", "pip", "uninstall", "--yes", "setuptools"
-    )  # an old one that comes with Python 3.11 hides ours
+    run(python, "-m", "pip", "uninstall", "--yes", "setuptools")  # an old one, which hides ours
     Path(purelib, "napari.pth").write_text(f"{others}\n")
     return python
 
