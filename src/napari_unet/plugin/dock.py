@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 from pydantic import ValidationError
-from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog
 
 from napari_unet.engine.client import Engine, ModelInfo
 from napari_unet.errors import UserError
 from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
-from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.dock import open_cells
 from napari_unet.plugin.check_dialog import check_machine
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Kind, Message
-from napari_unet.plugin.exchange import ask_for_card, ask_to_trust
+from napari_unet.plugin.docks import Dock
 from napari_unet.plugin.key_tips import KeyTips
 from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
+from napari_unet.plugin.model_files import ModelFiles
 from napari_unet.plugin.notices import hint
 from napari_unet.plugin.preferences import Preferences, preferred
 from napari_unet.plugin.projects import Projects
@@ -45,7 +45,6 @@ from napari_unet.plugin.saving import paths_for
 from napari_unet.plugin.scope import draw_rectangle
 from napari_unet.plugin.sections.advanced import AdvancedSection, ask_for_weights_file
 from napari_unet.plugin.sections.annotate import AnnotateSection
-from napari_unet.plugin.sections.base import scrolled
 from napari_unet.plugin.sections.image import ImageSection
 from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
@@ -61,9 +60,7 @@ from napari_unet.plugin.settings import (
     write_settings,
 )
 from napari_unet.plugin.showing import Showing
-from napari_unet.plugin.status import StatusLine
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
-from napari_unet.storage.bioimageio.consent import Code
 from napari_unet.storage.project import Project
 from napari_unet.storage.weights import Weights
 
@@ -81,14 +78,10 @@ COUNT_AFTER = 250
 COUNT_WITHIN = 1.7
 """Seconds in which they are counted although the brush does not rest; `COUNT_AFTER` comes on top."""
 WATCH_EVERY = 5000
-WIDTH = 380
-MODELS = "Models (*.safetensors)"
-PACKAGES = "BioImage.IO packages (*.zip)"
-OPENED = "Models and BioImage.IO packages (*.safetensors *.zip)"
 SETTINGS = "Settings (*.json)"
 
 
-class UNetDock(QWidget):
+class UNetDock(Dock):
     """The dock of the plugin.
 
     Parameters
@@ -100,9 +93,8 @@ class UNetDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer, controller: Controller | None = None) -> None:
-        super().__init__()
-        # napari gives plugins a proxy, in which a layer is not the same object twice
-        self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        super().__init__(napari_viewer)
+        viewer = self._viewer
         self.controller = controller or Controller(viewer, Engine())
         self._of_settings = ""
         """The last sentence about settings."""
@@ -124,8 +116,8 @@ class UNetDock(QWidget):
         )
         self.destroyed.connect(self._outer.end)
         self._projects = Projects(self.project, self.controller, self)
+        self._models = ModelFiles(self.model, self.controller, self)
         self._start_timers()
-        ByKeyboard(self)
         self._show_theme()
         self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
         self._showing.show_selection()
@@ -146,19 +138,8 @@ class UNetDock(QWidget):
         self.segment = SegmentSection()
         self.model = ModelSection()
         self.advanced = AdvancedSection()
-        self.status = StatusLine()
         sections = (self.image, self.annotate, self.train, self.preview, self.segment, self.model, self.advanced)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 0, 2, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self.project)
-        layout.addWidget(scrolled(sections), 1)
-        layout.addWidget(self.status)
-        self.setMinimumWidth(WIDTH - 20)
-
-    def sizeHint(self) -> QSize:
-        """Ask for the width in which nothing is cut off, and any height."""
-        return QSize(WIDTH, 900)
+        self.fill(sections, above=self.project)
 
     def _connect_sections(self) -> None:
         c = self.controller
@@ -191,9 +172,6 @@ class UNetDock(QWidget):
         self.segment.changed.connect(self._want)
         self.advanced.tiling.edited.connect(self._want)
         self.advanced.machine.edited.connect(self._want)
-        self.model.open_pressed.connect(self._open_model)
-        self.model.save_pressed.connect(self._save_model)
-        self.model.export_pressed.connect(self._export_model)
         self.advanced.edited.connect(self._show_settings)
         for edited in (self.advanced.edited, self.advanced.target_edited, self.train.budget.edited):
             edited.connect(self._forget_message)
@@ -213,7 +191,6 @@ class UNetDock(QWidget):
         c.painter.target_changed.connect(self._set_target)
         c.trainer.weights_missing.connect(self._ask_for_weights)
         c.opened.connect(self._use_model)
-        c.packages.needs_consent.connect(self._ask_for_trust)
         c.keeper.opened.connect(self._use_project)
         c.tuning.found.connect(self.segment.form.take_tuned)
         c.trainer.fetched.connect(self.train.show_download)
@@ -409,38 +386,6 @@ class UNetDock(QWidget):
                 made.click()
                 return
 
-    def _open_model(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", OPENED)
-        if path:
-            self.controller.open_model(Path(path))
-
-    def _save_model(self) -> None:
-        typed, _ = QFileDialog.getSaveFileName(self, "Save the model", "model.safetensors", MODELS)
-        path = completed(typed, ".safetensors")
-        if typed and may_write(self, Path(typed), path):
-            self.controller.save_model(path)
-
-    def _export_model(self) -> None:
-        if not self.controller.can_pack:
-            self.controller.work.say("An imported model is not exported: give its package away instead.", "error")
-            return
-        asked = ask_for_card(self)
-        if asked is None:
-            return
-        name = f"{asked[0].name.lower().replace(' ', '-')}.bioimageio.zip"
-        typed, _ = QFileDialog.getSaveFileName(self, "Export for BioImage.IO", name, PACKAGES)
-        path = completed(typed, ".zip")
-        if typed and may_write(self, Path(typed), path):
-            self.controller.pack_model(path, *asked)
-
-    def _ask_for_trust(self, code: Code) -> None:
-        """Ask whether code of a package may run, when it is told that the package could not be opened without."""
-        later(self, 0, partial(self._trust, code))
-
-    def _trust(self, code: Code) -> None:
-        if ask_to_trust(self, code):
-            self.controller.open_model(code.package, (code.sha256,))
-
     def _set_target(self, target: TargetSpec) -> None:
         """Take over how the annotation is to be understood."""
         self.controller.painter.set_target(target)
@@ -495,10 +440,10 @@ class UNetDock(QWidget):
             self._say_of_settings(f"The settings are those of {Path(path).name}.", "good")
 
     def _save_settings(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "settings.json", SETTINGS)
-        if not path:
+        typed, _ = QFileDialog.getSaveFileName(self, "Save settings", "settings.json", SETTINGS)
+        target = completed(typed, ".json")
+        if not typed or not may_write(self, Path(typed), target):
             return
-        target = Path(path) if path.endswith(".json") else Path(f"{path}.json")
         try:
             write_settings(target, self.training_spec())
         except ValidationError as error:

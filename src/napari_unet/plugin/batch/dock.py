@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_unet.arrays.region import parse_range
 from napari_unet.errors import UserError, one_line
@@ -20,14 +20,11 @@ from napari_unet.plugin.batch.layers import INPUTS, layers_of
 from napari_unet.plugin.batch.preparing import Prepared, command_line, preparing
 from napari_unet.plugin.batch.run_section import RunSection
 from napari_unet.plugin.batch.running import Running
-from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.dock import UNetDock
+from napari_unet.plugin.docks import Dock, share_the_room
 from napari_unet.plugin.lifetime import Lifetime, Outer, later, window_of
-from napari_unet.plugin.sections.base import scrolled
-from napari_unet.plugin.status import StatusLine
-from napari_unet.plugin.tabs import share_the_room
 from napari_unet.plugin.words import count
 from napari_unet.spec import BatchSpec
 
@@ -36,12 +33,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 10_000
 """Milliseconds that a batch gets to stop, before it can be ended at once."""
-WIDTH = 380
-"""Pixels that the dock asks for, as the other docks do."""
 Then = Callable[[BatchSpec], None]
 
 
-class BatchDock(QWidget):
+class BatchDock(Dock):
     """The dock for batches.
 
     Parameters
@@ -51,25 +46,18 @@ class BatchDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        # napari gives plugins a proxy, in which a layer is not the same object twice
-        self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        super().__init__(napari_viewer)
+        viewer = self._viewer
         self.model, self.results, self.more = ModelSection(), ResultsSection(), MoreSection()
-        self.inputs, self.run, self.status = InputsSection(viewer), RunSection(), StatusLine()
+        self.inputs, self.run = InputsSection(viewer), RunSection()
         self.running, self._copies = Running(), Background()
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
         self._of_dock: Path | None = None
         """The model that was taken from the other dock, if it is not saved."""
         self._spec: BatchSpec | None = None
         """The batch in the table."""
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 0, 2, 0)
-        layout.setSpacing(2)
-        layout.addWidget(scrolled((self.model, self.inputs, self.results, self.more, self.run)), 1)
-        layout.addWidget(self.status)
-        self.setMinimumWidth(WIDTH - 20)
+        self.fill((self.model, self.inputs, self.results, self.more, self.run))
         self._connect()
-        ByKeyboard(self)
         self._lifetime = Lifetime(self, lambda: self.running.busy, self.shut_down)
         self._outer = Outer(
             (self._lifetime.forget, self.inputs.close_events, self._copies.close, self.running.close)
@@ -77,10 +65,6 @@ class BatchDock(QWidget):
         self.destroyed.connect(self._outer.end)
         later(self, 0, partial(share_the_room, self))
         self._say("Choose a model, images and a folder for the results, then press Run.")
-
-    def sizeHint(self) -> QSize:
-        """Ask for the width in which nothing is cut off, and any height."""
-        return QSize(WIDTH, 900)
 
     def _connect(self) -> None:
         self.model.from_dock.connect(self._take_from_dock)

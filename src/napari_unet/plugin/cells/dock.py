@@ -7,10 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels
-from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_unet.plugin.by_keyboard import ByKeyboard
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.choice import CellsChoice
@@ -25,21 +22,16 @@ from napari_unet.plugin.cells.through import ThroughBox
 from napari_unet.plugin.cells.write_section import WriteSection
 from napari_unet.plugin.cells.writing import Writing
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.docks import Dock, share_the_room
 from napari_unet.plugin.key_tips import KeyTips
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.preferences import preferred
-from napari_unet.plugin.sections.base import scrolled
-from napari_unet.plugin.status import StatusLine
-from napari_unet.plugin.tabs import share_the_room
 
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 380
-"""Pixels that the dock asks for, as the other dock does."""
 
-
-class CellsDock(QWidget):
+class CellsDock(Dock):
     """The dock for cells.
 
     Parameters
@@ -49,11 +41,9 @@ class CellsDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        # napari gives plugins a proxy, in which a layer is not the same object twice
-        self._viewer = viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        super().__init__(napari_viewer)
+        viewer = self._viewer
         self.choice = CellsChoice(viewer)
-        self.status = StatusLine()
         self.layers = LayersSection(self.choice)
         self._spoken_of = self.choice.cells
         """The cells that the message is about."""
@@ -61,13 +51,7 @@ class CellsDock(QWidget):
         canvas = CanvasKeeper(viewer, self)
         works = self._make_sections(canvas)
         sections = (self.layers, self.correct, self.measure, self.link, self.compare, self.write)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 0, 2, 0)
-        layout.setSpacing(2)
-        layout.addWidget(scrolled(sections), 1)
-        layout.addWidget(self.status)
-        self.setMinimumWidth(WIDTH - 20)
-        ByKeyboard(self)
+        self.fill(sections)
         preferred().read()
         tips = KeyTips(self)
         self._lifetime = Lifetime(self, lambda: False, self.shut_down)
@@ -111,10 +95,6 @@ class CellsDock(QWidget):
         stack = correcting.stack()
         correcting.in_view(stack)
         return stack.layer, stack.size("Z")
-
-    def sizeHint(self) -> QSize:
-        """Ask for the width in which nothing is cut off, and any height."""
-        return QSize(WIDTH, 900)
 
     def shut_down(self) -> None:
         """Let go of the viewer; the layers stay."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
 
 from napari_unet.plugin.annotation import MARK
+from napari_unet.plugin.cells.passing import PassingLayer
 from napari_unet.plugin.cells.place import geometry_of
-from napari_unet.plugin.plane_layer import insert_quietly
 
 NAME = "this cell"
 COLOUR = "#FFFFFF"
@@ -19,12 +18,8 @@ WIDTH = 3
 """Of the line, pixels of the screen, about."""
 
 
-class Frame:
+class Frame(PassingLayer):
     """Shows a frame; its layer is removed with it."""
-
-    def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
-        self._layer: Shapes | None = None
 
     def show(self, layer: Labels, corners: npt.NDArray[np.float64]) -> None:
         """Frame a box.
@@ -36,7 +31,6 @@ class Frame:
         corners
             The first and the last pixel of the box, (2, axes of the layer); its plane is that of the first.
         """
-        self.remove()
         (y0, x0), (y1, x1) = corners[0, -2:] - MARGIN, corners[1, -2:] + MARGIN
         rectangle = np.repeat(np.round(corners[:1]), 4, axis=0)
         rectangle[:, -2:] = [(y0, x0), (y0, x1), (y1, x1), (y1, x0)]
@@ -48,16 +42,5 @@ class Frame:
             metadata={MARK: "frame"},
             **geometry_of(layer).properties,
         )
-        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari 0.9 moved it
-        made.edge_width = max(0.2, WIDTH / camera.zoom / float(abs(layer.scale[-1])))
-        insert_quietly(self._viewer, made, len(self._viewer.layers))
-        self._layer = made
-
-    def remove(self) -> None:
-        """Show none."""
-        layer, self._layer = self._layer, None
-        if layer is not None and layer in self._viewer.layers:
-            active = self._viewer.layers.selection.active
-            self._viewer.layers.remove(layer)
-            if active is not layer:
-                self._viewer.layers.selection.active = active
+        made.edge_width = max(0.2, self.on_screen(WIDTH, layer.scale[-1]))
+        self.put(made)
