@@ -362,6 +362,27 @@ def test_a_channel_that_is_not_there(spec, images):
     assert "has no channel 1: it has 1" in row.message
 
 
+def test_an_image_that_fails_now_tells_of_its_earlier_result(spec, images, tmp_path):
+    only = {"inputs": (str(images / "a.tif"), str(images / "b.tif"))}
+    list(run(spec(**only)))
+    (images / "a.tif").write_bytes((images / "cut.tif").read_bytes())
+    (tmp_path / "out" / "b.tif").unlink()
+    (images / "b.tif").write_bytes((images / "cut.tif").read_bytes())
+    made = rows(run(spec(**only)))
+    assert made["a"].message.endswith("; the folder still holds a.tif of an earlier batch")
+    assert made["b"].status == "failed"
+    assert "earlier" not in made["b"].message
+
+
+def test_a_misspelt_name_leaves_the_table_when_it_is_mended(spec, images, tmp_path):
+    list(run(spec(inputs=(str(images / "a.tiff"), str(images / "cut.tif")))))
+    assert set(table(tmp_path / "out")) == {"a.tiff", "cut"}
+    list(run(spec(inputs=(str(images / "a.tiff"), str(images / "a.tif")))))
+    assert set(table(tmp_path / "out")) == {"a.tiff", "a", "cut"}  # still named
+    list(run(spec(inputs=(str(images / "a.tif"),))))
+    assert set(table(tmp_path / "out")) == {"a", "cut"}
+
+
 def test_stopped_between_two_tiles_it_goes_on_there(spec, images, tmp_path, monkeypatch):
     wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
     events = run(wanted)

@@ -198,6 +198,33 @@ def test_nothing_is_copied_for_a_batch_that_cannot_be(dock: BatchDock, tmp_path:
     assert "at once" not in dock.more.cells.method.toolTip()  # nothing is made anew by a change here
 
 
+def test_an_error_goes_when_something_is_changed(dock: BatchDock, tmp_path: Path) -> None:
+    def complain() -> None:
+        dock.run.button.click()
+        assert dock.status.message.kind == "error", dock.status.message
+
+    model = dock.model.path.text()
+    dock.model.path.clear()
+    complain()
+    dock.model.path.setText(model)
+    assert dock.status.message.kind == "info"
+    dock.inputs.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    complain()
+    dock.inputs.add([tmp_path])
+    assert dock.status.message.kind == "info"
+    dock.results.folder.clear()
+    complain()
+    dock.results.folder.setText(str(tmp_path / "out"))
+    dock.results.boxes["cells"].setChecked(False)
+    complain()
+    dock.results.boxes["cells"].setChecked(True)
+    assert dock.status.message.kind == "info"
+    dock.more.t.setText("x")
+    complain()
+    dock.more.t.clear()
+    assert dock.status.message.kind == "info"
+
+
 def test_results_open_in_their_place(tmp_path: Path) -> None:
     array = np.random.default_rng(1).integers(0, 99, (4, 2, 20, 30)).astype(np.uint16)
     group = zarr.create_array(tmp_path / "a.zarr", data=array, dimension_names="zcyx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import cast
@@ -28,6 +28,7 @@ from napari_unet.jobs.pace import Pace
 from napari_unet.jobs.stored import Shard, predict_file
 from napari_unet.spec import BatchSpec
 from napari_unet.storage.read import open_labels
+from napari_unet.storage.stamp import is_of_request
 from napari_unet.storage.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -65,17 +66,19 @@ def batch(spec: BatchSpec, *, shard: Shard | None = None, scheduler: str | None 
         spec.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {spec.folder} ({error.strerror}); choose another") from error
-    items = plan(spec)
-    if shard is not None:
-        items = items[shard[0] - 1 :: shard[1]]
-    return _Batch(model, spec, items, scheduler).run()
+    every = plan(spec)
+    items = every if shard is None else every[shard[0] - 1 :: shard[1]]
+    return _Batch(model, spec, items, scheduler, {str(item.found.path) for item in every}).run()
 
 
 class _Batch:
     """A batch at work."""
 
-    def __init__(self, model: Model, spec: BatchSpec, items: Sequence[Item], scheduler: str | None) -> None:
+    def __init__(
+        self, model: Model, spec: BatchSpec, items: Sequence[Item], scheduler: str | None, wanted: Collection[str]
+    ) -> None:
         self._model, self._spec, self._items, self._scheduler = model, spec, items, scheduler
+        self._wanted = wanted
         self._summary = Summary(spec.folder)
         self._before = self._summary.read()
         self._said: set[str] = set()
@@ -112,7 +115,7 @@ class _Batch:
         try:
             return check(self._model, item)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one image, the others may be good
-            return _row(item, message=_words(error, item))
+            return _row(item, message=f"{_words(error, item)}{_left_of(item)}")
 
     def _make(self, item: Item) -> Generator[Event, None, ImageDone]:
         """Make all that is missing of an image; returns its row, whatever happens."""
@@ -194,7 +197,7 @@ class _Batch:
         self._rows += rows
         try:
             if rows:
-                self._summary.add(*rows)
+                self._summary.add(*rows, wanted=self._wanted)
         except (OSError, UserError) as error:  # a spreadsheet keeps it open, or has saved it its own way
             yield Note(f"the table waits with its new rows: {one_line(error)}", warning=True)
         yield from rows
@@ -206,6 +209,12 @@ def _row(item: Item, message: str, seconds: float = 0.0) -> ImageDone:
     return ImageDone(
         item.found.name, file, "failed", seconds=round(seconds, 2), pixels=item.pixels, message=message
     )
+
+
+def _left_of(item: Item) -> str:
+    """Warn of results of an earlier batch, which could be taken for those of this one."""
+    names = [request.target.name for request in item.requests if is_of_request(request.target)]
+    return f"; the folder still holds {', '.join(names)} of an earlier batch" if names else ""
 
 
 def _keep(note: Note, warnings: list[str]) -> None:

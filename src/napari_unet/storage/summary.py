@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 
 from filelock import FileLock
@@ -56,8 +57,16 @@ class Summary:
             "a new folder"
         )
 
-    def add(self, *rows: ImageDone) -> None:
+    def add(self, *rows: ImageDone, wanted: Collection[str] = ()) -> None:
         """Add rows, each in the place of an earlier one of the same file.
+
+        Parameters
+        ----------
+        rows
+            What has become of images.
+        wanted
+            Files that the batch names. Rows of others that failed and are not there are left out from now on: their
+            names were misspelt.
 
         Raises
         ------
@@ -66,7 +75,8 @@ class Summary:
         """
         self._waiting += rows
         with self._lock:
-            known = {**self.read(), **{row.file: row for row in self._waiting}}
+            earlier = {file: row for file, row in self.read().items() if file in wanted or not _is_misspelt(row)}
+            known = {**earlier, **{row.file: row for row in self._waiting}}
             with (
                 replacing(self.path) as temporary,
                 temporary.open("w", newline="", encoding="utf-8", errors=NAMES) as file,
@@ -75,6 +85,10 @@ class Summary:
                 table.writerow(COLUMNS)
                 table.writerows(_written(row) for row in sorted(known.values(), key=lambda r: (r.name, r.file)))
         self._waiting = []
+
+
+def _is_misspelt(row: ImageDone) -> bool:
+    return row.status == "failed" and not Path(row.file).exists()
 
 
 def _written(row: ImageDone) -> list[str | int]:

@@ -30,11 +30,13 @@ FORMATS: dict[BatchFormat, str] = {
 class ModelSection(Section):
     """Chooses the model: a file, or what the other dock has trained or opened."""
 
+    changed = Signal()
     from_dock = Signal()
 
     def __init__(self) -> None:
         super().__init__("Model", "Which network segments the images.")
         self.path = QLineEdit()
+        self.path.textChanged.connect(lambda _: self.changed.emit())
         self.path.setPlaceholderText("a model file (.safetensors)")
         self.path.setAccessibleName("Model file")
         self.file_button = button("File ...", "Choose a model that was saved.", self._choose)
@@ -63,12 +65,15 @@ class ModelSection(Section):
 class ResultsSection(Section):
     """Chooses what is written, and where to."""
 
+    changed = Signal()
+
     def __init__(self) -> None:
         super().__init__("Results", "What is written for every image. The files are named as the images.")
         self.boxes = {output: QCheckBox(title) for output, (title, _) in OUTPUTS.items()}
         grid = QGridLayout()
         for number, (output, box) in enumerate(self.boxes.items()):
             box.setToolTip(OUTPUTS[output][1])
+            box.toggled.connect(lambda _: self.changed.emit())
             grid.addWidget(box, *divmod(number, 2))
         self.boxes["cells"].setChecked(True)
         self.measure = QCheckBox("Measure the cells")
@@ -83,6 +88,7 @@ class ResultsSection(Section):
         self.rows.addLayout(grid)
         self.folder = QLineEdit()
         self.folder.setPlaceholderText("a folder for the results")
+        self.folder.textChanged.connect(lambda _: self.changed.emit())
         self.folder.setAccessibleName("Folder for the results")
         choose = button("...", "Choose the folder.", self._choose)
         choose.setAccessibleName("Choose the folder for the results")
@@ -126,16 +132,21 @@ class ResultsSection(Section):
 class MoreSection(Section):
     """A part of the images, one of their channels, and how boundaries become cells."""
 
+    changed = Signal()
+
     def __init__(self) -> None:
         super().__init__("Options", "A part of the images, and how boundaries become cells.", open=False)
         self.axes, self.t, self.z = QLineEdit(), QLineEdit(), QLineEdit()
         self.axes.setPlaceholderText("as the files say")
         for edit in (self.t, self.z):
             edit.setPlaceholderText("all")
+        for edit in (self.axes, self.t, self.z):
+            edit.textChanged.connect(lambda _: self.changed.emit())
         self.channel = QSpinBox()
         self.channel.setRange(-1, 99)
         self.channel.setValue(-1)
         self.channel.setSpecialValueText("all")
+        self.channel.valueChanged.connect(lambda _: self.changed.emit())
         rows = Rows()
         rows.add(
             "Axes", self.axes, "What each axis of the images is, such as ZYX or CZYX, if it is guessed wrongly."

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PATIENCE = 10_000
 """Milliseconds that a batch gets to stop, before it can be ended at once."""
 Then = Callable[[BatchSpec], None]
+WHAT_TO_DO = "Choose a model, images and a folder for the results, then press Run."
+READY = "Press Run when all is chosen."
 
 
 class BatchDock(Dock):
@@ -64,9 +66,11 @@ class BatchDock(Dock):
         )
         self.destroyed.connect(self._outer.end)
         later(self, 0, partial(share_the_room, self))
-        self._say("Choose a model, images and a folder for the results, then press Run.")
+        self._say(WHAT_TO_DO)
 
     def _connect(self) -> None:
+        for section in (self.model, self.inputs, self.results, self.more):
+            section.changed.connect(self._forgive)
         self.model.from_dock.connect(self._take_from_dock)
         self.inputs.added.connect(lambda path: self.results.suggest(path.parent / f"{path.stem} segmented"))
         self.run.run.connect(lambda: self._prepare(self._start))
@@ -250,6 +254,11 @@ class BatchDock(Dock):
             self._say(f"{problem}.", "error")
         elif self.running.stopped:
             self._say("Stopped. What is finished is kept: Run goes on there, even another day.")
+
+    def _forgive(self) -> None:
+        """Take an error away as soon as something is changed: it may be cured."""
+        if self.status.message.kind == "error" and not self.running.busy:
+            self._say(READY)
 
     def _say(self, text: str, kind: Kind = "info") -> None:
         self.status.show_message(Message(text, kind))

@@ -46,6 +46,8 @@ class InputsSection(Section):
 
     added = Signal(object)
     """A path was added."""
+    changed = Signal()
+    """Other things are checked, or there are others."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__("Images", "What is segmented: open layers, files, folders, Zarrs with several positions.")
@@ -57,6 +59,7 @@ class InputsSection(Section):
         self.list.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.list.setFixedHeight(HEIGHT)
         self.list.removing.connect(self._remove)
+        self.list.itemChanged.connect(lambda _: self.changed.emit())
         self.files_button = button("Add files ...", "Add images.", self._add_files)
         self.folder_button = button(
             "Add folder ...", "Add the images of a folder, or a Zarr with all its positions.", self._add_folder
@@ -99,6 +102,7 @@ class InputsSection(Section):
             if str(path) not in [thing for thing, _ in self._things()]:
                 self._append(str(path), str(path), _CHECKED)
                 self.added.emit(path)
+                self.changed.emit()
 
     def layers(self) -> list[ImageLayer]:
         """Return the layers that are checked."""
@@ -133,3 +137,4 @@ class InputsSection(Section):
         for item in self.list.selectedItems():
             if isinstance(item.data(_THING), str):
                 self.list.takeItem(self.list.row(item))
+        self.changed.emit()
