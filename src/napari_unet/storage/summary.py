@@ -65,8 +65,8 @@ class Summary:
         rows
             What has become of images.
         wanted
-            Files that the batch names. Rows of others that failed and are not there are left out from now on: their
-            names were misspelt.
+            Files that the batch names. Rows of others that failed and are not there are left out from now on:
+            their names were misspelt.
 
         Raises
         ------
