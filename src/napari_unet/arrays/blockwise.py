@@ -190,10 +190,9 @@ class Blockwise:
             mask = np.zeros_like(there.mask) if empty else there.mask
             whole = fragments(there.boundary, there.free, mask, self._pixel, rims=not self._tissue)
         pieces, number = _numbered(whole[core])
-        ids = np.arange(1, number + 1)
         peaks = np.zeros(number, np.float32)
-        if distance is not None and number:
-            peaks = np.asarray(ndi.maximum(distance[core], pieces, ids), np.float32)
+        if distance is not None:
+            peaks = _highest_in(pieces, distance[core], number)[1:]
         free = np.bincount(pieces[there.free[core]], minlength=number + 1)[1:] > 0
         return Cut(
             pieces, free, peaks, whole[wide], there.boundary[wide], None if distance is None else distance[wide]
@@ -267,15 +266,16 @@ class Blockwise:
         if self._tissue:
             nothing = np.zeros((2, 0))
             return draw_lines(cells)[core], nothing, nothing
-        thickness = np.full(cells.shape, np.inf, np.float32)
-        if (cells == 0).any():
-            thickness = distance_to_boundary(cells > 0, self._pixel)
-        cells = cells[core]
-        ids = np.unique(cells[cells > 0])
-        if not len(ids):
-            return cells, np.zeros((2, 0)), np.zeros((2, 0))
-        highest = np.stack([ids, ndi.maximum(there.inside[core], cells, ids)])
-        return cells, highest, np.stack([ids, ndi.maximum(thickness[core], cells, ids)])
+        ids = np.unique(cells[core][cells[core] > 0])
+        number = int(ids.max(initial=0))
+        highest = _highest_in(cells[core], there.inside[core], number)[ids]
+        thickest = np.zeros(len(ids), np.float32)
+        if (highest < LEAST_INSIDE).any():  # else it does not matter
+            thickness = np.full(cells.shape, np.inf, np.float32)
+            if (cells == 0).any():
+                thickness = distance_to_boundary(cells > 0, self._pixel)
+            thickest = _highest_in(cells[core], thickness[core], number)[ids]
+        return cells[core], np.stack([ids, highest]), np.stack([ids, thickest])
 
     def _places(self, places: Array, box: Box) -> Array:
         """Turn places in a block into places in the volume, as one number each."""
@@ -330,6 +330,19 @@ def _numbered(pieces: Array) -> tuple[Array, int]:
     there = np.bincount(pieces.ravel()) > 0
     there[0] = False
     return np.where(there, np.cumsum(there), 0)[pieces], int(there.sum())
+
+
+def _highest_in(pieces: Array, values: Array, number: int) -> Array:
+    """Find the highest value in each piece, from 0 to ``number``; values are not below 0.
+
+    Examples
+    --------
+    >>> _highest_in(np.array([0, 1, 1, 3]), np.float32([4, 2, 5, 7]), 3)
+    array([4., 5., 0., 7.], dtype=float32)
+    """
+    highest = np.zeros(number + 1, np.float32)
+    np.maximum.at(highest, pieces.ravel(), values.ravel())
+    return highest
 
 
 def _first_places(pieces: Array) -> Array:
