@@ -57,7 +57,7 @@ def test_paint_train_keep_close_open_go_on(
     dock.controller.keeper.keep_in(tmp_path / "mine")
     qtbot.waitUntil(lambda: "saved" in dock.project.text.text(), timeout=LONG)
     strokes.paint((25, 25), 3)  # and closed at once
-    painted, steps, spec = strokes.data.copy(), dock.controller.trainer.steps, dock.training_spec()
+    painted, steps, spec = strokes.data.copy(), dock.controller.trainer.steps, dock.settings.value()
     viewer.close()
     rest(500)
     assert list((tmp_path / "mine.unet" / "trainings").glob("*.resume.safetensors"))
@@ -68,7 +68,7 @@ def test_paint_train_keep_close_open_go_on(
     assert [layer.name for layer in viewer.layers] == ["epithelium", "strokes"]
     np.testing.assert_array_equal(viewer.layers["strokes"].data, painted)
     assert viewer.layers["strokes"].scale.tolist() == viewer.layers["epithelium"].scale.tolist() == [0.5, 0.5]
-    assert dock.training_spec().net == spec.net
+    assert dock.settings.value().net == spec.net
     assert dock.project.text.text().startswith("mine.unet: saved")
     dock.train.by_itself.setChecked(False)
     rest(1500)

@@ -128,7 +128,7 @@ def test_tune_finds_better_settings_on_drawn_cells(dock: UNetDock, qtbot: QtBot)
     assert "key A" in dock.status.text.text()
     dock.segment.form.amount.setValue(5)
     until_made(dock, qtbot)
-    dock._set_target(TargetSpec(style="cells"))
+    dock.settings.set_target(TargetSpec(style="cells"))
     press(dock.annotate.new_button, qtbot)
     z = dock._viewer.dims.current_step[0]
     strokes = dock.controller.selection.labels_layer

@@ -182,7 +182,7 @@ def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:
     """The number of checks is that of the whole time, of which a part is over."""
     dock.train.budget.seconds.setValue(150)
     dock.controller.on_event(StepDone(1000, 0.5, 1.0, 600.0, 0.0))
-    first, more = dock.training_spec().train, dock.training_spec(more=True).train
+    first, more = dock.settings.value().train, dock.settings.value(more=True).train
     assert (first.seconds, first.checks) == (150, 10)
     assert (more.seconds, more.checks) == (750, 50)
 
@@ -210,7 +210,7 @@ def test_a_recipe_reaches_the_engine_whole(
     expected = given.model_copy(
         update={"train": given.train.model_copy(update={"checks": checks_of(given.train)})}
     )
-    assert dock.training_spec() == expected
+    assert dock.settings.value() == expected
     if missing_weights(given) is None:
         dock.train.train_button.click()
         assert engine.last("train")["args"][2] == expected
@@ -221,8 +221,8 @@ def test_a_recipe_leaves_the_annotation_and_is_left_by_an_edit(dock: UNetDock) -
     dock.annotate.target_changed.emit(target)
     assert dock.advanced.recipe.currentText() == "default"
     choose_recipe(dock, "unet2015")
-    assert dock.training_spec().target == target.model_copy(update={"weight_map": True})
-    assert dock.annotate.form.value() == dock.controller.painter.target == dock.training_spec().target
+    assert dock.settings.value().target == target.model_copy(update={"weight_map": True})
+    assert dock.annotate.form.value() == dock.controller.painter.target == dock.settings.value().target
     assert dock.train.budget.seconds.text() == "36,000"
     assert "Train takes 10 h 0 min" in dock.status.text.text()
     dock.train.budget.seconds.setValue(60)
@@ -234,7 +234,7 @@ def test_a_recipe_leaves_the_annotation_and_is_left_by_an_edit(dock: UNetDock) -
     batch.setValue(1)
     assert dock.advanced.recipe.currentText() == "unet2015"
     choose_recipe(dock, "default")
-    assert dock.training_spec().target == target
+    assert dock.settings.value().target == target
 
 
 def test_options_of_the_target_reach_painter_and_training(dock: UNetDock) -> None:
@@ -242,7 +242,7 @@ def test_options_of_the_target_reach_painter_and_training(dock: UNetDock) -> Non
     rim = dock.advanced.target.editor("rim")
     assert isinstance(rim, QSpinBox)
     rim.setValue(4)
-    assert dock.training_spec().target == TargetSpec(style="cells", rim=4)
+    assert dock.settings.value().target == TargetSpec(style="cells", rim=4)
     dock.annotate.form.unpainted.setCurrentIndex(1)
     assert dock.controller.painter.target == TargetSpec(style="cells", rim=4, dense=True)
     assert dock.advanced.target.value() == dock.controller.painter.target
@@ -252,7 +252,7 @@ def test_grey_values_reach_the_training(dock: UNetDock) -> None:
     box = dock.advanced.normalisation.editor("method")
     assert isinstance(box, QComboBox)
     box.setCurrentIndex(1)
-    assert dock.training_spec().normalisation.method == "percentile"
+    assert dock.settings.value().normalisation.method == "percentile"
 
 
 def test_what_does_not_fit_together_is_said_in_a_sentence(
@@ -293,7 +293,7 @@ def test_settings_are_saved_and_opened(dock: UNetDock, monkeypatch: pytest.Monke
     choose_recipe(dock, "vnet")
     dock.annotate.target_changed.emit(TargetSpec(style="cells", background_value=9))
     dock.train.budget.seconds.setValue(77)
-    spec = dock.training_spec()
+    spec = dock.settings.value()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
     dock.advanced.save_button.click()
     assert TrainingSpec.model_validate_json((tmp_path / "mine.json").read_bytes()) == spec
@@ -301,13 +301,13 @@ def test_settings_are_saved_and_opened(dock: UNetDock, monkeypatch: pytest.Monke
     dock.annotate.target_changed.emit(TargetSpec())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "mine.json"), ""))
     dock.advanced.open_button.click()
-    assert dock.training_spec() == spec
+    assert dock.settings.value() == spec
     assert dock.annotate.form.value() == spec.target
     assert dock.status.text.text() == "The settings are those of mine.json."
     (tmp_path / "mine.json").write_text('{"net": {"kind": "unet", "depth": 99}}')
     dock.advanced.open_button.click()
     assert "mine.json holds no valid settings (net.unet.depth" in dock.status.text.text()
-    assert dock.training_spec() == spec
+    assert dock.settings.value() == spec
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "a.json"), ""))
     dock.advanced.save_button.click()
     assert "cannot write" in dock.status.text.text()
@@ -384,11 +384,11 @@ def test_refusing_a_download_leaves_everything_as_it_was(
     choose_recipe(dock, "vgg16-frozen")
     asked = []
     monkeypatch.setattr(module, "ask_for_weights", lambda _, missing: asked.append(missing) or "no")
-    spec = dock.training_spec()
+    spec = dock.settings.value()
     dock.train.train_button.click()
     assert asked == [weights.VGG16]
     assert dock.status.text.text().startswith("No training was started")
-    assert (engine.count("train"), dock.controller.trainer.fetch.run, dock.training_spec()) == (0, 0, spec)
+    assert (engine.count("train"), dock.controller.trainer.fetch.run, dock.settings.value()) == (0, 0, spec)
     assert dock.train.train_button.isEnabled()
 
 
@@ -421,7 +421,7 @@ def test_a_download_goes_on_beside_the_window_and_the_training_follows(
     assert engine.count("train") == 0
     go_on.set()
     qtbot.waitUntil(lambda: engine.count("train") == 1)
-    assert engine.last("train")["args"][2] == dock.training_spec()
+    assert engine.last("train")["args"][2] == dock.settings.value()
 
 
 def test_a_file_in_place_of_a_download(
@@ -436,7 +436,7 @@ def test_a_file_in_place_of_a_download(
     assert engine.count("train") == 0
     dock.train.train_button.click()
     assert engine.last("train")["args"][2].train.encoder_file == Path("mine.pth")
-    assert dock.training_spec().train.encoder_file == Path("mine.pth")
+    assert dock.settings.value().train.encoder_file == Path("mine.pth")
 
 
 @pytest.mark.parametrize(
@@ -478,7 +478,7 @@ def test_going_on_by_steps(dock: UNetDock) -> None:
     dock.train.budget.unit.setCurrentText("steps")
     dock.train.budget.steps.setValue(50)
     dock.controller.on_event(StepDone(1000, 0.5, 1.0, 600.0, 0.0))
-    more = dock.training_spec(more=True).train
+    more = dock.settings.value(more=True).train
     assert (more.seconds, more.steps, more.checks) == (None, 1050, 21)
 
 

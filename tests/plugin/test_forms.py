@@ -9,10 +9,12 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
 from napari_unet.nets import geometry_of
-from napari_unet.plugin.sections import advanced
-from napari_unet.plugin.sections.advanced import NETS, NO_AUGMENT, AdvancedSection
+from napari_unet.plugin.sections import setting_rows
+from napari_unet.plugin.sections.advanced import AdvancedSection
 from napari_unet.plugin.sections.annotate import AnnotateSection, TargetForm
+from napari_unet.plugin.sections.net_form import NETS
 from napari_unet.plugin.sections.segment import CellForm, SegmentSection
+from napari_unet.plugin.sections.setting_rows import NO_AUGMENT
 from napari_unet.plugin.sections.train import ENDLESS, BudgetForm, TrainSection
 from napari_unet.spec import (
     RECIPES,
@@ -221,7 +223,7 @@ def test_a_file_of_weights(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Non
     assert isinstance(box, QComboBox)
     assert box.isVisibleTo(section.encoder)
     answers = [Path("mine.pth"), None]
-    monkeypatch.setattr(advanced, "ask_for_weights_file", lambda: answers.pop(0))
+    monkeypatch.setattr(setting_rows, "ask_for_weights_file", lambda: answers.pop(0))
 
     def choose(index: int) -> Path | None:
         box.setCurrentIndex(index)

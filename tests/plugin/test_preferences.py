@@ -122,11 +122,11 @@ def test_machine_and_preview_are_taken_over(docks: Docks, settings: Settings, qt
     settings.machine.threads = 3
     settings.window.preview = False
     qtbot.waitUntil(lambda: not dock.preview.box.isChecked())
-    spec = dock.training_spec()
+    spec = dock.settings.value()
     assert (spec.train.device, spec.train.threads) == ("cpu", 3)
     assert not dock.controller.live.on
-    dock._use_recipe("unet2015")
-    spec = dock.training_spec()
+    dock.settings.use_recipe("unet2015")
+    spec = dock.settings.value()
     assert (spec.train.device, spec.train.threads) == ("cpu", 3)
 
 

@@ -5,31 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 from pydantic import ValidationError
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog
 
 from napari_unet.engine.client import Engine, ModelInfo
-from napari_unet.errors import UserError
-from napari_unet.plugin import words
 from napari_unet.plugin.bridge import Bridge
 from napari_unet.plugin.canvas import CanvasKeeper
 from napari_unet.plugin.cells.dock import open_cells
 from napari_unet.plugin.check_dialog import check_machine
 from napari_unet.plugin.checkpoints import KEPT
 from napari_unet.plugin.controller import Controller
-from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.docks import Dock
 from napari_unet.plugin.key_tips import KeyTips
 from napari_unet.plugin.keymap import KEYMAP
 from napari_unet.plugin.keys import Keys
 from napari_unet.plugin.lifetime import Lifetime, Outer, later
 from napari_unet.plugin.model_files import ModelFiles
-from napari_unet.plugin.notices import hint
 from napari_unet.plugin.preferences import Preferences, preferred
 from napari_unet.plugin.projects import Projects
 from napari_unet.plugin.questions import (
@@ -37,31 +31,22 @@ from napari_unet.plugin.questions import (
     ask_for_weights,
     ask_to_replace,
     ask_which,
-    completed,
-    may_write,
 )
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.saving import paths_for
 from napari_unet.plugin.scope import draw_rectangle
-from napari_unet.plugin.sections.advanced import AdvancedSection, ask_for_weights_file
+from napari_unet.plugin.sections.advanced import AdvancedSection
 from napari_unet.plugin.sections.annotate import AnnotateSection
 from napari_unet.plugin.sections.image import ImageSection
 from napari_unet.plugin.sections.model import ModelSection
 from napari_unet.plugin.sections.preview import PreviewSection
 from napari_unet.plugin.sections.project import ProjectRow
 from napari_unet.plugin.sections.segment import SegmentSection
-from napari_unet.plugin.sections.train import TrainSection, more_of
-from napari_unet.plugin.settings import (
-    model_spec,
-    read_settings,
-    recipe_of,
-    recipe_spec,
-    sentence,
-    write_settings,
-)
+from napari_unet.plugin.sections.setting_rows import ask_for_weights_file
+from napari_unet.plugin.sections.train import TrainSection
+from napari_unet.plugin.settings import sentence
+from napari_unet.plugin.settings_desk import SettingsDesk
 from napari_unet.plugin.showing import Showing
-from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
-from napari_unet.storage.project import Project
 from napari_unet.storage.weights import Weights
 
 if TYPE_CHECKING:
@@ -78,7 +63,6 @@ COUNT_AFTER = 250
 COUNT_WITHIN = 1.7
 """Seconds in which they are counted although the brush does not rest; `COUNT_AFTER` comes on top."""
 WATCH_EVERY = 5000
-SETTINGS = "Settings (*.json)"
 
 
 class UNetDock(Dock):
@@ -96,11 +80,10 @@ class UNetDock(Dock):
         super().__init__(napari_viewer)
         viewer = self._viewer
         self.controller = controller or Controller(viewer, Engine())
-        self._of_settings = ""
-        """The last sentence about settings."""
         self._bridge = Bridge(self.controller.engine, self.controller, self)
         self._make_sections()
         self._showing = Showing(self, self.controller)
+        self.settings = SettingsDesk(self.annotate, self.train, self.advanced, self.status, self.controller, self)
         self._connect_sections()
         self._connect_controller()
         self._use_preferences(Preferences(), preferred().read())
@@ -119,11 +102,11 @@ class UNetDock(Dock):
         self._models = ModelFiles(self.model, self.controller, self)
         self._start_timers()
         self._show_theme()
-        self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
+        self._show_folder()
         self._showing.show_selection()
-        self._show_settings()
+        self.settings.show()
         self._want()
-        self.status.show_message(self._hint())
+        self.status.show_message(self.settings.hint())
         self.controller.painter.count()
         self.controller.update()
 
@@ -151,7 +134,6 @@ class UNetDock(Dock):
         self.annotate.next_cell.connect(c.painter.next_cell)
         self.annotate.take_cells.connect(c.taking.point_at_cells)
         self.annotate.take_region.connect(c.taking.drag_region)
-        self.annotate.target_changed.connect(self._set_target)
         self.train.train.connect(lambda: self._train())
         self.train.go_on.connect(lambda: self._train(go_on=True))
         self.train.pause.connect(c.trainer.pause_or_resume)
@@ -172,14 +154,6 @@ class UNetDock(Dock):
         self.segment.changed.connect(self._want)
         self.advanced.tiling.edited.connect(self._want)
         self.advanced.machine.edited.connect(self._want)
-        self.advanced.edited.connect(self._show_settings)
-        for edited in (self.advanced.edited, self.advanced.target_edited, self.train.budget.edited):
-            edited.connect(self._forget_message)
-        self.train.budget.edited.connect(self._show_settings)
-        self.advanced.target_edited.connect(lambda: self._set_target(self.advanced.target.value()))
-        self.advanced.recipe_chosen.connect(self._use_recipe)
-        self.advanced.open_pressed.connect(self._open_settings)
-        self.advanced.save_pressed.connect(self._save_settings)
         self.advanced.check_pressed.connect(lambda: check_machine())
 
     def _connect_controller(self) -> None:
@@ -187,11 +161,9 @@ class UNetDock(Dock):
         c.later = partial(later, self, 0)
         c.work.said.connect(self.status.show_message)
         c.work.ended.connect(self._ended)
-        c.selection.changed.connect(self._show_levels)
-        c.painter.target_changed.connect(self._set_target)
         c.trainer.weights_missing.connect(self._ask_for_weights)
-        c.opened.connect(self._use_model)
-        c.keeper.opened.connect(self._use_project)
+        c.opened.connect(self._show_model)
+        c.keeper.opened.connect(lambda _: self._show_folder())
         c.tuning.found.connect(self.segment.form.take_tuned)
         c.trainer.fetched.connect(self.train.show_download)
         c.saved.connect(self.segment.show_progress)
@@ -275,33 +247,11 @@ class UNetDock(Dock):
 
     # What the user asks for
 
-    def training_spec(self, *, more: bool = False) -> TrainingSpec:
-        """Put the forms together.
-
-        Parameters
-        ----------
-        more
-            The time comes on top of the time that the last training took.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            If the settings do not fit together.
-        """
-        spec, budget = self.advanced.value(), self.train.budget.value()
-        if more:
-            budget = more_of(budget, self.controller.trainer.seconds, self.controller.trainer.steps)
-        update = {field: getattr(budget, field) for field in ("seconds", "steps", "checks", "patience")}
-        if self.train.budget.endless.isChecked():
-            update["warmup"] = budget.warmup
-        train = TrainSpec.model_validate({**dict(spec.train), **update})
-        return spec.model_copy(update={"target": self.controller.painter.target, "train": train})
-
     def _train(self, *, go_on: bool = False) -> None:
         try:
-            spec = self.training_spec(more=go_on)
+            spec = self.settings.value(more=go_on)
         except ValidationError as error:
-            self._say_of_settings(f"Change this under Advanced: {sentence(error)}.", "error")
+            self.settings.say(f"Change this under Advanced: {sentence(error)}.", "error")
             return
         self.controller.trainer.train(spec, go_on=go_on)
 
@@ -310,7 +260,7 @@ class UNetDock(Dock):
         trainer = self.controller.trainer
         try:
             if trainer.due:
-                trainer.start_by_itself(self.training_spec(), self.training_spec(more=True))
+                trainer.start_by_itself(self.settings.value(), self.settings.value(more=True))
         except ValidationError:  # is shown under Advanced
             return
 
@@ -386,112 +336,17 @@ class UNetDock(Dock):
                 made.click()
                 return
 
-    def _set_target(self, target: TargetSpec) -> None:
-        """Take over how the annotation is to be understood."""
-        self.controller.painter.set_target(target)
-        self.annotate.show_target(target)
-        self.advanced.target.setValue(target)
-        self._show_settings()
-
-    def _use_recipe(self, name: str) -> None:
-        spec = recipe_spec(name, self.controller.painter.target)
-        machine = self.advanced.machine.value()
-        own = {"device": machine.device, "threads": machine.threads}
-        spec = spec.model_copy(update={"train": spec.train.model_copy(update=own)})
-        self.use_settings(spec)
-        time = words.budget(spec.train)
-        self._say_of_settings(f"Recipe '{name}': Train takes {time}; change the time above it.", "info")
-
-    def use_settings(self, spec: TrainingSpec) -> None:
-        """Fill the forms."""
-        self.advanced.setValue(spec)
-        self.train.budget.setValue(spec.train)
-        self._set_target(spec.target)
-
-    def _use_model(self, model: ModelInfo) -> None:
-        """Show the settings of a model that was opened, if it can learn; the time stays."""
-        if all(c.role != "boundary" for c in model.classes):
-            self.segment.leave_out("boundaries")
-        if not model.net.trainable:
-            return
-        spec = model_spec(model, self.controller.painter.target, self.advanced.machine.value())
-        self.advanced.setValue(spec)
-        self._set_target(spec.target)
-
-    def _use_project(self, project: Project) -> None:
-        """Show the settings of a project that was opened."""
-        self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
-        if project.settings is None:
-            return
-        try:
-            self.use_settings(TrainingSpec.model_validate(project.settings))
-        except ValidationError as error:
-            self._say_of_settings(f"The settings of the project are not known here: {sentence(error)}.", "warning")
-
-    def _open_settings(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open settings", "", SETTINGS)
-        if not path:
-            return
-        try:
-            self.use_settings(read_settings(Path(path)))
-        except UserError as error:
-            self.controller.work.say(f"{error}.", "error")
-        else:
-            self._say_of_settings(f"The settings are those of {Path(path).name}.", "good")
-
-    def _save_settings(self) -> None:
-        typed, _ = QFileDialog.getSaveFileName(self, "Save settings", "settings.json", SETTINGS)
-        target = completed(typed, ".json")
-        if not typed or not may_write(self, Path(typed), target):
-            return
-        try:
-            write_settings(target, self.training_spec())
-        except ValidationError as error:
-            self._say_of_settings(f"Change this under Advanced first: {sentence(error)}.", "error")
-        except UserError as error:
-            self.controller.work.say(f"{error}.", "error")
-        else:
-            self._say_of_settings(f"The settings are saved as {target.name}.", "good")
-
-    def _say_of_settings(self, text: str, kind: Kind) -> None:
-        """Show a sentence that is true until a setting is changed."""
-        self.controller.work.say(text, kind)
-        self._of_settings = text
-
-    def _forget_message(self) -> None:
-        """Show what can be done, in place of a sentence about settings that are no longer these, or a refusal."""
-        stale = self.status.message.text == self._of_settings or self.status.message.kind == "error"
-        if stale and self.controller.job is None:
-            self.status.show_message(self._hint())
-
-    def _hint(self) -> Message:
-        c = self.controller
-        return hint(c.selection, model=c.has_model, by_itself=c.trainer.automatic.on)
-
     def _layer(self, name: str) -> Any:
         return next((layer for layer in self._viewer.layers if layer.name == name), None)
 
     # What is shown
 
-    def _show_settings(self) -> None:
-        """Show which recipe the settings are, and what does not fit together."""
-        try:
-            spec = self.training_spec()
-            recipe, problem = recipe_of(spec), ""
-            self.controller.keeper.take_settings(spec)
-        except ValidationError as error:
-            recipe, problem = None, f"This does not fit together: {sentence(error)}."
-        self.advanced.show_recipe(recipe)
-        self.advanced.show_problem(problem)
-        self._show_levels()
+    def _show_model(self, model: ModelInfo) -> None:
+        if all(c.role != "boundary" for c in model.classes):
+            self.segment.leave_out("boundaries")
 
-    def _show_levels(self) -> None:
-        """Show how a 3D network would follow the voxel size of the image that is chosen."""
-        try:
-            text = words.levels(self.advanced.net.value(), self.controller.selection.image)
-        except (ValidationError, UserError):  # shown elsewhere
-            text = ""
-        self.advanced.net.show_levels(text)
+    def _show_folder(self) -> None:
+        self.model.show_folder(self.controller.trainer.checkpoints.folder, KEPT)
 
     def _show_theme(self) -> None:
         theme = get_theme(self._viewer.theme)

@@ -2,369 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_unet.plugin.sections.base import SPACE, Rows, Section, align, button, note
+from napari_unet.plugin.sections.base import Rows, Section, align, button, note
 from napari_unet.plugin.sections.choice import Choice
-from napari_unet.plugin.sections.form import Editor, Row, SpecForm, file_or, number, one_of, switch, whole
+from napari_unet.plugin.sections.form import SpecForm
+from napari_unet.plugin.sections.net_form import NetForm
+from napari_unet.plugin.sections.setting_rows import (
+    ENCODER_ROWS,
+    MACHINE_ROWS,
+    NORMALISATION_ROWS,
+    TARGET_ROWS,
+    TILING_ROWS,
+    TRAIN_ROWS,
+)
 from napari_unet.plugin.settings import ENCODER, without_encoder
-from napari_unet.spec import (
-    RECIPES,
-    WITH_ENCODER,
-    AugmentSpec,
-    NetSpec,
-    TilingSpec,
-    TrainingSpec,
-    UNet3DSpec,
-)
+from napari_unet.spec import RECIPES, WITH_ENCODER, TilingSpec, TrainingSpec
 
-NETS: dict[str, type[Any]] = {
-    c.model_fields["kind"].default: c for c in get_args(get_args(NetSpec)[0]) if c.trainable
-}
-"""Every network that can be trained, by its name."""
-
-NO_AUGMENT = AugmentSpec(
-    flip=False, rotate90=False, rotation=0, scale=0, elastic=0, contrast=0, brightness=0, noise=0, probability=0
-)
-_DEVICES = (
-    ("auto", "cpu", "cuda", "mps"),
-    ("automatic", "processor (CPU)", "NVIDIA GPU (cuda)", "Apple GPU (mps)"),
-)
 _PATCHES: dict[int, Sequence[tuple[int, ...]]] = {
     2: ((96, 96), (128, 128), (192, 192), (256, 256), (384, 384)),
     3: ((16, 64, 64), (24, 80, 80), (32, 96, 96), (64, 128, 128)),
 }
 _VALID_PATCHES = ((284, 284), (380, 380), (476, 476), (572, 572))
 """Lengths that the published U-Net can take: 188 and multiples of 16."""
-_LOSSES = (
-    (None, "cross-entropy", "binary-cross-entropy", "dice", "dice+cross-entropy"),
-    ("the network's own", "cross-entropy", "binary cross-entropy", "Dice", "Dice + cross-entropy"),
-)
-
 WRONG = "#D55E00"
-
-MakeEditor = Callable[[type[NetSpec], str], Callable[[], Editor]]
-
-
-def _bounds(kind: type[NetSpec], field: str, low: int, high: int) -> tuple[int, int]:
-    """Narrow a range to what a field allows."""
-    facts = kind.model_fields[field].metadata
-    lows = [int(f.ge) for f in facts if hasattr(f, "ge")]
-    highs = [int(f.le) for f in facts if hasattr(f, "le")]
-    return max([low, *lows]), min([high, *highs])
-
-
-def _whole(low: int, high: int) -> MakeEditor:
-    return lambda kind, field: whole(*_bounds(kind, field, low, high))
-
-
-def _any(make: Callable[[], Editor]) -> MakeEditor:
-    return lambda _kind, _field: make
-
-
-_NET_ROWS: tuple[tuple[str, str, str, MakeEditor], ...] = (
-    (
-        "base",
-        "Width",
-        "Channels of the first level; every level below has twice as many.\n"
-        "More: able to learn finer differences, but slower.",
-        _whole(1, 512),
-    ),
-    (
-        "depth",
-        "Depth",
-        "How often the image is halved on the way down.\n"
-        "More: the network sees farther around a pixel, and needs larger patches.",
-        _whole(1, 6),
-    ),
-    (
-        "up",
-        "Way up",
-        "How coarse levels become fine again: by a learnt convolution, or by plain enlarging, which leaves\n"
-        "no checkerboard patterns.",
-        _any(one_of(("transposed", "resize"), ("learnt (transposed)", "enlarged (resize)"))),
-    ),
-    (
-        "skips",
-        "Skips",
-        "How fine details from the way down join the way up: beside it (as in the U-Net), or added to it,\n"
-        "which is lighter (as in FCN).",
-        _any(one_of(("concat", "sum"), ("side by side", "added"))),
-    ),
-    (
-        "dropout",
-        "Dropout",
-        "Part of the channels that is left out at random while learning, so that strokes are not learnt by\n"
-        "heart; 0 is none.",
-        _any(number(0, 0.95, 0.1, 2)),
-    ),
-    (
-        "batchnorm",
-        "BatchNorm",
-        "Normalise within the network: it learns faster. The source does without.",
-        _any(switch(text="on")),
-    ),
-    (
-        "activation",
-        "Activation",
-        "How classes are told apart. Softmax: every pixel is exactly one of them. Sigmoid: each is decided by\n"
-        "itself. The loss has to fit.",
-        _any(one_of(("softmax", "sigmoid"), ("softmax (one of them)", "sigmoid (each by itself)"))),
-    ),
-)
-
-
-def _of_sgd(values: Any) -> bool:
-    return bool(values["optimizer"] == "sgd")
-
-
-_TRAIN_ROWS = (
-    Row(
-        "loss",
-        "Loss",
-        "What counts as wrong. Cross-entropy: every pixel. Dice: the overlap of each class, for rare ones.\n"
-        "Binary cross-entropy goes with sigmoid, cross-entropy with softmax.",
-        one_of(*_LOSSES),
-    ),
-    Row(
-        "class_balance", "Rare classes", "Pixels of rarely painted classes count more.", switch(text="count more")
-    ),
-    Row(
-        "optimizer",
-        "Optimiser",
-        "How the weights follow the loss. AdamW suits most; SGD is what the 2015 paper used.",
-        one_of(("adamw", "adam", "sgd"), ("AdamW", "Adam", "SGD with momentum")),
-    ),
-    Row(
-        "start",
-        "Start",
-        "What the network knows before the first stroke, if it is the default one: cells and lines in many kinds\n"
-        "of images, which it learnt beforehand; or nothing.",
-        one_of(("shipped", "random"), ("what it learnt beforehand", "nothing")),
-    ),
-    Row(
-        "anchor",
-        "Keep to it",
-        "How much it keeps to what it knew where nothing is painted. Lower it if it does not follow your strokes.",
-        number(0, 100, 0.25, 2),
-    ),
-    Row(
-        "momentum",
-        "Momentum",
-        "How much of the last step is taken again (SGD only).",
-        number(0, 0.999, 0.01, 3),
-        _of_sgd,
-    ),
-    Row(
-        "learning_rate",
-        "Learning rate",
-        "Size of the steps. Lower it if the loss jumps.",
-        number(1e-12, 10, 0, 12),
-    ),
-    Row("patch", "Patch", "Size of the pieces that are learnt from, pixels.", one_of((None,), ("automatic",))),
-    Row("batch", "Batch", "Patches per step. Fewer if the memory is short.", whole(1, 1024)),
-    Row(
-        "augment",
-        "Augmentation",
-        "Turn, stretch and change the patches at random: more robust with few strokes.",
-        switch(AugmentSpec(), NO_AUGMENT, "on"),
-    ),
-    Row(
-        "val_fraction",
-        "Held out",
-        "Part of the strokes that is not learnt from but used to score the network; 0 is none.",
-        number(0, 0.95, 0.05, 2),
-    ),
-)
-_NORMALISATION_ROWS = (
-    Row(
-        "method",
-        "Grey values",
-        "What is brought to the same scale in every image: its mean and spread, the range of nearly all its\n"
-        "pixels (which bright dirt does not shift), or nothing.",
-        one_of(("meanstd", "percentile", "none"), ("mean and spread", "range (percentiles)", "as they are")),
-    ),
-)
-
-
-def _weighted(values: Any) -> bool:
-    return bool(values["weight_map"])
-
-
-_TARGET_ROWS = (
-    Row(
-        "rim",
-        "Rim",
-        "Whole cells: how many pixels of a cell, from its outline inwards, are its boundary.",
-        whole(1, 10),
-        lambda values: bool(values["style"] == "cells"),
-    ),
-    Row(
-        "weight_map",
-        "Narrow gaps",
-        "Pixels between cells that nearly touch count more: the border weights of the 2015 paper.",
-        switch(text="count more"),
-    ),
-    Row(
-        "border_weight",
-        "Gap weight",
-        "How much more, at most (w0 in the paper).",
-        number(0, 1000, 1, 2),
-        _weighted,
-    ),
-    Row(
-        "border_sigma", "Gap width", "Up to about which width, pixels (sigma).", number(0.1, 1000, 1, 2), _weighted
-    ),
-)
-_MACHINE_ROWS = (
-    Row("device", "Device", "What computes. Automatic takes a GPU if there is one.", one_of(*_DEVICES)),
-    Row(
-        "threads",
-        "Threads",
-        "CPU threads; automatic leaves one core to napari.",
-        whole(1, 1024, automatic="automatic"),
-    ),
-    Row("seed", "Seed", "The same seed draws the same patches.", whole(0, 2**31 - 1)),
-)
-_HALOS = (0, 16, 32, 48, 64, 96, 128)
-_TILING_ROWS = (
-    Row(
-        "tile",
-        "Tile",
-        "Largest side of a tile when segmenting, pixels. Smaller needs less memory.",
-        whole(64, 65_536, automatic="automatic"),
-    ),
-    Row(
-        "halo",
-        "Halo",
-        "Margin computed around each tile when segmenting. Exact: as if there were no tiles. Auto: the smallest\n"
-        "margin that this image and model need, which is measured first. A number of pixels: as you like.",
-        one_of(("exact", "auto", *_HALOS), ("exact", "auto (measured)", *(f"{n} pixels" for n in _HALOS))),
-    ),
-)
-
 CHECK_TIP = (
     "Look at graphics card, driver, memory, disk and versions, compute a little as a test,\n"
     "and say what to do where something is wrong."
 )
-
-
-def ask_for_weights_file() -> Path | None:
-    """Ask for a file of ImageNet weights; None: the user would rather not."""
-    path, _ = QFileDialog.getOpenFileName(
-        None, "Weights of the encoder", "", "Weights (*.pth *.pt *.safetensors);;All files (*)"
-    )
-    return Path(path) if path else None
-
-
-_ENCODER_ROWS = (
-    Row(
-        "encoder_weights",
-        "Encoder starts",
-        "What the way down knows at first: nothing, or what it learnt on ImageNet's photographs, which helps\n"
-        "where little is painted.",
-        one_of(("random", "imagenet"), ("at random", "from ImageNet")),
-    ),
-    Row(
-        "encoder_file",
-        "Weights",
-        "Where ImageNet's weights come from. As published: you are asked before anything is downloaded.",
-        file_or("as published", lambda: ask_for_weights_file()),
-        lambda values: bool(values["encoder_weights"] == "imagenet"),
-    ),
-    Row(
-        "freeze_encoder",
-        "Freeze encoder",
-        "Leave the way down as it starts and learn the way up alone: faster, and fewer strokes are enough.",
-        switch(text="on"),
-    ),
-)
-
-
-def net_rows(kind: type[NetSpec]) -> tuple[Row, ...]:
-    """Give the rows for those settings that a network has."""
-    return tuple(
-        Row(field, caption, tip, make(kind, field))
-        for field, caption, tip, make in _NET_ROWS
-        if field in kind.model_fields
-    )
-
-
-class NetForm(QWidget):
-    """Edits a network spec of any kind: one form per kind, of which one is shown."""
-
-    edited = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kind = QComboBox()
-        self.kind.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.purpose = note()
-        self.levels = note()
-        self.levels.setToolTip(
-            "What the network looks at on its way down, chosen from the voxel size of the image."
-        )
-        self.grid = Rows()
-        tips = [f"{name}: {spec.purpose}" for name, spec in NETS.items()]
-        self.grid.add("Network", self.kind, "\n".join(tips))
-        for part in (self.purpose, self.levels):
-            self.grid.addWidget(part, self.grid.rowCount(), 0, 1, 2)
-        self.show_levels("")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE)
-        column.addLayout(self.grid)
-        self.forms: dict[str, SpecForm[Any]] = {}
-        for index, (name, spec) in enumerate(NETS.items()):
-            self.kind.addItem(name)
-            self.kind.setItemData(index, spec.purpose, Qt.ItemDataRole.ToolTipRole)
-            form = self.forms[name] = SpecForm(spec(), net_rows(spec))
-            form.edited.connect(self.edited)
-            column.addWidget(form)
-        self.kind.currentTextChanged.connect(self._choose)
-        self._show_kind()
-
-    def value(self) -> NetSpec:
-        """Return the spec as edited; another depth of `UNet3DSpec` forgets levels that were told one by one."""
-        form = self.forms[self.kind.currentText()]
-        spec: NetSpec
-        if "depth" in form.edits() and self.kind.currentText() == "unet3d":
-            levels = {"strides": None, "kernels": None}
-            spec = UNet3DSpec.model_validate({**dict(form.shown), **form.edits(), **levels})
-        else:
-            spec = form.value()
-        return spec
-
-    def setValue(self, spec: NetSpec) -> None:
-        """Show a spec."""
-        with QSignalBlocker(self.kind):
-            self.kind.setCurrentText(spec.kind)
-        self.forms[spec.kind].setValue(spec)
-        self._show_kind()
-
-    def show_levels(self, text: str) -> None:
-        """Show which levels the network gets on the image that is chosen; empty if that says nothing."""
-        self.levels.setText(text)
-        self.levels.setVisible(bool(text))
-
-    def _choose(self, name: str) -> None:
-        """Show another network with its defaults."""
-        self.forms[name].setValue(NETS[name]())
-        self._show_kind()
-        self.edited.emit()
-
-    def _show_kind(self) -> None:
-        name = self.kind.currentText()
-        self.purpose.setText(NETS[name].purpose)
-        for other, form in self.forms.items():
-            form.setVisible(other == name)
 
 
 class AdvancedSection(Section):
@@ -381,12 +52,12 @@ class AdvancedSection(Section):
         super().__init__("Advanced", "Settings that rarely need a change.", open=False)
         spec = TrainingSpec()
         self.net = NetForm()
-        self.encoder = SpecForm(spec.train, _ENCODER_ROWS)
-        self.train = SpecForm(spec.train, _TRAIN_ROWS)
-        self.target = SpecForm(spec.target, _TARGET_ROWS)
-        self.normalisation = SpecForm(spec.normalisation, _NORMALISATION_ROWS)
-        self.machine = SpecForm(spec.train, _MACHINE_ROWS)
-        self.tiling = SpecForm(TilingSpec(), _TILING_ROWS)
+        self.encoder = SpecForm(spec.train, ENCODER_ROWS)
+        self.train = SpecForm(spec.train, TRAIN_ROWS)
+        self.target = SpecForm(spec.target, TARGET_ROWS)
+        self.normalisation = SpecForm(spec.normalisation, NORMALISATION_ROWS)
+        self.machine = SpecForm(spec.train, MACHINE_ROWS)
+        self.tiling = SpecForm(TilingSpec(), TILING_ROWS)
         self._make_top()
         self.rows.addWidget(self.net)
         self.rows.addWidget(self.encoder)
@@ -451,7 +122,7 @@ class AdvancedSection(Section):
         net = self.net.value()
         start, machine = self.encoder.value(), self.machine.value()
         update = {field: getattr(start, field) for field in ENCODER}
-        update |= {row.field: getattr(machine, row.field) for row in _MACHINE_ROWS}
+        update |= {row.field: getattr(machine, row.field) for row in MACHINE_ROWS}
         train = without_encoder(self.train.value().model_copy(update=update), net)
         return TrainingSpec(
             target=self.target.value(), net=net, train=train, normalisation=self.normalisation.value()
