@@ -18,14 +18,13 @@ from skimage.segmentation import find_boundaries
 from driving import paint_like_a_person
 from napari_unet.arrays.metrics import instance_score
 from napari_unet.plugin.dock import UNetDock
-from napari_unet.spec import UNetSpec
 
 pytestmark = pytest.mark.e2e
 MakeViewer = Callable[..., napari.Viewer]
 LONG = 240_000
 """Milliseconds; only reached if something hangs."""
 
-STEPS = 150
+STEPS = 30
 
 
 @pytest.fixture
@@ -65,14 +64,13 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
     dock.annotate.new_button.click()
     strokes = viewer.layers["strokes"]
     qtbot.wait(300)
-    paint_like_a_person(viewer, strokes, truth.data, objects=30)
+    paint_like_a_person(viewer, strokes, truth.data, objects=15)
     painted = {v: int((strokes.data == v).sum()) for v in (1, 2, 3)}
     assert all(n > 50 for n in painted.values()), painted
     assert (strokes.data > 0).mean() < 0.2  # strokes, not everything
     where = strokes.data == 1
     assert (truth.data[where] > 0).mean() > 0.9  # the mouse hit what it aimed at
 
-    dock.advanced.net.setValue(UNetSpec(base=8))
     dock.advanced.train.setValue(dock.advanced.train.value().model_copy(update={"patch": (128, 128)}))
     dock.train.budget.endless.setChecked(True)
     dock.train.train_button.click()
@@ -93,8 +91,7 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
         assert layer.units == image.units
         assert layer.axis_labels == image.axis_labels
     score = instance_score(cells.data, truth.data)
-    # 0.5 to 0.7 were seen; ten steps give 0.1, an untrained network 0
-    assert score.ap50 > 0.3, score
+    assert score.ap50 > 0.6, score  # XX
     assert viewer.layers["boundaries"].data.any()
     dock.shut_down()
     assert workers() == []
