@@ -68,7 +68,7 @@ def window(make_napari_viewer: Callable[..., napari.Viewer]) -> Iterator[Window]
     _, cells = viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net cells")
     cells.measure.cells.measure()
     cells.compare.compare_button.click()
-    while cells.measure.cells.busy or not cells.compare.scores.isVisibleTo(cells):
+    while cells.measure.cells.background.busy or not cells.compare.scores.isVisibleTo(cells):
         rest(50)
     rest(200)
     yield Window(viewer, unet, cells)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
+from qtpy.QtWidgets import QApplication
 
 from napari_unet.plugin.cells import cell_table
 from napari_unet.plugin.cells.cell_table import CellTable
@@ -23,6 +24,8 @@ from napari_unet.plugin.decide import Message
 from napari_unet.spec import Measuring
 from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
+
+pytestmark = pytest.mark.usefixtures("qapp")
 
 
 class Desk:
@@ -48,10 +51,10 @@ class Desk:
 
     def wait(self) -> None:
         end = time.monotonic() + 60
-        while self.cells.busy and time.monotonic() < end:
+        while self.cells.background.busy and time.monotonic() < end:
             time.sleep(0.01)
-            self.cells.poll()
-        assert not self.cells.busy
+            QApplication.processEvents()
+        assert not self.cells.background.busy
 
 
 @pytest.fixture
@@ -186,8 +189,8 @@ def test_cancel_keeps_the_table_there_was(volume: Desk, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(cell_table, "measuring", slow)
     volume.cells.measure()
-    assert volume.cells.busy
-    volume.cells.cancel()
+    assert volume.cells.background.busy
+    volume.cells.background.cancel()
     going.set()
     volume.wait()
     assert volume.cells.table is before
@@ -202,7 +205,7 @@ def test_a_failure_is_told(volume: Desk, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(cell_table, "measuring", broken)
     volume.cells.measure()
     volume.wait()
-    assert volume.messages[-1] == Message("The cells could not be measured (RuntimeError: out of luck).", "error")
+    assert volume.messages[-1] == Message("The cells could not be measured: RuntimeError: out of luck.", "error")
 
 
 def test_the_table_is_saved(volume: Desk, tmp_path: Path) -> None:

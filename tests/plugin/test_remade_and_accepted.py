@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtWidgets import QApplication
 
 from napari_unet.arrays.linking import Linker
 from napari_unet.plugin.cells import steps
@@ -97,11 +98,12 @@ def test_new_numbers_are_free_after_cells_were_made_anew(tmp_path: Path) -> None
     desk.controller.close()
 
 
+@pytest.mark.usefixtures("qapp")
 def test_a_table_is_out_of_date_after_cells_were_made_anew(desk: Desk) -> None:
     table = CellTable(desk.viewer, CellsChoice(desk.viewer))
     table.measure()
-    while table.busy:
-        table.poll()
+    while table.background.busy:
+        QApplication.processEvents()
     assert table.table is not None
     assert not table.outdated
     desk.make(MORE)

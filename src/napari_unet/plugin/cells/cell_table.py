@@ -1,7 +1,9 @@
-"""The table of cells of the window: measured in the background, linked with its layer; no Qt here."""
+"""The table of cells of the window: measured in the background, linked with its layer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -11,14 +13,16 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from psygnal import Signal
 
-from napari_unet.arrays.measuring import measuring
+from napari_unet.arrays.measuring import finish, measuring
+from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError, one_line
+from napari_unet.events import Note, Preparing
 from napari_unet.plugin.cells.accepted import is_edit
+from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.frame import Frame
 from napari_unet.plugin.cells.going import Clicks, Place, go_to
 from napari_unet.plugin.cells.measured import Wanted, features_of, wanted, with_others
-from napari_unet.plugin.cells.measurement import Measurement
 from napari_unet.plugin.cells.through import told_flat
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.edits import history
@@ -44,8 +48,6 @@ class CellTable:
 
     changed = Signal()
     """There is another table, or none, or it is out of date."""
-    progressed = Signal(float)
-    """A measuring is so far; 1 is the end."""
     clicked = Signal(int)
     """The row of a cell that was clicked."""
     said = Signal(Message)
@@ -60,7 +62,8 @@ class CellTable:
         self._axes = ""
         self._given: Wanted | None = None
         self._rows: dict[tuple[int, ...], int] = {}
-        self._running: tuple[Measurement, Labels, Wanted] | None = None
+        self.background = Background()
+        """Measures, and tells how far it is."""
         self._followed: Labels | None = None
         self._edited = False
         """The followed layer was, since its measuring began."""
@@ -73,21 +76,15 @@ class CellTable:
 
     def close(self) -> None:
         """Let go of the viewer; the features stay."""
-        self.cancel()
-        self._running = None
+        self.background.close()
         self.frame.remove()
         self._follow(None)
         self._clicks.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
 
-    @property
-    def busy(self) -> bool:
-        """Cells are being measured."""
-        return self._running is not None
-
     def measure(self, per_slice: bool | None = None) -> None:
         """Begin to measure the chosen cells; ``per_slice`` None: as was told, else as they are numbered."""
-        if self.busy:
+        if self.background.busy:
             return
         try:
             layer = self._choice.require()
@@ -96,36 +93,18 @@ class CellTable:
             self._say(f"{error}.", "error")
             return
         flat = told_flat(layer) if per_slice is None else per_slice
-        measurement = Measurement(measuring(given.cells, given.image, flat=flat, lengths=given.lengths))
-        self._running = measurement, layer, given
         self._follow(layer)
-        self.changed.emit()
-        self.progressed.emit(0.0)
-        measurement.start()
+        self.background.start(_measurement(given, flat=flat), partial(self._measured, layer, given))
 
-    def cancel(self) -> None:
-        """End the measuring at its next part; the table stays as it was."""
-        if self._running is not None:
-            self._running[0].cancel()
-
-    def poll(self) -> None:
-        """Look how far the measuring is; called by the window ten times a second."""
-        if self._running is None:
-            return
-        measurement, layer, given = self._running
-        if not measurement.ended:
-            self.progressed.emit(measurement.part)
-            return
-        self._running = None
-        if measurement.table is not None and not measurement.cancelled and layer in self._viewer.layers:
-            self._take(measurement.table, layer, given, measurement.note)
-        elif measurement.error:
-            self._say(measurement.error, "error")
-        else:
+    def _measured(self, layer: Labels, given: Wanted, outcome: Outcome) -> None:
+        if outcome.error:
+            self._say(f"The cells could not be measured: {outcome.error}.", "error")
+        elif outcome.cancelled or layer not in self._viewer.layers:
             self._say("The cells were not measured to the end.")
+        else:
+            self._take(*outcome.value, layer, given)
         if self._followed is not self.layer:
             self._follow(self.layer)
-        self.progressed.emit(1.0)
         self.changed.emit()
 
     def go_to(self, row: int) -> None:
@@ -173,7 +152,7 @@ class CellTable:
         record = made_of(self.layer, given.axes, settings, record_of(self.layer))
         return with_notes(record, [OUTDATED] if self.outdated else [])
 
-    def _take(self, table: pd.DataFrame, layer: Labels, given: Wanted, note: str) -> None:
+    def _take(self, table: pd.DataFrame, note: str, layer: Labels, given: Wanted) -> None:
         self.table, self.layer, self._axes, self.outdated = table, layer, given.axes, self._edited
         self._given = given
         self._rows = {key: row for row, key in enumerate(zip(*(table[c] for c in self._keys()), strict=True))}
@@ -234,9 +213,28 @@ class CellTable:
         if event.value is self.layer:
             self.table = self.layer = None
             self._rows, self.outdated = {}, False
-            if not self.busy:
+            if not self.background.busy:
                 self._follow(None)
             self.changed.emit()
 
     def _say(self, text: str, kind: Kind = "info") -> None:
         self.said.emit(Message(text, kind))
+
+
+def _measurement(given: Wanted, *, flat: bool) -> Callable[[Tell], tuple[pd.DataFrame, str]]:
+    """Return the work of measuring; it gives the table, and what could not be measured."""
+
+    def work(tell: Tell) -> tuple[pd.DataFrame, str]:
+        notes = [""]
+
+        def follow(event: Preparing | Note) -> None:
+            if isinstance(event, Note):
+                notes.append(event.text)
+            else:
+                tell(event.done / event.total)
+
+        table = finish(measuring(given.cells, given.image, flat=flat, lengths=given.lengths), follow)
+        tell(1.0)
+        return table, notes[-1]
+
+    return work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from napari.components import ViewerModel
@@ -16,8 +17,6 @@ from napari_unet.plugin.questions import completed, may_write
 from napari_unet.plugin.sections.base import Section, button, note
 from napari_unet.storage.table import SUFFIX, as_text
 
-LOOK = 100
-"""Milliseconds between two looks at how far a measuring is."""
 FRAMED = 1500
 """Milliseconds for which a cell that was gone to is framed."""
 
@@ -36,8 +35,9 @@ class MeasureSection(Section):
     def __init__(self, viewer: ViewerModel, choice: CellsChoice) -> None:
         super().__init__("Measure", "Size, shape, grey values and neighbours of every cell, as a table.")
         self.cells = CellTable(viewer, choice)
+        background = self.cells.background
         self.measure_button = button("Measure", "Measure the cells over the image.", self._measure)
-        self.cancel_button = button("Cancel", "End measuring; the table stays as it was.", self.cells.cancel)
+        self.cancel_button = button("Cancel", "End measuring; the table stays as it was.", background.cancel)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.about = note()
@@ -45,19 +45,19 @@ class MeasureSection(Section):
         self.save_button = button("Save as CSV ...", "Save the whole table; spreadsheets open it.", self._save)
         self.copy_button = button("Copy", "Copy the whole table, to be pasted into a spreadsheet.", self._copy)
         self._lay_out()
-        self._timer = QTimer(self)
-        self._timer.setInterval(LOOK)
-        self._timer.timeout.connect(self.cells.poll)
         self._framed = QTimer(self)
         self._framed.setSingleShot(True)
         self._framed.setInterval(FRAMED)
         self._framed.timeout.connect(self.cells.frame.remove)
         self.view.chosen.connect(self._go_to)
         self.cells.changed.connect(self.show_state)
-        self.cells.progressed.connect(self._show_progress)
+        background.progressed.connect(lambda part: self.bar.setValue(round(1000 * part)))
+        background.began.connect(partial(self._show_busy, True))
+        background.ended.connect(partial(self._show_busy, False))
         self.cells.clicked.connect(self.view.show_row)
         self.cells.said.connect(self.said.emit)
         self._shown: object = None
+        self._show_busy(False)
         self.show_state()
 
     def _lay_out(self) -> None:
@@ -80,16 +80,12 @@ class MeasureSection(Section):
         self.about.setText(_about(cells))
         for widget in (self.about, self.view, self.save_button, self.copy_button):
             widget.setVisible(there)
-        self.measure_button.setEnabled(not cells.busy)
-        self.bar.setVisible(cells.busy)
-        self.cancel_button.setVisible(cells.busy)
-        if cells.busy:
-            self._timer.start()
-        else:
-            self._timer.stop()
 
-    def _show_progress(self, part: float) -> None:
-        self.bar.setValue(round(1000 * part))
+    def _show_busy(self, busy: bool) -> None:
+        self.bar.setValue(0)
+        self.measure_button.setEnabled(not busy)
+        self.bar.setVisible(busy)
+        self.cancel_button.setVisible(busy)
 
     def _measure(self) -> None:
         self.cells.measure()
