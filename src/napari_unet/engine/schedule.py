@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from napari_unet.events import Event, StepDone, TileDone
 
 EVENT_INTERVAL = 0.1
-PREVIEW_INTERVAL = 1.2
-"""Seconds; a step of the training comes on top, of half a second and more, and still a preview comes every two."""
+PREVIEW_INTERVAL = 1.0
+"""Seconds; a step of the training comes on top, of up to 0.8 seconds, and still a preview comes every two."""
 PREVIEW_SHARE = 0.4
 
 
@@ -57,7 +57,7 @@ class PreviewClock:
     >>> clock.due(0.0)
     True
     >>> clock.done(started=0.0, ended=0.3)
-    >>> clock.due(1.1), clock.due(1.2)
+    >>> clock.due(0.9), clock.due(1.0)
     (False, True)
     >>> clock.done(started=0.0, ended=2.0)  # two seconds: the next in five
     >>> clock.due(4.9), clock.due(5.0)
