@@ -6,7 +6,7 @@
     python benchmarks/cells.py --deviation 64 768 768   # the same in one piece and in blocks: VOI between the two
 
 A network is trained on a part of a set: the package's start on ISBI's slices 0 to 15, scored on 16 to 19; a 3D
-network from random weights on the first rows of a volume, which is scored as a whole. All methods get the same map,
+network from random weights on the first rows of a volume, which is scored whole. All methods get the same map,
 so the scores compare methods, not networks. Every method runs in a process of its own, whose peak memory is told
 beyond what the process had before. V_rand is 1 - adapted Rand error, over the pixels of true cells; for ISBI it is
 that of the challenge, on the cells.

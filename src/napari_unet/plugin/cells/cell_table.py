@@ -102,7 +102,8 @@ class CellTable:
         elif outcome.cancelled or layer not in self._viewer.layers:
             self._say("The cells were not measured to the end.")
         else:
-            self._take(*outcome.value, layer, given)
+            table, note = outcome.value
+            self._take(table, note, layer, given)
         if self._followed is not self.layer:
             self._follow(self.layer)
         self.changed.emit()
@@ -221,7 +222,7 @@ class CellTable:
         self.said.emit(Message(text, kind))
 
 
-def _measurement(given: Wanted, *, flat: bool) -> Callable[[Tell], tuple[pd.DataFrame, str]]:
+def _measurement(given: Wanted, *, flat: bool | None) -> Callable[[Tell], tuple[pd.DataFrame, str]]:
     """Return the work of measuring; it gives the table, and what could not be measured."""
 
     def work(tell: Tell) -> tuple[pd.DataFrame, str]:
