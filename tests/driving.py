@@ -20,6 +20,10 @@ OpenWindow = Callable[[str], tuple[napari.Viewer, UNetDock]]
 """Opens a sample and the dock, see the fixture ``open_window``."""
 
 
+EVERY = 6
+"""Pixels between two places at which the mouse is seen on a rim; napari draws the line between them."""
+
+
 def rest(milliseconds: int) -> None:
     """Let the window run for a while (vispy replaces ``QTest.qWait`` by a loop that burns a core)."""
     loop = QEventLoop()
@@ -78,7 +82,7 @@ def along(line: npt.NDArray[np.bool_]) -> list[Point]:
         gap = bool(run) and max(abs(run[-1][0] - y), abs(run[-1][1] - x)) > 3
         run = [(float(y), float(x))] if gap else [*run, (float(y), float(x))]
         best = max(best, run, key=len)
-    return best[::2]
+    return best[::EVERY]
 
 
 def outline(mask: npt.NDArray[np.bool_], distance: int = 0) -> npt.NDArray[np.bool_]:
@@ -118,7 +122,7 @@ def strokes_from_truth(
         background.append(across((float(y), float(x)), 0.8 * float(open_space.max())))
         near = np.hypot(*(g - c for g, c in zip(np.indices(truth.shape), (y, x), strict=True)))
         open_space[near < 40] = 0
-    return cells, rims, [s for s in background if len(s) > 3]
+    return cells, rims, [s for s in background if len(s) > 1]
 
 
 def paint_like_a_person(
