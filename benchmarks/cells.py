@@ -6,7 +6,7 @@
     python benchmarks/cells.py --deviation 64 768 768   # the same in one piece and in blocks: VOI between the two
 
 A network is trained on a part of a set: the package's start on ISBI's slices 0 to 15, scored on 16 to 19; a 3D
-network from random weights on the first rows of a volume, which is scored whole. All methods get the same map,
+network from random weights on the first rows of a volume, scored on the others. All methods get the same map,
 so the scores compare methods, not networks. Every method runs in a process of its own, whose peak memory is told
 beyond what the process had before. V_rand is 1 - adapted Rand error, over the pixels of true cells; for ISBI it is
 that of the challenge, on the cells.
@@ -62,12 +62,12 @@ def make_maps(name: str, seconds: float, folder: Path) -> None:
         labels[16:] = 0
         model = nu.train(pixels, labels, axes="ZYX", seconds=seconds)
     else:
-        part, test = np.s_[:, : int(LEARNT * truth.shape[1])], slice(None)
-        labels = truth[part].astype(np.int32)
-        model = nu.train(
-            pixels[part], labels, axes="ZYX", style="cells", dense=True, net="unet3d", seconds=seconds
-        )
-    maps = np.rint(model.predict(pixels[test], axes="ZYX") * 255).astype(np.uint8)
+        rows = int(LEARNT * truth.shape[1])
+        part, test = Image(pixels[:, :rows], "ZYX", image.spacing), np.s_[:, rows:]
+        labels = truth[:, :rows].astype(np.int32)
+        model = nu.train(part, labels, style="cells", dense=True, net="unet3d", seconds=seconds)
+    maps = model.predict(Image(pixels, "ZYX", image.spacing))[(slice(None), *np.index_exp[test])]
+    maps = np.rint(maps * 255).astype(np.uint8)
     zarr.create_array(folder / "maps.zarr", data=maps, chunks=(1, 1, *maps.shape[2:]), overwrite=True)
     np.save(folder / "truth.npy", truth[test])
     facts = {"classes": [c.name for c in model.classes], "spacing": image.spacing, "volume": name != "isbi"}

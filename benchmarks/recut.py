@@ -103,7 +103,7 @@ def measure(viewer: napari.Viewer, size: int, planes: int, changes: int, model: 
     steps = [(17 * i) % 41 for i in range(2 * changes)]  # all different
     moves = {
         "slider": [partial(amount.setValue, 30 + step) for step in steps],
-        "threshold": [partial(threshold.setValue, 0.3 + step / 100) for step in steps],
+        "threshold": [partial(threshold.setValue, 0.09 + step / 100) for step in steps],  # not that of the sliders
     }
     for what, changed in moves.items():
         found = change_all(watch, lateness, changed[:changes], changed[changes:])
@@ -139,6 +139,8 @@ def main() -> None:
     parser.add_argument("--planes", type=int, default=8)
     parser.add_argument("--changes", type=int, default=20)
     options = parser.parse_args()
+    if options.changes > 20:
+        parser.error("more than 20 changes would be to values that were there before")
     folder = tempfile.mkdtemp()
     pooch.os_cache = lambda _: folder
     sample, model = load_sample("nuclei-3d"), Path(folder, "small.safetensors")

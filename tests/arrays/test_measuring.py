@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import dask.array as da
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 from skimage.draw import ellipsoid
 from skimage.measure import regionprops_table
+from skimage.segmentation import relabel_sequential
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cell_columns import Lengths
@@ -199,6 +201,25 @@ def test_slices_that_are_numbered_anew_are_measured_one_by_one() -> None:
     through = table_of(stack, "ZYX", flat=False)
     assert "volume_um3" in through
     assert len(through) == len(np.unique(stack)) - 1
+
+
+def test_slices_of_a_tissue_are_told_from_a_volume() -> None:
+    """Its cells lie side by side in the same order, so that the same number often lies above itself."""
+    tissue = load_sample("epithelium").labels
+    through = np.stack([tissue[2 * i : 2 * i + 120] for i in range(6)])
+    by_slice = np.stack([relabel_sequential(plane)[0] for plane in through])
+    same = sum(len(np.unique(a[(a == b) & (a > 0)])) for a, b in pairwise(by_slice))
+    assert same > 0.75 * sum(plane.max() for plane in by_slice[1:])
+    assert is_flat(Image(by_slice, "ZYX"))
+    assert not is_flat(Image(through, "ZYX"))
+
+
+def test_what_is_not_measured_of_flat_pixels_is_told() -> None:
+    notes = []
+    cells = Image(load_sample("nuclei-2").labels, "YX", (1.0, 0.5, 0.2))
+    table = finish(measuring(cells, lengths=Lengths(cells.spacing, "micrometer")), notes.append)
+    assert table["perimeter_um"].isna().all()
+    assert any("square pixels" in note.text for note in notes if isinstance(note, Note))
 
 
 def test_every_time_is_measured_for_itself() -> None:

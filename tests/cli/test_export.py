@@ -77,6 +77,7 @@ def test_a_folder_becomes_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ("cells.ome.tif -o a.ply", "end the name in .tif, .ome.tif, .zarr, .ome.zarr, .zip (ImageJ's ROIs) or"),
         ("cells.ome.tif -o cells.ome.tif", "is or holds the image"),
         ("cells.ome.tif -o cells.ome.tif --as imagej", "is or holds the image"),
         ("cells.ome.tif -o a.zip --as geojson", "end the name in .geojson or .json"),
@@ -102,6 +103,13 @@ def test_mistakes_are_said_and_nothing_is_overwritten(tmp_path, cells, monkeypat
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_file_goes_into_a_folder(tmp_path, cells):
+    (tmp_path / "masks").mkdir()
+    result = run("export", tmp_path / "cells.ome.tif", "-o", tmp_path / "masks", "--as", "cellpose")
+    assert result.exit_code == 0, result.output
+    assert [p.name for p in (tmp_path / "masks").iterdir()] == ["cells_cp_masks.tif"]
 
 
 def test_an_older_file_is_replaced_when_the_new_one_is_whole(tmp_path, cells):

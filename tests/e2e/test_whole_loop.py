@@ -15,8 +15,10 @@ import pytest
 from pytestqt.qtbot import QtBot
 from skimage.segmentation import find_boundaries
 
+import napari_unet as nu
 from driving import paint_like_a_person
 from napari_unet.arrays.metrics import instance_score
+from napari_unet.learn.start import SHIPPED
 from napari_unet.plugin.dock import UNetDock
 
 pytestmark = pytest.mark.e2e
@@ -53,6 +55,12 @@ def workers() -> list[psutil.Process]:
     ]
 
 
+def likeliness(model: Path, image: np.ndarray, strokes: np.ndarray) -> float:
+    """How likely a model finds what is painted, on average over the classes."""
+    found = nu.load(model).predict(image)
+    return float(np.mean([found[v - 1][strokes == v].mean() for v in (1, 2, 3)]))
+
+
 def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
     viewer.open_sample("napari-unet-live", "nuclei-5")
     image, truth = viewer.layers["nuclei-5"], viewer.layers["nuclei-5 truth"]
@@ -82,6 +90,11 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
     dock.train.stop_button.click()
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
     assert "Stopped" in dock.status.text.text()
+    assert dock.controller.model_file is not None
+    learnt, start = (
+        likeliness(model, image.data, strokes.data) for model in (dock.controller.model_file, SHIPPED)
+    )
+    assert learnt > start + 0.05
 
     dock.segment.segment_button.click()
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)

@@ -11,6 +11,7 @@ from napari_unet.arrays import agglomeration, boxes
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.region import Region
+from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Finished, Preparing
 from napari_unet.jobs import Request, predict_file, prediction
 from napari_unet.jobs.cells import cells_of, make_cells
@@ -57,6 +58,10 @@ def test_a_volume_knows_its_spacing():
     np.testing.assert_array_equal(out, cells_from_probabilities(maps, TISSUE, CellSpec(), spacing=(4.0, 1.0, 1.0)))
     assert [e.cells for e in events if isinstance(e, CellsDone)] == [out.max()]
     assert isinstance(events[-1], Finished)
+    np.testing.assert_array_equal(cells_of(maps, volume=True, spacing=(4, 1, 1)), out)
+    for wrong in ((1.0,), (0.0, 1.0, 1.0), (1.0, float("nan"))):
+        with pytest.raises(UserError, match="no size of a voxel"):
+            cells_of(maps, volume=True, spacing=wrong)
 
 
 @pytest.mark.parametrize("volume", [False, True])

@@ -11,7 +11,7 @@ import zarr
 
 import napari_unet as nu
 from napari_unet.errors import UserError
-from napari_unet.events import CellsLinked, Finished
+from napari_unet.events import CellsLinked, Finished, Note
 from napari_unet.jobs import link_file, linking
 from napari_unet.jobs.linking import cells_of
 from napari_unet.storage.opened import FileImage
@@ -37,6 +37,7 @@ def slices(tmp_path: Path) -> Path:
 def test_a_file_becomes_another_with_its_voxel_size(slices: Path, name: str) -> None:
     target = slices.with_name(name)
     events = list(link_file(slices, target, "z"))
+    assert not [e for e in events if isinstance(e, Note)]
     image = open_image(target)
     assert isinstance(image, FileImage)
     assert (image.axes, image.spacing, image.unit) == ("ZYX", (0.58, 0.52, 0.52), "micrometer")
@@ -46,6 +47,16 @@ def test_a_file_becomes_another_with_its_voxel_size(slices: Path, name: str) -> 
     assert [type(e) for e in events] == [*[CellsLinked] * 30, Finished]
     assert events[-1].reason == "232 cells in 30 slices became 15 cells"
     assert [e.done for e in events[:-1]] == list(range(1, 31))
+
+
+def test_cells_that_move_too_far_are_told_of(tmp_path: Path) -> None:
+    frames = np.stack([np.roll(TRUTH[14], 40 * n, axis=1) for n in range(4)])
+    told = [e for e in linking(cells_of(frames, "t"), np.zeros(frames.shape, int), "t") if isinstance(e, Note)]
+    assert len(told) == 1
+    assert told[0].warning
+    assert "of the cells, 0% are found again in the next frame" in told[0].text
+    same = np.stack([TRUTH[14]] * 4)
+    assert not [e for e in linking(cells_of(same, "t"), np.zeros(same.shape, int), "t") if isinstance(e, Note)]
 
 
 def test_a_link_that_is_stopped_leaves_nothing(slices: Path) -> None:

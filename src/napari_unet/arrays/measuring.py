@@ -101,6 +101,8 @@ def measuring(
         raise UserError(f"{len(channels)} names of channels were given ({', '.join(channels)}), there are {there}")
     flat = is_flat(cells) if flat is None else flat
     lengths = lengths or Lengths(cells.spacing)
+    if flat and not math.isclose(*lengths.spacing[-2:]):
+        yield Note("the perimeter is left out, which is known of square pixels only", warning=True)
     names = channel_columns(image.size("C"), channels) if image is not None else []
     units = [_Unit(cells, image, t, z) for t, z in _places(cells, flat)]
     total = sum(unit.shape[0] for unit in units)

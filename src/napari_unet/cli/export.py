@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def export(
     cells: Annotated[Path, typer.Argument(help="Label image with a number per cell, or a folder of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="What to write; a folder for a folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="What to write, or a folder for it.")],
     kind: Annotated[
         CellFormat | None,
         typer.Option(
@@ -59,7 +59,8 @@ def plan(cells: Path, out: Path, kind: CellFormat) -> list[tuple[Path, Path]]:
 
     sources = image_paths(cells)
     if kind_of(cells):
-        return [(cells, check_cells(out, kind, cells))]
+        into = out.is_dir() and not suffix_of(out)
+        return [(cells, check_cells(out / f"{stem_of(cells)}{ENDINGS[kind]}" if into else out, kind, cells))]
     if suffix_of(out) or out.is_file():
         raise UserError(f"{cells} is a folder, so the output must be a folder too, not {out}")
     if cells.resolve() == out.resolve():

@@ -8,7 +8,7 @@ from napari_unet.events import Event, StepDone, TileDone
 
 EVENT_INTERVAL = 0.1
 PREVIEW_INTERVAL = 1.0
-"""Seconds; a step of the training comes on top, of up to 0.8 seconds, and still a preview comes every two."""
+"""Seconds; a step of the training comes on top, of up to a second, and still a preview comes every two."""
 PREVIEW_SHARE = 0.4
 
 

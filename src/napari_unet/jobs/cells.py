@@ -23,7 +23,7 @@ from napari_unet.arrays.joining import check_method
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import CellsDone, Event, Finished, Preparing
-from napari_unet.jobs.inputs import Source, as_image
+from napari_unet.jobs.inputs import Source, as_image, with_spacing
 from napari_unet.spec import DEFAULT_CLASSES, CellSpec, ClassSpec, MakingCells
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
@@ -38,6 +38,7 @@ def cells_of(
     *,
     cells: CellSpec | None = None,
     volume: bool = False,
+    spacing: Sequence[float] | None = None,
     out: Any = None,
 ) -> Any:
     """Make separate cells of the probabilities of classes.
@@ -56,6 +57,9 @@ def cells_of(
         How boundaries become cells.
     volume
         Cells go through the slices; else those of each slice are numbered from 1.
+    spacing
+        Size of a voxel along (Z,) Y, X, in any unit: distances in a volume follow it. None: as the file says; an
+        array says nothing, and its voxels are taken for cubes.
     out
         Integer array for the cells, such as a zarr; None: one is made.
 
@@ -78,6 +82,8 @@ def cells_of(
     if axes is None and not isinstance(probabilities, Image | str | Path) and hasattr(probabilities, "shape"):
         axes = "C" + "TZYX"[5 - len(probabilities.shape) :]
     image = as_image(probabilities, axes, "probabilities")
+    if spacing is not None:
+        image = with_spacing(image, spacing)
     if out is None:
         out = np.zeros(image.result_shape, np.int32)
     if tuple(out.shape) != image.result_shape or np.dtype(out.dtype).kind not in "iu" or out.dtype.itemsize < 4:

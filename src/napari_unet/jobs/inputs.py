@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from napari_unet.arrays.axes import ArrayLike, Image, guess_axes
@@ -36,6 +38,36 @@ def as_image(data: Source, axes: str | None = None, name: str = "image") -> Imag
         return open_image(data, axes)
     array = _checked(data, name)
     return Image(array, axes or guess_axes(array.shape), name=name)
+
+
+def with_spacing(image: Image, spacing: Sequence[float]) -> Image:
+    """Give an image another size of its voxels.
+
+    Parameters
+    ----------
+    image
+        Any.
+    spacing
+        Along Y, X or Z, Y, X, in any unit.
+
+    Raises
+    ------
+    UserError
+        If it is not two or three numbers above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with_spacing(as_image(np.zeros((4, 5, 5))), (0.5, 0.1, 0.1)).spacing
+    (0.5, 0.1, 0.1)
+    """
+    lengths = tuple(float(s) for s in spacing)
+    if len(lengths) not in (2, 3) or not all(0 < s < math.inf for s in lengths):
+        raise UserError(
+            f"the spacing {spacing} is no size of a voxel; give two or three numbers above 0 (Z, Y, X)"
+        )
+    z, y, x = (1.0, *lengths)[-3:]
+    return replace(image, spacing=(z, y, x))
 
 
 def as_labels(labels: Source, image: Image) -> Image:

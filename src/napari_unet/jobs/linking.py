@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from napari_unet.arrays.axes import Image, Writable
-from napari_unet.arrays.linking import GAP, Along, in_words, linked, memory_needed
+from napari_unet.arrays.linking import GAP, Along, Linked, in_words, linked, memory_needed
 from napari_unet.errors import UserError
-from napari_unet.events import CellsLinked, Event, Finished
+from napari_unet.events import CellsLinked, Event, Finished, Note
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.spec import Linking
 from napari_unet.storage.budget import check_memory
@@ -24,6 +24,8 @@ from napari_unet.storage.records import as_creator, facts_of, new_record
 from napari_unet.storage.write import check_output, create_output
 
 DTYPE = np.int32
+FEW = 0.5
+"""Part of the cells that are found again; if there are fewer, a warning tells of it."""
 
 
 def link(
@@ -101,7 +103,8 @@ def linking(
     Yields
     ------
     Event
-        `CellsLinked` after every plane (volume) that is written, `Finished` last.
+        `CellsLinked` after every plane (volume) that is written, a `Note` if few cells are found again, `Finished`
+        last.
 
     Raises
     ------
@@ -123,9 +126,28 @@ def linking(
                 raise UserError(f"{out.dtype} cannot hold more than {most} cells; use int32 or int64")
             out[piece.index] = piece.cells
             yield CellsLinked(piece.done, piece.total, piece.before, piece.after)
+        if (part := found_again(piece)) < FEW:
+            planes = "slice" if along == "z" else "frame"
+            yield Note(
+                f"of the cells, {part:.0%} are found again in the next {planes}, by their overlap: a lower "
+                "--least-overlap may help, or images in which they move less",
+                warning=True,
+            )
         yield Finished(in_words(piece, along), seconds=time.perf_counter() - began)
 
     return run()
+
+
+def found_again(piece: Linked) -> float:
+    """Tell which part of the cells is found again in the next plane, once all are linked; 1 if there is none.
+
+    Examples
+    --------
+    >>> found_again(Linked((), np.zeros((1, 1), int), 11, 11, 110, 60))
+    0.5
+    """
+    with_next = piece.before * (piece.total - 1) / piece.total
+    return (piece.before - piece.after) / with_next if with_next else 1.0
 
 
 def link_file(

@@ -24,7 +24,7 @@ from napari_unet.spec import Record
 from napari_unet.storage import budget
 from napari_unet.storage.cell_shapes import write_geojson, write_rois
 from napari_unet.storage.creator import Facts, as_description, as_info, write_side_file
-from napari_unet.storage.formats import CellFormat, stem_of
+from napari_unet.storage.formats import SUFFIXES, WRITABLE, CellFormat, stem_of, suffix_of
 from napari_unet.storage.records import as_creator
 from napari_unet.storage.write import check_file, check_output, create_output
 
@@ -133,6 +133,11 @@ def check_cells(path: Path, kind: CellFormat, source: Path | None = None) -> Pat
         As of `napari_unet.storage.write.check_output`.
     """
     if kind in ("cells", "outlines"):
+        if suffix_of(path) not in SUFFIXES:
+            raise UserError(
+                f"{path}: cannot write this kind of file; end the name in {WRITABLE}, .zip (ImageJ's ROIs) or "
+                ".geojson (QuPath)"
+            )
         return check_output(path, source)
     if kind == "cellpose" and not path.name.endswith("_cp_masks.tif"):
         check_file(path, (".tif", ".tiff"), source)

@@ -124,7 +124,8 @@ def _way(along: Along, slider: str) -> str:
 
     Examples
     --------
-    >>> _way("z", "z"), _way("t", "-3")
-    ('from slice to slice (z)', "from frame to frame (t), slider '-3'")
+    >>> _way("z", "z"), _way("t", "depth"), _way("t", "-3")
+    ('from slice to slice (z)', "from frame to frame (t), slider 'depth'", 'from frame to frame (t)')
     """
-    return WAYS[along] if slider in ("", along) else f"{WAYS[along]}, slider '{slider}'"
+    unnamed = slider in ("", along) or slider.startswith("-")  # napari numbers axes without a name from the last
+    return WAYS[along] if unnamed else f"{WAYS[along]}, slider '{slider}'"
