@@ -47,6 +47,8 @@ from napari_unet.plugin.sections.train import TrainSection
 from napari_unet.plugin.settings import sentence
 from napari_unet.plugin.settings_desk import SettingsDesk
 from napari_unet.plugin.showing import Showing
+from napari_unet.plugin.voxel_size import filed_voxel_size, give_size
+from napari_unet.plugin.words import count
 from napari_unet.storage.weights import Weights
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ class UNetDock(Dock):
         c = self.controller
         self.image.image_chosen.connect(lambda name: c.selection.choose_image(self._layer(name)))
         self.image.axes_edited.connect(c.selection.set_axes)
+        self.image.size_wanted.connect(self._use_filed_size)
         self.annotate.new_layer.connect(lambda: c.painter.new_layer())
         self.annotate.labels_chosen.connect(lambda name: c.painter.choose(self._layer(name)))
         self.annotate.brush_chosen.connect(c.painter.take_brush)
@@ -279,6 +282,18 @@ class UNetDock(Dock):
             self.controller.trainer.train_with_file(path)
         else:
             self.controller.trainer.refuse_weights()
+
+    def _use_filed_size(self) -> None:
+        """Give the image, and what was made of it, the voxel size that its file tells."""
+        selection = self.controller.selection
+        size = filed_voxel_size(selection.image_layer, selection.axes)
+        if selection.image_layer is None or size is None:
+            return
+        given = give_size(self._viewer, selection.image_layer, size)
+        selection.refresh()
+        self._viewer.reset_view()
+        layers = count(len(given), "layer has", "layers have")
+        self.controller.work.say(f"{layers} voxels of {size} now.", "good")
 
     def _segment(self) -> None:
         outputs = self.segment.outputs()

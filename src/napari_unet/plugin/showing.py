@@ -9,6 +9,7 @@ from napari_unet.plugin import words
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Shown
 from napari_unet.plugin.requests import Painting
+from napari_unet.plugin.voxel_size import filed_voxel_size
 
 if TYPE_CHECKING:
     from napari_unet.plugin.dock import UNetDock
@@ -75,6 +76,8 @@ class Showing:
         dock.image.show_images([x.name for x in selection.images], image.name if image is not None else None)
         understood = words.describe(selection.image) if selection.image is not None else selection.problem
         dock.image.show_axes(selection.axes, understood)
+        size = filed_voxel_size(image, selection.axes)
+        dock.image.show_size("" if size is None else str(size))
         names = [x.name for x in selection.annotations]
         dock.annotate.show_labels(names, labels.name if labels is not None else None)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLineEdit
+from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy
 
-from napari_unet.plugin.sections.base import Rows, Section, note
+from napari_unet.plugin.sections.base import Rows, Section, button, note
 from napari_unet.plugin.sections.choice import Choice
 
 AXES_TIP = (
     "What the axes of the image mean, one letter each:\n"
     "T time, C channel, Z slice, Y row, X column, S colour (RGB).\n"
     "They are guessed; correct them here, for instance CYX for three channels\nthat were taken for slices (ZYX)."
+)
+SIZE_TIP = (
+    "napari has not taken over the size of a voxel that the file tells. With it, cells are measured in\n"
+    "micrometres, and volumes are cut by their true shape. Layers of the same shape get it, too."
 )
 
 
@@ -22,6 +26,7 @@ class ImageSection(Section):
 
     image_chosen = Signal(str)
     axes_edited = Signal(str)
+    size_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__("1  Image", "The image to learn from and to segment.")
@@ -43,6 +48,10 @@ class ImageSection(Section):
         self.rows.addLayout(rows)
         self.understood = note()
         self.rows.addWidget(self.understood)
+        self.size_button = button("", SIZE_TIP, self.size_wanted.emit)
+        self.size_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.rows.addWidget(self.size_button)
+        self.show_size("")
 
     def show_images(self, names: Sequence[str], current: str | None) -> None:
         """Offer image layers."""
@@ -53,3 +62,8 @@ class ImageSection(Section):
         with QSignalBlocker(self.axes):
             self.axes.setText(axes)
         self.understood.setText(understood)
+
+    def show_size(self, size: str) -> None:
+        """Offer to take over the voxel size of the file; empty: there is nothing to take over."""
+        self.size_button.setText(f"Use the file's voxels: {size}")
+        self.size_button.setVisible(bool(size))
