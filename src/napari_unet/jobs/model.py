@@ -241,5 +241,5 @@ def load(path: str | Path, trust: Collection[str] = ()) -> Model:
     if is_package(Path(path)):
         from napari_unet.jobs.exchange import import_package  # it imports this module
 
-        return import_package(path, trust)
+        return Model(import_package(path, trust).trained, Path(path))
     return Model(modelfile.load(Path(path)), Path(path))

@@ -14,6 +14,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.numbering import planes_of
 from napari_unet.errors import UserError
 from napari_unet.jobs.linking import cells_of
+from napari_unet.jobs.model import load
 from napari_unet.jobs.voxels import compare_voxels
 from napari_unet.spec import (
     Exporting,
@@ -26,6 +27,7 @@ from napari_unet.spec import (
     Settings,
     TrainingSpec,
 )
+from napari_unet.storage.bioimageio.archive import is_package
 from napari_unet.storage.cut import one_channel
 from napari_unet.storage.facts import read_facts
 from napari_unet.storage.formats import kind_of
@@ -77,8 +79,8 @@ def plan_replay(
     differences, ndim = [], None
     if record.model is not None:
         path = _find(model, record.model.path, f"the model {record.model.name}", "--model")
-        differences += _model_differs(path, record.model)
-        ndim = _ndim_of(path)
+        found, ndim = _read_model(path)
+        differences += _model_differs(path, found, record.model)
     elif model is not None:
         raise UserError(f"--model {model}: no model took part in '{record.settings.command}'; leave it out")
     path = _find(image, record.source.path, f"the image {record.source.name}", "--image", record.source)
@@ -157,17 +159,20 @@ def _opened(record: Record, path: Path) -> Image:
             return open_image(path, other.axes)
 
 
-def _model_differs(path: Path, known: ModelFacts) -> list[str]:
-    found = str(read_facts(path).get("sha256"))
+def _read_model(path: Path) -> tuple[str, int]:
+    """Tell the hash of a model's weights, and along how many axes it looks; a package is read as a whole."""
+    if is_package(path):
+        package = load(path)
+        return package.facts.sha256, package.spec.net.ndim
+    facts = read_facts(path)
+    return str(facts.get("sha256")), TrainingSpec.model_validate(facts["spec"]).net.ndim
+
+
+def _model_differs(path: Path, found: str, known: ModelFacts) -> list[str]:
     if found == known.sha256:
         return []
     hashes = f"its SHA-256 begins with {found[:SHOWN]}, that of {known.name} began with {known.sha256[:SHOWN]}"
     return [f"{path} is another model: {hashes}; give the right one with --model"]
-
-
-def _ndim_of(path: Path) -> int:
-    spec = TrainingSpec.model_validate(read_facts(path)["spec"])
-    return spec.net.ndim
 
 
 def _grey_differs(settings: Settings, given: Path | None) -> list[str]:
