@@ -13,6 +13,7 @@ from napari_unet.spec import Record
 
 if TYPE_CHECKING:
     from napari_unet.jobs.replaying import Replay
+    from napari_unet.storage.moved import Places
 
 
 def replay(
@@ -34,6 +35,7 @@ def replay(
 
     Prints the command line that it equals. Refuses if the model or the image is not the one of the record.
     """
+    from napari_unet.storage.moved import find_places
     from napari_unet.storage.records import MODEL, require_record
 
     if out is None and not dry_run:
@@ -45,16 +47,27 @@ def replay(
         return
     record = require_record(result)
     if dry_run or out is None:
-        for name, earlier in _before(record):
-            typer.echo(f"# {name} was made by: {shlex.join(earlier)}")
-        typer.echo(shlex.join(record.words(out, model=model, image=image, grey=grey)))
+        places = find_places(record, result, model=model, image=image, grey=grey)
+        _comment(record, places)
+        words = record.words(
+            out, model=places.model or model, image=places.image or image, grey=places.grey or grey
+        )
+        typer.echo(shlex.join(words))
         return
     from napari_unet.jobs.replaying import compare, plan_replay
 
-    plan = plan_replay(record, out, model=model, image=image, grey=grey)
+    plan = plan_replay(record, result, out, model=model, image=image, grey=grey)
     _check(plan, anyway=anyway)
     _run(context, plan)
     typer.echo(compare(result, out))
+
+
+def _comment(record: Record, places: Places) -> None:
+    """Print what is to be known of a command line."""
+    for note in (*places.notes, *places.missing):
+        typer.echo(f"# {note}")
+    for name, earlier in _before(record):
+        typer.echo(f"# {name} was made by: {shlex.join(earlier)}")
 
 
 def _replay_training(
