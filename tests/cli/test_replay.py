@@ -87,7 +87,7 @@ def test_a_result_tells_model_image_settings_and_versions(made: Path, ending: st
     )
     assert {"napari-unet-live", "torch", "numpy"} <= record.versions.keys()
     assert json.loads(good("info", made / f"cells{ending}")) == record.model_dump(mode="json", exclude_none=True)
-    assert json.loads(good("info", made / "model.safetensors"))["sha256"] == sha256
+    assert json.loads(good("info", made / "model.safetensors"))["weights_sha256"] == sha256
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -253,6 +253,32 @@ def test_what_holds_no_record_is_told(made: Path, tmp_path: Path) -> None:
     assert "is the result itself" in itself.stderr
 
 
+@pytest.mark.parametrize("command", ["info", "replay"])
+@pytest.mark.parametrize("left", [0, 100, 3000])
+def test_a_damaged_image_is_told(made: Path, tmp_path: Path, command: str, left: int) -> None:
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes((made / "image.tif").read_bytes()[:left])
+    refused = run(command, cut, *(["-o", tmp_path / "new.tif"] if command == "replay" else []))
+    assert refused.exit_code == 1
+    assert f"{cut}: not a readable TIFF, it may be damaged" in refused.stderr
+    assert "does not tell how it was made" not in refused.stderr
+
+
+def test_the_table_of_a_batch_names_a_result_to_ask_about(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    good("batch", made / "model.safetensors", made / "image.tif", "-o", out)
+    for path in (out, out / "summary.csv"):
+        refused = run("info", path)
+        assert refused.exit_code == 1
+        assert f"{out / 'summary.csv'} is the table of a batch" in refused.stderr
+        assert f"name one of its results, such as {out / 'image.tif'}" in refused.stderr
+    assert "is the table of a batch" in run("replay", out / "summary.csv", "-o", tmp_path / "a.csv").stderr
+    assert json.loads(good("info", out / "image.tif"))["settings"]["output"] == "cells"
+    (out / "summary.csv").write_text("mouse,weight\n1,20\n")
+    assert "is a folder: name one file" in run("info", out).stderr
+    assert "does not tell how it was made" in run("info", out / "summary.csv").stderr
+
+
 def test_a_record_of_another_version_is_refused_but_its_pixels_are_used(made: Path, work: Path) -> None:
     text = (work / "cells.zarr" / "zarr.json").read_text()
     (work / "cells.zarr" / "zarr.json").write_text(text.replace('"format": 1', '"format": 2'))
@@ -312,7 +338,7 @@ def test_a_model_that_tells_no_images_cannot_be_trained_again(made: Path, tmp_pa
 
 def test_a_model_tells_of_itself_whatever_lies_beside_it(work: Path) -> None:
     (work / "model.safetensors.json").write_text('{"mine": 1}')
-    assert json.loads(good("info", work / "model.safetensors"))["sha256"]
+    assert json.loads(good("info", work / "model.safetensors"))["weights_sha256"]
 
 
 @pytest.mark.parametrize(("name", "what"), [("a.csv", "1 of 3 lines"), ("a.zip", "1 of 2 files")])

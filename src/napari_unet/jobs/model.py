@@ -209,7 +209,7 @@ class Model:
             "receptive_field": list(geometry.receptive_field),
             "halo": list(geometry.context),
             **({"training": self.spec.model_dump(mode="json", exclude={"net"})} if net.trainable else {}),
-            "sha256": self.facts.sha256,
+            "weights_sha256": self.facts.sha256,
             "history": [dict(h) for h in self.trained.history],
             **self.trained.info,
         }
