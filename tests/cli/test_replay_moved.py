@@ -125,3 +125,31 @@ def test_all_that_is_missing_is_told_at_once(made: Path, moved: Path) -> None:
     assert f"equals {result}" in good("replay", result, "-o", moved / "a.tif", *told)
     wrong = run("replay", result, "-o", moved / "a.tif", "--model", lost / "none", "--image", lost / "y.tif")
     assert f"is not at {lost / 'none'}: tell where it is now with --model" in wrong.stderr
+
+
+def test_a_moved_training_is_run_again(tmp_path: Path) -> None:
+    folder, sample = tmp_path / "before", load_sample("nuclei-2")
+    for name, pixels in (("images", sample.image), ("labels", sample.labels)):
+        (folder / name).mkdir(parents=True)
+        for number in (1, 2):
+            tifffile.imwrite(folder / name / f"{number}.tif", pixels[:64, number * 64 : number * 64 + 64])
+    (folder / "models").mkdir()
+    options = ["--style", "cells", "--dense", "--steps", 2, "--base", 4, "--depth", 2, "--patch", 32]
+    options += ["--device", "cpu", "--threads", 1]
+    model = folder / "models" / "m.safetensors"
+    good("train", folder / "images", folder / "labels", "-o", model, *options)
+    moved = folder.rename(tmp_path / "after")
+    model, again = moved / "models" / "m.safetensors", tmp_path / "again.safetensors"
+    said = good("replay", model, "-o", again)
+    assert f"is not at {folder / 'images'} any more; {moved / 'images'} is taken" in said
+    assert f"{again} equals {model}" in said
+    assert str(moved / "labels") in good("replay", model, "--dry-run")
+    for name in ("images", "labels"):
+        (moved / name).rename(tmp_path / f"lost {name}")
+    refused = run("replay", model, "-o", again)
+    assert refused.exit_code == 1
+    for name, option in (("images", "--image"), ("labels", "--labels")):
+        told = f"{name} of this training is not at {folder / name}: tell where it is now with {option}"
+        assert told in refused.stderr
+    found = ["--image", tmp_path / "lost images", "--labels", tmp_path / "lost labels"]
+    assert f"{again} equals {model}" in good("replay", model, "-o", again, *found)

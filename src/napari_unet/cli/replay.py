@@ -85,9 +85,11 @@ def _replay_training(
     from napari_unet.storage.facts import read_facts
 
     facts, new = read_facts(model), out or Path("OUT.safetensors")
-    plan = plan_training(facts, new, image=image, labels=labels, check=not dry_run)
+    plan = plan_training(facts, model, new, image=image, labels=labels, check=not dry_run)
     if dry_run:
         typer.echo(f"# {recipe_of(new)}: the settings of this training; replay without --dry-run writes it first")
+        for note in plan.notes:
+            typer.echo(f"# {note}")
         typer.echo(shlex.join(plan.words))
         return
     _check(plan, anyway=anyway)

@@ -62,7 +62,7 @@ def find_places(
         raise UserError(f"--model {model}: no model took part in '{settings.command}'; leave it out")
     if grey is not None and measured is None:
         raise UserError(f"--grey {grey}: no grey values were measured; leave it out")
-    search, source = _Search(result), record.source
+    search, source = Search(result), record.source
     if (known := record.model) is not None:
         model = search.find(f"the model {known.name}", "--model", model, known.path)
     image = search.find(f"the image {source.name}", "--image", image, source.path, _made_by(source))
@@ -93,8 +93,14 @@ def find_near(result: Path, known: str) -> Path | None:
     return next((path for path in candidates if path.exists()), None)
 
 
-class _Search:
-    """Finds file after file, and keeps what is to be said of them."""
+class Search:
+    """Finds file after file, and keeps what is to be said of them.
+
+    Parameters
+    ----------
+    result
+        Around which is looked for what is not where it was; see `find_near`.
+    """
 
     def __init__(self, result: Path) -> None:
         self._result = result
@@ -104,6 +110,17 @@ class _Search:
     def find(
         self, what: str, option: str, given: Path | None, known: str | None, made_by: str = ""
     ) -> Path | None:
+        """Find a file: that which is given, else where it was, else what was moved together with the result.
+
+        Parameters
+        ----------
+        what, made_by
+            For messages.
+        option
+            Of the command line, which gives it.
+        given, known
+            Where it is, as somebody tells; where it was.
+        """
         place = given or (Path(known) if known else None)
         if place is not None and place.exists():
             return place
