@@ -87,7 +87,7 @@ def test_a_result_tells_model_image_settings_and_versions(made: Path, ending: st
     )
     assert {"napari-unet-live", "torch", "numpy"} <= record.versions.keys()
     assert json.loads(good("info", made / f"cells{ending}")) == record.model_dump(mode="json", exclude_none=True)
-    assert json.loads(good("info", made / "model.safetensors"))["sha256"] == sha256
+    assert json.loads(good("info", made / "model.safetensors"))["weights_sha256"] == sha256
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -125,21 +125,6 @@ def test_a_dry_run_prints_the_command_line_and_does_nothing(made: Path, tmp_path
     ]
     good(*words[1:])
     assert np.array_equal(pixels(out), pixels(made / "cells.tif"))
-
-
-@pytest.mark.parametrize(("option", "name"), [("--image", "image.tif"), ("--model", "model.safetensors")])
-def test_what_was_moved_is_asked_for(made: Path, work: Path, option: str, name: str) -> None:
-    result = work / "cells.tif"
-    (made / name).rename(made / "elsewhere")
-    try:
-        refused = run("replay", result, "-o", work / "new.tif")
-        assert refused.exit_code == 1
-        assert f"is not at {made / name}: tell where it is now with {option}" in refused.stderr
-        said = good("replay", result, "-o", work / "new.tif", option, work / name)
-    finally:
-        (made / "elsewhere").rename(made / name)
-    assert str(work / name) in said
-    assert np.array_equal(pixels(work / "new.tif"), pixels(result))
 
 
 def test_a_changed_image_is_refused_but_for_anyway(work: Path) -> None:
@@ -241,7 +226,7 @@ def test_linked_and_measured_cells_can_be_made_again(tmp_path: Path) -> None:
     good("measure", linked, "-o", table, *options)
     good("replay", table, "-o", tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_text() == table.read_text()
-    (tmp_path / "grey.tif").rename(tmp_path / "moved.tif")
+    (tmp_path / "grey.tif").rename(tmp_path / "moved.tif")  # with another name
     lost = run("replay", table, "-o", tmp_path / "more.csv")
     assert f"is not at {tmp_path / 'grey.tif'}: tell where it is now with --grey" in lost.stderr
     said = good("replay", table, "-o", tmp_path / "more.csv", "--grey", tmp_path / "moved.tif")
@@ -266,6 +251,32 @@ def test_what_holds_no_record_is_told(made: Path, tmp_path: Path) -> None:
     assert "name the new file with --out" in run("replay", made / "cells.tif").stderr
     itself = run("replay", made / "cells.tif", "-o", made / "cells.tif")
     assert "is the result itself" in itself.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "replay"])
+@pytest.mark.parametrize("left", [0, 100, 3000])
+def test_a_damaged_image_is_told(made: Path, tmp_path: Path, command: str, left: int) -> None:
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes((made / "image.tif").read_bytes()[:left])
+    refused = run(command, cut, *(["-o", tmp_path / "new.tif"] if command == "replay" else []))
+    assert refused.exit_code == 1
+    assert f"{cut}: not a readable TIFF, it may be damaged" in refused.stderr
+    assert "does not tell how it was made" not in refused.stderr
+
+
+def test_the_table_of_a_batch_names_a_result_to_ask_about(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    good("batch", made / "model.safetensors", made / "image.tif", "-o", out)
+    for path in (out, out / "summary.csv"):
+        refused = run("info", path)
+        assert refused.exit_code == 1
+        assert f"{out / 'summary.csv'} is the table of a batch" in refused.stderr
+        assert f"name one of its results, such as {out / 'image.tif'}" in refused.stderr
+    assert "is the table of a batch" in run("replay", out / "summary.csv", "-o", tmp_path / "a.csv").stderr
+    assert json.loads(good("info", out / "image.tif"))["settings"]["output"] == "cells"
+    (out / "summary.csv").write_text("mouse,weight\n1,20\n")
+    assert "is a folder: name one file" in run("info", out).stderr
+    assert "does not tell how it was made" in run("info", out / "summary.csv").stderr
 
 
 def test_a_record_of_another_version_is_refused_but_its_pixels_are_used(made: Path, work: Path) -> None:
@@ -327,7 +338,7 @@ def test_a_model_that_tells_no_images_cannot_be_trained_again(made: Path, tmp_pa
 
 def test_a_model_tells_of_itself_whatever_lies_beside_it(work: Path) -> None:
     (work / "model.safetensors.json").write_text('{"mine": 1}')
-    assert json.loads(good("info", work / "model.safetensors"))["sha256"]
+    assert json.loads(good("info", work / "model.safetensors"))["weights_sha256"]
 
 
 @pytest.mark.parametrize(("name", "what"), [("a.csv", "1 of 3 lines"), ("a.zip", "1 of 2 files")])

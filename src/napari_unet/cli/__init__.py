@@ -1,6 +1,7 @@
 """The command ``napari-unet``: thin, over `napari_unet.jobs`.
 
-Exit codes: 0; 1 with one line on stderr for a user's mistake; 2 for wrong usage; 128 + n when stopped by signal n.
+Exit codes: 0; 1 with one line on stderr for a user's mistake; 2 for wrong usage; 128 + n when stopped by signal n,
+or 141 (128 + SIGPIPE) when nobody reads the output to its end.
 torch is imported only inside the commands that need it.
 """
 

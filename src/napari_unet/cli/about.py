@@ -70,12 +70,13 @@ def info(
     from napari_unet.storage.formats import kind_of
     from napari_unet.storage.project import is_project, read_project
     from napari_unet.storage.records import is_result, require_record
+    from napari_unet.storage.summary import how_to_ask
 
     if is_project(path):
         typer.echo(json.dumps(read_project(path).model_dump(mode="json", exclude_none=True), indent=2))
         return
     if path.is_dir() and kind_of(path) is None:
-        raise UserError(f"{path} is a folder: name one file, a .zarr or a .unet")
+        raise UserError(how_to_ask(path) or f"{path} is a folder: name one file, a .zarr or a .unet")
     if is_result(path) or path.suffix == ".csv":
         typer.echo(require_record(path).model_dump_json(indent=2, exclude_none=True))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated, Any
 
@@ -24,12 +25,24 @@ class _Commands(typer.core.TyperGroup):
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # who reads along has seen enough, such as head
+            _forget_output()
+            sys.exit(141)
         except (UserError, ValidationError, OSError, MemoryError) as error:
             typer.echo(f"napari-unet: {one_line(error)}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             typer.echo("napari-unet: stopped", err=True)
             sys.exit(130)
+
+
+def _forget_output() -> None:
+    """Let nothing complain at the end about what cannot be written any more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 app = typer.Typer(

@@ -13,6 +13,7 @@ from napari_unet.spec import Record
 
 if TYPE_CHECKING:
     from napari_unet.jobs.replaying import Replay
+    from napari_unet.storage.moved import Places
 
 
 def replay(
@@ -34,6 +35,7 @@ def replay(
 
     Prints the command line that it equals. Refuses if the model or the image is not the one of the record.
     """
+    from napari_unet.storage.moved import find_places
     from napari_unet.storage.records import MODEL, require_record
 
     if out is None and not dry_run:
@@ -45,16 +47,27 @@ def replay(
         return
     record = require_record(result)
     if dry_run or out is None:
-        for name, earlier in _before(record):
-            typer.echo(f"# {name} was made by: {shlex.join(earlier)}")
-        typer.echo(shlex.join(record.words(out, model=model, image=image, grey=grey)))
+        places = find_places(record, result, model=model, image=image, grey=grey)
+        _comment(record, places)
+        words = record.words(
+            out, model=places.model or model, image=places.image or image, grey=places.grey or grey
+        )
+        typer.echo(shlex.join(words))
         return
     from napari_unet.jobs.replaying import compare, plan_replay
 
-    plan = plan_replay(record, out, model=model, image=image, grey=grey)
+    plan = plan_replay(record, result, out, model=model, image=image, grey=grey)
     _check(plan, anyway=anyway)
     _run(context, plan)
     typer.echo(compare(result, out))
+
+
+def _comment(record: Record, places: Places) -> None:
+    """Print what is to be known of a command line."""
+    for note in (*places.notes, *places.missing):
+        typer.echo(f"# {note}")
+    for name, earlier in _before(record):
+        typer.echo(f"# {name} was made by: {shlex.join(earlier)}")
 
 
 def _replay_training(
@@ -72,9 +85,11 @@ def _replay_training(
     from napari_unet.storage.facts import read_facts
 
     facts, new = read_facts(model), out or Path("OUT.safetensors")
-    plan = plan_training(facts, new, image=image, labels=labels, check=not dry_run)
+    plan = plan_training(facts, model, new, image=image, labels=labels, check=not dry_run)
     if dry_run:
         typer.echo(f"# {recipe_of(new)}: the settings of this training; replay without --dry-run writes it first")
+        for note in plan.notes:
+            typer.echo(f"# {note}")
         typer.echo(shlex.join(plan.words))
         return
     _check(plan, anyway=anyway)

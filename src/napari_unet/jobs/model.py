@@ -209,7 +209,7 @@ class Model:
             "receptive_field": list(geometry.receptive_field),
             "halo": list(geometry.context),
             **({"training": self.spec.model_dump(mode="json", exclude={"net"})} if net.trainable else {}),
-            "sha256": self.facts.sha256,
+            "weights_sha256": self.facts.sha256,
             "history": [dict(h) for h in self.trained.history],
             **self.trained.info,
         }
@@ -241,5 +241,5 @@ def load(path: str | Path, trust: Collection[str] = ()) -> Model:
     if is_package(Path(path)):
         from napari_unet.jobs.exchange import import_package  # it imports this module
 
-        return import_package(path, trust)
+        return Model(import_package(path, trust).trained, Path(path))
     return Model(modelfile.load(Path(path)), Path(path))

@@ -14,6 +14,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.numbering import planes_of
 from napari_unet.errors import UserError
 from napari_unet.jobs.linking import cells_of
+from napari_unet.jobs.model import load
 from napari_unet.jobs.voxels import compare_voxels
 from napari_unet.spec import (
     Exporting,
@@ -26,9 +27,11 @@ from napari_unet.spec import (
     Settings,
     TrainingSpec,
 )
+from napari_unet.storage.bioimageio.archive import is_package
 from napari_unet.storage.cut import one_channel
 from napari_unet.storage.facts import read_facts
 from napari_unet.storage.formats import kind_of
+from napari_unet.storage.moved import find_places
 from napari_unet.storage.read import open_image, open_labels
 from napari_unet.storage.records import facts_of, versions
 
@@ -56,7 +59,13 @@ class Replay:
 
 
 def plan_replay(
-    record: Record, out: Path, *, model: Path | None = None, image: Path | None = None, grey: Path | None = None
+    record: Record,
+    result: Path,
+    out: Path,
+    *,
+    model: Path | None = None,
+    image: Path | None = None,
+    grey: Path | None = None,
 ) -> Replay:
     """Find model and image of a record, and tell how they differ from it.
 
@@ -64,6 +73,8 @@ def plan_replay(
     ----------
     record
         See `napari_unet.storage.records.read_record`.
+    result
+        What it is the record of: around it is looked for what is not where it was.
     out
         The new file.
     model, image, grey
@@ -72,27 +83,27 @@ def plan_replay(
     Raises
     ------
     UserError
-        If one of them is not there.
+        If some of them are not there: it tells them all.
     """
-    differences, ndim = [], None
-    if record.model is not None:
-        path = _find(model, record.model.path, f"the model {record.model.name}", "--model")
-        differences += _model_differs(path, record.model)
-        ndim = _ndim_of(path)
-    elif model is not None:
-        raise UserError(f"--model {model}: no model took part in '{record.settings.command}'; leave it out")
-    path = _find(image, record.source.path, f"the image {record.source.name}", "--image", record.source)
-    opened, notes = _opened(record, path), _notes(record)
-    if other := _image_differs(opened, path, record.source, "--image"):
+    places = find_places(record, result, model=model, image=image, grey=grey)
+    if places.missing or places.image is None:
+        raise UserError("; ".join(places.missing))
+    differences: list[str] = []
+    notes, ndim = [*places.notes, *_notes(record)], None
+    if record.model is not None and places.model is not None:
+        found, ndim = _read_model(places.model)
+        differences += _model_differs(places.model, found, record.model)
+    opened = _opened(record, places.image)
+    if other := _image_differs(opened, places.image, record.source, "--image"):
         differences += other
     else:
-        words, matters = compare_voxels(opened, path, record.source, record.settings, ndim)
+        words, matters = compare_voxels(opened, places.image, record.source, record.settings, ndim)
         if matters:
             differences.append(f"{words}; give the right one with --image")
         elif words:
             notes.append(f"{words}: they change no pixel, only where the new file says that it lies")
-    differences += _grey_differs(record.settings, grey)
-    line = record.words(out, model=model, image=image, grey=grey)
+    differences += _grey_differs(record.settings, places.grey)
+    line = record.words(out, model=places.model, image=places.image, grey=places.grey)
     return Replay(line, tuple(differences), tuple(notes))
 
 
@@ -132,16 +143,6 @@ def _found(first: Path, second: Path, other: int, total: int, what: str) -> str:
     )
 
 
-def _find(given: Path | None, known: str | None, what: str, option: str, source: ImageFacts | None = None) -> Path:
-    path = given or (None if known is None else Path(known))
-    if path is not None and path.exists():
-        return path
-    again = f"; it was made by: {' '.join(source.record.command_line)}" if source and source.record else ""
-    if path is None:
-        raise UserError(f"{what} was in no file: save it, and name the file with {option}{again}")
-    raise UserError(f"{what} is not at {path}: tell where it is now with {option}{again}")
-
-
 def _opened(record: Record, path: Path) -> Image:
     """Open the source as its command does."""
     match record.settings:
@@ -157,27 +158,27 @@ def _opened(record: Record, path: Path) -> Image:
             return open_image(path, other.axes)
 
 
-def _model_differs(path: Path, known: ModelFacts) -> list[str]:
-    found = str(read_facts(path).get("sha256"))
+def _read_model(path: Path) -> tuple[str, int]:
+    """Tell the hash of a model's weights, and along how many axes it looks; a package is read as a whole."""
+    if is_package(path):
+        package = load(path)
+        return package.facts.sha256, package.spec.net.ndim
+    facts = read_facts(path)
+    return str(facts.get("sha256")), TrainingSpec.model_validate(facts["spec"]).net.ndim
+
+
+def _model_differs(path: Path, found: str, known: ModelFacts) -> list[str]:
     if found == known.sha256:
         return []
     hashes = f"its SHA-256 begins with {found[:SHOWN]}, that of {known.name} began with {known.sha256[:SHOWN]}"
     return [f"{path} is another model: {hashes}; give the right one with --model"]
 
 
-def _ndim_of(path: Path) -> int:
-    spec = TrainingSpec.model_validate(read_facts(path)["spec"])
-    return spec.net.ndim
-
-
-def _grey_differs(settings: Settings, given: Path | None) -> list[str]:
+def _grey_differs(settings: Settings, path: Path | None) -> list[str]:
     """Compare the image whose grey values were measured."""
-    if not isinstance(settings, Measuring) or settings.image is None:
-        if given is not None:
-            raise UserError(f"--grey {given}: no grey values were measured; leave it out")
+    if not isinstance(settings, Measuring) or settings.image is None or path is None:
         return []
     known = settings.image
-    path = _find(given, known.path, f"the image {known.name}, whose grey values were measured,", "--grey")
     image = open_image(path, settings.axes)
     words, _ = compare_voxels(image, path, known, settings, None)
     voxels = [f"{words}; give the right one with --grey"] if words else []

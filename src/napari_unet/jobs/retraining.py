@@ -12,6 +12,7 @@ from napari_unet.spec import ModelFacts, TrainingSpec
 from napari_unet.spec.record import PROGRAM
 from napari_unet.storage.facts import read_facts
 from napari_unet.storage.formats import image_paths
+from napari_unet.storage.moved import Search
 from napari_unet.storage.read import open_image
 from napari_unet.storage.records import facts_of
 
@@ -37,7 +38,13 @@ def write_recipe(facts: Facts, out: Path) -> None:
 
 
 def plan_training(
-    facts: Facts, out: Path, *, image: Path | None = None, labels: Path | None = None, check: bool = True
+    facts: Facts,
+    model: Path,
+    out: Path,
+    *,
+    image: Path | None = None,
+    labels: Path | None = None,
+    check: bool = True,
 ) -> Replay:
     """Find images and labels of a model, and tell how the images differ from those that it has seen.
 
@@ -45,6 +52,8 @@ def plan_training(
     ----------
     facts
         What `napari_unet.storage.facts.read_facts` says of the model.
+    model
+        Around it is looked for images and labels that are not where they were.
     out
         The new model.
     image, labels
@@ -55,7 +64,7 @@ def plan_training(
     Raises
     ------
     UserError
-        If they are in no files, or the model does not tell them.
+        If they are in no files, or not there, or the model does not tell them.
     """
     info = facts["info"]
     if not info.get("images") or "labels" not in info:
@@ -65,14 +74,25 @@ def plan_training(
         )
     known = [i.get("path") for i in info["images"]]
     painted = info["labels"].get("paths", [])
-    images = image or _place([p for p in known if p], len(known), "images", "--image")
-    drawn = labels or _place(painted, len(known), "labels", "--labels")
+    search = Search(model)
+    images = _find(search, [p for p in known if p], len(known), "images", "--image", image)
+    drawn = _find(search, painted, len(known), "labels", "--labels", labels)
+    if search.missing and check:
+        raise UserError("; ".join(search.missing))
     words = [PROGRAM, "train", str(images), str(drawn), "-o", str(out), "--recipe", str(recipe_of(out))]
     words += ["--axes", info["images"][0]["axes"]]
     if "start" in info:
         start = ModelFacts.model_validate(info["start"])
         words += ["--start", start.path or start.name]
-    return Replay(tuple(words), tuple(_differences(info, images)) if check else (), tuple(_notes(facts)))
+    return Replay(
+        tuple(words), tuple(_differences(info, images)) if check else (), (*search.notes, *_notes(facts))
+    )
+
+
+def _find(search: Search, paths: Sequence[str], number: int, what: str, option: str, given: Path | None) -> Path:
+    """Give the file, or the folder of several; where it was, if it is nowhere."""
+    place = given or _place(paths, number, what, option)
+    return search.find(f"what held the {what} of this training", option, given, str(place)) or place
 
 
 def _place(paths: Sequence[str], number: int, what: str, option: str) -> Path:

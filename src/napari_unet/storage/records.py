@@ -18,6 +18,8 @@ from napari_unet.spec import ImageFacts, ModelFacts, Record, Settings
 from napari_unet.storage.creator import read_creator, side_file
 from napari_unet.storage.formats import kind_of
 from napari_unet.storage.opened import FileImage, file_of
+from napari_unet.storage.summary import how_to_ask
+from napari_unet.storage.tiff import open_tiff
 
 KEY = "record"
 """Its name in what a file keeps of its creator."""
@@ -112,17 +114,26 @@ def require_record(path: Path) -> Record:
     Raises
     ------
     UserError
-        If there is none.
+        If there is none: it tells why, as far as that can be told.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; check the name")
     found = read_record(path)
     if found is None:
+        _check_readable(path)
         raise UserError(
             f"{path} does not tell how it was made: it is no result of napari-unet, or of an older version, or "
             "another program has saved it since"
         )
     return found
+
+
+def _check_readable(path: Path) -> None:
+    """Raise `UserError` if it is a file that is damaged, or the table of a batch."""
+    if (words := how_to_ask(path)) is not None:
+        raise UserError(words)
+    if kind_of(path) == "tiff":
+        open_tiff(path)
 
 
 def as_creator(record: Record | None) -> dict[str, object]:

@@ -18,6 +18,26 @@ NAMES = "surrogateescape"
 COLUMNS = ("name", "status", "cells", "seconds", "pixels", "message", "outputs", "file")
 
 
+def how_to_ask(path: Path) -> str | None:
+    """Say of the table of a batch, or of its folder, which of its results can be asked; None if it is neither.
+
+    Examples
+    --------
+    >>> how_to_ask(Path("results/cells.csv"))
+    """
+    table = path / NAME if path.is_dir() else path
+    if table.name != NAME or not table.is_file():
+        return None
+    try:
+        rows = Summary(table.parent).read().values()
+    except UserError:  # somebody else's table of that name
+        return None
+    outputs = [table.parent / name for row in rows for name in row.outputs]
+    one = next((output for output in outputs if output.exists()), None)
+    such = "" if one is None else f", such as {one}"
+    return f"{table} is the table of a batch, with a row for every image: name one of its results{such}"
+
+
 class Summary:
     """The file ``summary.csv`` of a folder of outputs.
 

@@ -141,6 +141,34 @@ def test_the_test_input_is_cut_from_an_image_of_the_users_own(tmp_path):
         export_model(model_of(), tmp_path / "a.zip", image=np.stack([image, image]), axes="CYX")
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (np.nan, "holds pixels that are NaN or infinite"),
+        (np.inf, "holds pixels that are NaN or infinite"),
+        (7, r"is constant \(every pixel is 7\)"),
+    ],
+)
+def test_an_image_that_shows_nothing_is_no_test_input(tmp_path, value, found):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"an older one")
+    with pytest.raises(UserError, match=f"the middle of image, which becomes the test input, {found}"):
+        export_model(model_of(), path, image=np.full((300, 300), value, np.float32))
+    assert path.read_bytes() == b"an older one"
+    half = np.random.default_rng(0).random((300, 300), np.float32)
+    half[22:278, 22:278] = value  # it is not its rim that is shown
+    with pytest.raises(UserError, match=found):
+        export_model(model_of(), path, image=half)
+
+
+def test_one_channel_of_a_test_input_may_be_empty(tmp_path):
+    image = np.random.default_rng(0).integers(0, 4000, (2, 300, 300), dtype=np.uint16)
+    image[1] = 0
+    net = UNetSpec(base=4, depth=2, classes=3, in_channels=2)
+    export_model(model_of(net), tmp_path / "a.zip", image=image, axes="CYX")
+    assert import_package(tmp_path / "a.zip").spec.net == net
+
+
 def test_load_reads_packages_as_well(tmp_path):
     export_model(model_of(), tmp_path / "a.zip")
     image = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)

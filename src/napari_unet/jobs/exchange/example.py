@@ -46,19 +46,35 @@ def make_example(model: Model, image: Image | None) -> Example:
     Raises
     ------
     UserError
-        If the image has other channels than the model.
+        If the image has other channels than the model, or its middle shows nothing.
     """
     net = model.spec.net
     if image is not None and image.size("C") != net.in_channels:
         raise UserError(f"the model needs {net.in_channels} channel(s), {image.name} has {image.size('C')}")
     lengths = lengths_of(net)
-    raw = _cut(image or load_sample(SAMPLE[net.ndim]).pair()[0], _shape(net, lengths))
+    image = image or load_sample(SAMPLE[net.ndim]).pair()[0]
+    raw = _cut(image, _shape(net, lengths))
+    _check_pixels(raw, image.name)
     raw = np.ascontiguousarray(np.broadcast_to(raw, (net.in_channels, *raw.shape[1:])), np.float32)
     axes = "CZYX" if net.ndim == 3 else "CYX"
     seen = intensity.fit(Image(raw, axes), model.spec.normalisation, blank=True).apply(raw)[None]
     with torch.inference_mode():
         output = WithProbabilities(model.trained.network, net)(torch.from_numpy(seen))
     return Example(lengths, raw[None], seen, output.numpy())
+
+
+def _check_pixels(raw: npt.NDArray[np.float32], name: str) -> None:
+    """Raise `UserError` if a test input shows nothing, or if other programs compute nothing of it."""
+    if not np.isfinite(raw).all():
+        found = "holds pixels that are NaN or infinite"
+    elif all(channel.min() == channel.max() for channel in raw):
+        found = f"is constant (every pixel is {raw.flat[0]:g})"
+    else:
+        return
+    raise UserError(
+        f"the middle of {name}, which becomes the test input, {found}: give another image, or none, for a sample "
+        "of nuclei"
+    )
 
 
 def lengths_of(net: NetSpec) -> tuple[Length, ...]:
