@@ -196,6 +196,28 @@ def test_work_of_somebody_is_not_replaced_and_an_earlier_result_is(spec, images,
     np.testing.assert_array_equal(pixels(drawn), corrected)
 
 
+@pytest.mark.parametrize("length", [0, 4, 8, 100])
+def test_a_damaged_result_stops_its_image_only(spec, images, tmp_path, length):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
+    list(run(wanted))
+    damaged = tmp_path / "out" / "a.tif"
+    damaged.write_bytes(damaged.read_bytes()[:length])
+    (tmp_path / "out" / "b.tif").unlink()
+    found = rows(run(wanted))
+    assert (found["a"].status, found["b"].status) == ("failed", "done")
+    assert "a.tif was not made by a batch, or was changed since; move it" in found["a"].message
+    assert damaged.stat().st_size == length
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how long a name may be differs")
+def test_a_name_too_long_for_its_outputs_stops_its_image_only(spec, images):
+    (images / "a.tif").rename(images / f"{'x' * 250}.tif")
+    inputs = (str(images / f"{'x' * 250}.tif"), str(images / "b.tif"))
+    found = rows(run(spec(inputs=inputs, outputs=("cells", "boundaries"))))
+    assert {name[0]: row.status for name, row in found.items()} == {"x": "failed", "b": "done"}
+    assert "name too long" in found["x" * 250].message
+
+
 def test_what_is_corrected_during_the_batch_is_not_replaced(spec, images, tmp_path):
     wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
     target = tmp_path / "out" / "b.tif"
