@@ -396,6 +396,86 @@ def test_an_image_that_fails_now_tells_of_its_earlier_result(spec, images, tmp_p
     assert "earlier" not in made["b"].message
 
 
+def test_a_target_in_the_way_is_told_alone(spec, images, tmp_path):
+    only = {"inputs": (str(images / "a.tif"),), "outputs": ("cells", "boundaries")}
+    list(run(spec(**only)))
+    tifffile.imwrite(tmp_path / "out" / "a-cells.tif", np.ones((4, 4), np.uint8))
+    (row,) = rows(run(spec(**only, measure=True))).values()
+    assert row.message.endswith(
+        "a-cells.tif was not made by a batch, or was changed since; move it, or choose another folder"
+    )
+
+
+def test_an_image_that_fails_late_tells_what_is_not_made_anew(spec, images, tmp_path, monkeypatch):
+    only = {"inputs": (str(images / "a.tif"),), "outputs": ("boundaries", "cells"), "measure": True}
+    list(run(spec(**only)))
+    (images / "cut.tif").replace(images / "c.bad")
+    whole = (images / "a.tif").read_bytes()
+    (images / "a.tif").write_bytes((images / "c.bad").read_bytes())
+    (row,) = rows(run(spec(**only))).values()
+    assert row.message.endswith(
+        "; the folder still holds a-boundaries.tif, a-cells.tif, a-cells.csv of an earlier batch"
+    )
+    (images / "a.tif").write_bytes(whole)
+    real = run.__globals__["predict_file"]
+
+    def failing(model, request, **more):
+        yield from real(model, request, **more)
+        if request.output == "boundaries":
+            monkeypatch.setitem(run.__globals__, "check_target", full)
+
+    def full(target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(run.__globals__, "predict_file", failing)
+    changed = spec(**only, cells=CellSpec(min_size=400))
+    (row,) = rows(run(changed)).values()
+    assert row.message.endswith("No space left on device; the folder still holds a-cells.tif of an earlier batch")
+
+
+def test_a_failure_leaves_the_table_as_its_image_is_tried_again(spec, images, tmp_path):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "cut.tif")))
+    other = spec(inputs=(str(images / "day 2"), str(images / "a.tiff")))
+    list(run(wanted))
+    list(run(other))
+    assert table(tmp_path / "out")["cut"]["status"] == "failed"
+    (tmp_path / "out" / "a.tif").unlink()
+    (images / "cut.tif").write_bytes((images / "b.tif").read_bytes())
+    events = run(wanted)
+    for event in events:
+        if isinstance(event, BatchProgress):
+            break
+    events.close()  # before an image was made
+    assert "cut" not in table(tmp_path / "out")
+    assert "a.tiff" in table(tmp_path / "out")  # of another batch
+
+
+def test_moved_images_keep_one_row_each(spec, images, tmp_path):
+    first = rows(run(spec()))
+    new = tmp_path / "new"
+    new.mkdir()
+    images.rename(new / "images")
+    (tmp_path / "out").rename(new / "out")
+    again = rows(run(spec(inputs=(str(new / "images"),), folder=new / "out")))
+    assert {name: row.status for name, row in again.items()} == {
+        "a": "skipped",
+        "b": "skipped",
+        "cut": "failed",
+        "day 2/a": "skipped",
+    }
+    assert again["a"].seconds == first["a"].seconds > 0
+    lines = (new / "out" / "summary.csv").read_text().splitlines()
+    assert len(lines) == 5
+    assert all(f"{new / 'images'}" in line for line in lines[1:])
+
+
+def test_failures_of_files_that_are_away_stay_in_the_table(spec, images, tmp_path):
+    list(run(spec(inputs=(str(images / "cut.tif"), str(images / ("x" * 300))))))
+    (images / "cut.tif").rename(images / "cut.away")
+    list(run(spec(inputs=(str(images / "a.tif"),))))
+    assert "cut" in table(tmp_path / "out")
+
+
 def test_a_misspelt_name_leaves_the_table_when_it_is_mended(spec, images, tmp_path):
     list(run(spec(inputs=(str(images / "a.tiff"), str(images / "cut.tif")))))
     assert set(table(tmp_path / "out")) == {"a.tiff", "cut"}

@@ -38,7 +38,7 @@ def is_of_request(path: Path) -> bool:
 
 def read_stamp(path: Path) -> str | None:
     """Read the mark of a file; None if it has none, or is not there."""
-    if not os.path.exists(path):  # noqa: PTH110 - unlike that of a Path, it raises for no name and no folder
+    if not os.path.exists(path):  # unlike that of a Path, it raises for no name and no folder
         return None
     if SUFFIXES[suffix_of(path)] == "zarr":
         found = read_creator(path).get(KEY)
