@@ -538,3 +538,26 @@ def test_planning_touches_no_file(spec, tmp_path):
     items = batch_plan.plan(spec(outputs=("cells", "boundaries"), measure=True))
     assert [p.name for p in items[0].targets] == ["a-cells.tif", "a-boundaries.tif", "a-cells.csv"]
     assert not (tmp_path / "out").exists()
+
+
+def test_odd_images_are_made_with_a_warning(spec, tmp_path, images):
+    grey = load_sample("nuclei-2").image[:120, :150].astype(np.float32)
+    some = grey.copy()
+    some[:10, :10] = np.nan
+    place = tmp_path / "odd"
+    place.mkdir()
+    for name, data in (("some", some), ("none", grey * np.nan), ("same", grey * 0), ("plain", grey)):
+        tifffile.imwrite(place / f"{name}.tif", data)
+    with tifffile.TiffWriter(place / "several.tif") as file:
+        for data in (grey[:50, :60], grey):
+            file.write(data, metadata=None)
+    found = rows(run(spec(inputs=(str(place),), measure=True)))
+    assert {row.status for row in found.values()} == {"done"}
+    assert {name: row.message for name, row in found.items()} == {
+        "some": "100 pixels are not finite",
+        "none": "no pixel is finite",
+        "same": "all pixels are the same",
+        "plain": "",
+        "several": "the file holds 2 images: only the largest, 120 x 150, is used",
+    }
+    assert table(tmp_path / "out")["some"]["message"] == "100 pixels are not finite"
