@@ -167,8 +167,7 @@ def take_batch(folder: Path) -> None:
     dock.inputs.add([place])
     dock.results.measure.setChecked(True)
     dock.run.button.click()
-    rest(500)
-    wait_for(lambda: not dock.running.busy)
+    wait_for(lambda: len(dock.run.table.rows) == 4 and not dock.running.busy)
     dock.run.table.cellActivated.emit(2, 0)
     rest(500)
     dock.run.table.setCurrentCell(3, 0)
@@ -215,9 +214,11 @@ PICTURES = {"window": take_window, "tutorial": take_tutorial, "small": take_smal
 def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", nargs="*", choices=[[], *PICTURES], help="only these")
+    parser.add_argument("which", nargs="*", metavar="PICTURE", help=f"only these of {', '.join(PICTURES)}")
     parser.add_argument("--folder", type=Path, default=HERE / "images")
     given = parser.parse_args()
+    if unknown := set(given.which) - set(PICTURES):
+        parser.error(f"no such picture: {', '.join(sorted(unknown))}; choose of {', '.join(PICTURES)}")
     given.folder.mkdir(exist_ok=True)
     for name in given.which or PICTURES:
         PICTURES[name](given.folder)

@@ -127,3 +127,20 @@ def test_hot_pixels_and_sparse_images_keep_their_standard_deviation():
     sparse[0, :20] = RNG.random(20)
     for values in (hot, sparse):
         assert intensity.fit(Image(values, "YX")).scale == (values.std(),)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_what_is_odd_of_an_image_is_said(kind):
+    grey = np.arange(64).reshape(8, 8).astype(kind)
+    assert intensity.oddity(Image(grey, "YX")) == ""
+    assert intensity.oddity(Image(np.zeros_like(grey), "YX")) == "all pixels are the same"
+    assert intensity.oddity(Image(np.stack([grey, 0 * grey]), "CYX")) == ""
+
+
+def test_how_many_pixels_are_not_finite_is_said():
+    grey = np.arange(64.0).reshape(8, 8)
+    grey[2, 3] = np.nan
+    assert intensity.oddity(Image(grey, "YX")) == "1 pixel is not finite"
+    assert intensity.oddity(Image(grey * np.nan, "YX")) == "no pixel is finite"
+    stack = np.tile(grey, (48, 1, 1))
+    assert intensity.oddity(Image(stack, "ZYX")) == "24 pixels of 1536 that were looked at are not finite"

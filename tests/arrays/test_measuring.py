@@ -236,6 +236,16 @@ def test_no_cells_give_a_table_without_rows() -> None:
     assert {"label", "volume_um3", "solidity", "channel2_max"} <= set(table.columns)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_cell_with_a_pixel_that_is_not_a_number_has_no_grey_values_and_the_others_have() -> None:
+    cells, grey = np.repeat([[1, 2]], 4, axis=0), np.arange(8.0).reshape(4, 2)
+    grey[1, 0] = np.nan
+    table = finish(measuring(Image(cells, "YX"), Image(grey, "YX"), piece=2))
+    columns = [f"intensity_{what}" for what in ("mean", "std", "min", "max")]
+    assert table.loc[0, columns].isna().all()
+    assert table.loc[1, columns].tolist() == [4.0, grey[:, 1].std(), 1.0, 7.0]
+
+
 def test_progress_is_told_and_large_cells_are_told() -> None:
     data = load_sample("nuclei-3d")
     events = measuring(Image(data.labels, "ZYX"), piece=50_000, read=2000)

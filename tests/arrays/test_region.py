@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.region import Region
+from napari_unet.arrays.region import Region, parse_range
 from napari_unet.errors import UserError
 
 IMAGE = Image(np.zeros((4, 6, 30, 20)), "TZYX", name="movie")
@@ -38,3 +38,18 @@ def test_what_is_no_part_is_shown_how_one_looks(wanted):
 def test_ranges_that_hold_nothing_or_too_much_are_named(y, message):
     with pytest.raises(UserError, match=message):
         Region.of(IMAGE, (None, None, y, None))
+
+
+@pytest.mark.parametrize("text", ["10:5", "5:5", "0:0", "3:0", "-2:-5", "-1:-1", ":0"])
+def test_a_range_that_holds_nothing_of_any_image_is_refused_as_it_is_read(text):
+    with pytest.raises(UserError, match=f"--x '{text}' is empty: its end has to lie after its start"):
+        parse_range("--x", text)
+
+
+def test_ranges_that_may_hold_something_are_read():
+    assert [parse_range("--x", t) for t in ("-5:3", "2:-1", "-5:-2", "0:1")] == [
+        (-5, 3),
+        (2, -1),
+        (-5, -2),
+        (0, 1),
+    ]

@@ -196,6 +196,28 @@ def test_work_of_somebody_is_not_replaced_and_an_earlier_result_is(spec, images,
     np.testing.assert_array_equal(pixels(drawn), corrected)
 
 
+@pytest.mark.parametrize("length", [0, 4, 8, 100])
+def test_a_damaged_result_stops_its_image_only(spec, images, tmp_path, length):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
+    list(run(wanted))
+    damaged = tmp_path / "out" / "a.tif"
+    damaged.write_bytes(damaged.read_bytes()[:length])
+    (tmp_path / "out" / "b.tif").unlink()
+    found = rows(run(wanted))
+    assert (found["a"].status, found["b"].status) == ("failed", "done")
+    assert "a.tif was not made by a batch, or was changed since; move it" in found["a"].message
+    assert damaged.stat().st_size == length
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how long a name may be differs")
+def test_a_name_too_long_for_its_outputs_stops_its_image_only(spec, images):
+    (images / "a.tif").rename(images / f"{'x' * 250}.tif")
+    inputs = (str(images / f"{'x' * 250}.tif"), str(images / "b.tif"))
+    found = rows(run(spec(inputs=inputs, outputs=("cells", "boundaries"))))
+    assert {name[0]: row.status for name, row in found.items()} == {"x": "failed", "b": "done"}
+    assert "name too long" in found["x" * 250].message
+
+
 def test_what_is_corrected_during_the_batch_is_not_replaced(spec, images, tmp_path):
     wanted = spec(inputs=(str(images / "a.tif"), str(images / "b.tif")))
     target = tmp_path / "out" / "b.tif"
@@ -374,6 +396,86 @@ def test_an_image_that_fails_now_tells_of_its_earlier_result(spec, images, tmp_p
     assert "earlier" not in made["b"].message
 
 
+def test_a_target_in_the_way_is_told_alone(spec, images, tmp_path):
+    only = {"inputs": (str(images / "a.tif"),), "outputs": ("cells", "boundaries")}
+    list(run(spec(**only)))
+    tifffile.imwrite(tmp_path / "out" / "a-cells.tif", np.ones((4, 4), np.uint8))
+    (row,) = rows(run(spec(**only, measure=True))).values()
+    assert row.message.endswith(
+        "a-cells.tif was not made by a batch, or was changed since; move it, or choose another folder"
+    )
+
+
+def test_an_image_that_fails_late_tells_what_is_not_made_anew(spec, images, tmp_path, monkeypatch):
+    only = {"inputs": (str(images / "a.tif"),), "outputs": ("boundaries", "cells"), "measure": True}
+    list(run(spec(**only)))
+    (images / "cut.tif").replace(images / "c.bad")
+    whole = (images / "a.tif").read_bytes()
+    (images / "a.tif").write_bytes((images / "c.bad").read_bytes())
+    (row,) = rows(run(spec(**only))).values()
+    assert row.message.endswith(
+        "; the folder still holds a-boundaries.tif, a-cells.tif, a-cells.csv of an earlier batch"
+    )
+    (images / "a.tif").write_bytes(whole)
+    real = run.__globals__["predict_file"]
+
+    def failing(model, request, **more):
+        yield from real(model, request, **more)
+        if request.output == "boundaries":
+            monkeypatch.setitem(run.__globals__, "check_target", full)
+
+    def full(target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(run.__globals__, "predict_file", failing)
+    changed = spec(**only, cells=CellSpec(min_size=400))
+    (row,) = rows(run(changed)).values()
+    assert row.message.endswith("No space left on device; the folder still holds a-cells.tif of an earlier batch")
+
+
+def test_a_failure_leaves_the_table_as_its_image_is_tried_again(spec, images, tmp_path):
+    wanted = spec(inputs=(str(images / "a.tif"), str(images / "cut.tif")))
+    other = spec(inputs=(str(images / "day 2"), str(images / "a.tiff")))
+    list(run(wanted))
+    list(run(other))
+    assert table(tmp_path / "out")["cut"]["status"] == "failed"
+    (tmp_path / "out" / "a.tif").unlink()
+    (images / "cut.tif").write_bytes((images / "b.tif").read_bytes())
+    events = run(wanted)
+    for event in events:
+        if isinstance(event, BatchProgress):
+            break
+    events.close()  # before an image was made
+    assert "cut" not in table(tmp_path / "out")
+    assert "a.tiff" in table(tmp_path / "out")  # of another batch
+
+
+def test_moved_images_keep_one_row_each(spec, images, tmp_path):
+    first = rows(run(spec()))
+    new = tmp_path / "new"
+    new.mkdir()
+    images.rename(new / "images")
+    (tmp_path / "out").rename(new / "out")
+    again = rows(run(spec(inputs=(str(new / "images"),), folder=new / "out")))
+    assert {name: row.status for name, row in again.items()} == {
+        "a": "skipped",
+        "b": "skipped",
+        "cut": "failed",
+        "day 2/a": "skipped",
+    }
+    assert again["a"].seconds == first["a"].seconds > 0
+    lines = (new / "out" / "summary.csv").read_text().splitlines()
+    assert len(lines) == 5
+    assert all(f"{new / 'images'}" in line for line in lines[1:])
+
+
+def test_failures_of_files_that_are_away_stay_in_the_table(spec, images, tmp_path):
+    list(run(spec(inputs=(str(images / "cut.tif"), str(images / ("x" * 300))))))
+    (images / "cut.tif").rename(images / "cut.away")
+    list(run(spec(inputs=(str(images / "a.tif"),))))
+    assert "cut" in table(tmp_path / "out")
+
+
 def test_a_misspelt_name_leaves_the_table_when_it_is_mended(spec, images, tmp_path):
     list(run(spec(inputs=(str(images / "a.tiff"), str(images / "cut.tif")))))
     assert set(table(tmp_path / "out")) == {"a.tiff", "cut"}
@@ -436,3 +538,26 @@ def test_planning_touches_no_file(spec, tmp_path):
     items = batch_plan.plan(spec(outputs=("cells", "boundaries"), measure=True))
     assert [p.name for p in items[0].targets] == ["a-cells.tif", "a-boundaries.tif", "a-cells.csv"]
     assert not (tmp_path / "out").exists()
+
+
+def test_odd_images_are_made_with_a_warning(spec, tmp_path, images):
+    grey = load_sample("nuclei-2").image[:120, :150].astype(np.float32)
+    some = grey.copy()
+    some[:10, :10] = np.nan
+    place = tmp_path / "odd"
+    place.mkdir()
+    for name, data in (("some", some), ("none", grey * np.nan), ("same", grey * 0), ("plain", grey)):
+        tifffile.imwrite(place / f"{name}.tif", data)
+    with tifffile.TiffWriter(place / "several.tif") as file:
+        for data in (grey[:50, :60], grey):
+            file.write(data, metadata=None)
+    found = rows(run(spec(inputs=(str(place),), measure=True)))
+    assert {row.status for row in found.values()} == {"done"}
+    assert {name: row.message for name, row in found.items()} == {
+        "some": "100 pixels are not finite",
+        "none": "no pixel is finite",
+        "same": "all pixels are the same",
+        "plain": "",
+        "several": "the file holds 2 images: only the largest, 120 x 150, is used",
+    }
+    assert table(tmp_path / "out")["some"]["message"] == "100 pixels are not finite"

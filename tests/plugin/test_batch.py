@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_unet.errors import UserError
-from napari_unet.events import ImageDone
+from napari_unet.events import BatchBegun, Finished, ImageDone
 from napari_unet.plugin.batch import running as running_module
 from napari_unet.plugin.batch.choices import MoreSection, ResultsSection
 from napari_unet.plugin.batch.dock import BatchDock
@@ -198,31 +198,71 @@ def test_nothing_is_copied_for_a_batch_that_cannot_be(dock: BatchDock, tmp_path:
     assert "at once" not in dock.more.cells.method.toolTip()  # nothing is made anew by a change here
 
 
-def test_an_error_goes_when_something_is_changed(dock: BatchDock, tmp_path: Path) -> None:
-    def complain() -> None:
-        dock.run.button.click()
-        assert dock.status.message.kind == "error", dock.status.message
+def _check_layer(dock: BatchDock) -> None:
+    dock._viewer.add_image(np.zeros((4, 4)), name="one")
+    dock.inputs.list.item(0).setCheckState(Qt.CheckState.Checked)
 
-    model = dock.model.path.text()
-    dock.model.path.clear()
-    complain()
-    dock.model.path.setText(model)
+
+Change = Callable[[BatchDock], object]
+FREE, CHECKED = Qt.CheckState.Unchecked, Qt.CheckState.Checked
+CHANGES: dict[str, tuple[Change, Change]] = {
+    "model": (lambda d: d.model.path.clear(), lambda d: d.model.path.setText(str(FOLDER))),
+    "check": (
+        lambda d: d.inputs.list.item(0).setCheckState(FREE),
+        lambda d: d.inputs.list.item(0).setCheckState(CHECKED),
+    ),
+    "add": (lambda d: d.inputs.list.item(0).setCheckState(FREE), lambda d: d.inputs.add([FOLDER.parent])),
+    "layer comes": (
+        lambda d: d.inputs.list.item(0).setCheckState(FREE),
+        lambda d: d._viewer.add_image(np.zeros((4, 4))),
+    ),
+    "layer goes": (
+        lambda d: (_check_layer(d), d.results.folder.clear()),
+        lambda d: d._viewer.layers.remove("one"),
+    ),
+    "recursive": (lambda d: d.results.folder.clear(), lambda d: d.inputs.recursive.toggle()),
+    "folder": (lambda d: d.results.folder.clear(), lambda d: d.results.folder.setText("out")),
+    "outputs": (
+        lambda d: d.results.boxes["cells"].setChecked(False),
+        lambda d: d.results.boxes["classes"].setChecked(True),
+    ),
+    "measure": (lambda d: d.results.folder.clear(), lambda d: d.results.measure.toggle()),
+    "format": (lambda d: d.results.folder.clear(), lambda d: d.results.format.setCurrentIndex(1)),
+    "axes": (lambda d: d.results.folder.clear(), lambda d: d.more.axes.setText("YX")),
+    "channel": (lambda d: d.results.folder.clear(), lambda d: d.more.channel.setValue(1)),
+    "times": (lambda d: d.more.t.setText("x"), lambda d: d.more.t.clear()),
+    "slices": (lambda d: d.more.z.setText("5:2"), lambda d: d.more.z.clear()),
+    "cells": (lambda d: d.results.folder.clear(), lambda d: d.more.cells.amount.setValue(70)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_error_goes_when_something_is_changed(dock: BatchDock, change: str) -> None:
+    spoil, mend = CHANGES[change]
+    spoil(dock)
+    dock.run.button.click()
+    assert dock.status.message.kind == "error", dock.status.message
+    mend(dock)
     assert dock.status.message.kind == "info"
-    dock.inputs.list.item(0).setCheckState(Qt.CheckState.Unchecked)
-    complain()
-    dock.inputs.add([tmp_path])
-    assert dock.status.message.kind == "info"
-    dock.results.folder.clear()
-    complain()
-    dock.results.folder.setText(str(tmp_path / "out"))
-    dock.results.boxes["cells"].setChecked(False)
-    complain()
-    dock.results.boxes["cells"].setChecked(True)
-    assert dock.status.message.kind == "info"
-    dock.more.t.setText("x")
-    complain()
-    dock.more.t.clear()
-    assert dock.status.message.kind == "info"
+
+
+def test_how_a_batch_ended_stays_when_something_is_changed(dock: BatchDock) -> None:
+    dock.running.ended.emit("The computing process ended by itself (exit code 139)")
+    dock.more.z.setText("1:3")
+    assert "exit code 139" in dock.status.message.text
+    assert dock.status.message.kind == "error"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, "go to its row to see why"), (2, "go to their rows to see why")]
+)
+def test_how_many_failed_is_said_in_words(dock: BatchDock, number: int, words: str) -> None:
+    names = tuple("abc"[:number])
+    dock._follow(BatchBegun(names))
+    for name in names:
+        dock._follow(ImageDone(name, f"{name}.tif", "failed", message="cut short"))
+    dock._follow(Finished("", number))
+    assert words in dock.status.message.text
 
 
 def test_results_open_in_their_place(tmp_path: Path) -> None:

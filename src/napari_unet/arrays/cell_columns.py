@@ -129,7 +129,7 @@ def _ellipse(sums: Sums, spacing: Floats, unit: str) -> Columns:
 
 
 def _intensities(sums: Sums, channels: Sequence[str]) -> Columns:
-    """Mean, deviation, and extremes of the grey values of every channel."""
+    """Mean, deviation, and extremes of the grey values of every channel; all NaN where a pixel of the cell is."""
     found: Columns = {}
     for c, name in enumerate(channels):
         with np.errstate(invalid="ignore", over="ignore"):  # of images that hold infinities

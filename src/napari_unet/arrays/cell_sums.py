@@ -32,7 +32,7 @@ class Sums:
     totals, squares
         Sums of the grey values, and of their squares; (n, c).
     least, most
-        Lowest and highest grey values; (n, c).
+        Lowest and highest grey values; (n, c). As all of the grey values, they are NaN where a pixel is NaN.
     """
 
     ids: Integers
@@ -118,8 +118,9 @@ def sums_of(labels: npt.NDArray[Any], channels: npt.NDArray[Any], start: Sequenc
     for c, channel in enumerate(channels):
         values = channel[places].astype(np.float64)
         grey[0, :, c], grey[1, :, c] = summed(values), summed(values**2)
-        np.minimum.at(grey[2, :, c], index, values)
-        np.maximum.at(grey[3, :, c], index, values)
+        with np.errstate(invalid="ignore"):  # what is not a number makes all of its cell's values so
+            np.minimum.at(grey[2, :, c], index, values)
+            np.maximum.at(grey[3, :, c], index, values)
     return _moved(Sums(ids, counts, first, second, low, high, *grey), np.asarray(start, np.int64))
 
 
@@ -150,7 +151,8 @@ def together(parts: Sequence[Sums]) -> Sums:
         values = np.concatenate([getattr(part, field.name) for part in parts])
         ufunc, initial = _JOINED.get(field.name, (np.add, 0))
         whole = np.full((len(ids), *values.shape[1:]), initial, values.dtype)
-        ufunc.at(whole, index, values)
+        with np.errstate(invalid="ignore"):
+            ufunc.at(whole, index, values)
         found[field.name] = whole
     return Sums(**{**found, "ids": ids})
 

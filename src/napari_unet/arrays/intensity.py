@@ -5,6 +5,7 @@ Fitting per tile would make seams between tiles.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -162,6 +163,24 @@ def _robust(values: npt.NDArray[np.float64], spec: NormalisationSpec) -> tuple[f
         if high > low and (wanted or deviation > ABSURD * (high - low)):
             return float((low + high) / 2), float((high - low) / 4)
     return mean, deviation
+
+
+def oddity(image: Image) -> str:
+    """Say why little can be found in an image, by its sample; empty if nothing is odd.
+
+    Examples
+    --------
+    >>> oddity(Image(np.array([[0.0, np.nan], [2, np.inf]]), "YX")), oddity(Image(np.ones((2, 2)), "YX"))
+    ('2 pixels are not finite', 'all pixels are the same')
+    """
+    values = sample(image)
+    bad = count_invalid(values)
+    if bad == values.size:
+        return "no pixel is finite"
+    if not bad:
+        return "all pixels are the same" if all(v.min() == v.max() for v in values) else ""
+    seen = "" if values.size == math.prod(image.data.shape) else f" of {values.size} that were looked at"
+    return f"{bad} pixel{'' if bad == 1 else 's'}{seen} {'is' if bad == 1 else 'are'} not finite"
 
 
 def count_invalid(block: npt.NDArray[Any]) -> int:

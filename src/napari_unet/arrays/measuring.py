@@ -79,7 +79,8 @@ def measuring(
         have their unit in their name: ``area_um2``; where a pixel is all that is known, there are only ``pixels``
         (``voxels``). ``_px`` are pixels, counted from 0: the middle, and the first and last along each axis, which
         tell the bounding box. Neighbours are cells that touch or that one pixel separates.
-        What is not defined is "not a number", such as the eccentricity of a single pixel.
+        What is not defined is "not a number", such as the eccentricity of a single pixel, or the grey values of
+        a cell of which a pixel is not a number.
 
     Raises
     ------

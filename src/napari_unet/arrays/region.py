@@ -112,7 +112,7 @@ def parse_range(what: str, text: str | None) -> Wanted:
     Raises
     ------
     UserError
-        If it is no range.
+        If it is no range, or holds nothing of any image.
 
     Examples
     --------
@@ -128,11 +128,14 @@ def parse_range(what: str, text: str | None) -> Wanted:
         start = int(first) if first or not colon else 0
         if not colon:
             return start, start + 1 if start != -1 else None
-        return start, int(last) if last else None
+        stop = int(last) if last else None
     except ValueError:
         raise UserError(
             f"{what} '{text}' must be a number, or two such as 0:5, of which the second is left out"
         ) from None
+    if stop is not None and (stop == 0 or (start < 0) == (stop < 0)) and stop <= start:
+        raise UserError(f"{what} '{text}' is empty: its end has to lie after its start")
+    return start, stop
 
 
 def _checked(wanted: Any) -> tuple[Wanted, Wanted, Wanted, Wanted]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from napari_unet.errors import UserError, one_line
@@ -21,7 +23,7 @@ from napari_unet.events import (
     Preparing,
     TileDone,
 )
-from napari_unet.jobs.batch_plan import Item, check, check_target, plan
+from napari_unet.jobs.batch_plan import InTheWayError, Item, check, check_target, plan
 from napari_unet.jobs.counting import count_cells, is_measured, measure_cells
 from napari_unet.jobs.model import Model, load
 from napari_unet.jobs.pace import Pace
@@ -78,8 +80,7 @@ class _Batch:
         self, model: Model, spec: BatchSpec, items: Sequence[Item], scheduler: str | None, wanted: Collection[str]
     ) -> None:
         self._model, self._spec, self._items, self._scheduler = model, spec, items, scheduler
-        self._wanted = wanted
-        self._summary = Summary(spec.folder)
+        self._summary = Summary(spec.folder, wanted)
         self._before = self._summary.read()
         self._said: set[str] = set()
         self._pace = Pace(0)
@@ -89,6 +90,7 @@ class _Batch:
         """Check all images, then make them one after another."""
         began = time.perf_counter()
         yield BatchBegun(tuple(item.found.name for item in self._items))
+        yield from self._forget_failures()
         good: list[Item] = []
         bad: list[ImageDone] = []
         for number, item in enumerate(self._items, start=1):
@@ -115,18 +117,20 @@ class _Batch:
         try:
             return check(self._model, item)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one image, the others may be good
-            return _row(item, message=f"{_words(error, item)}{_left_of(item)}")
+            return _row(item, message=f"{_words(error, item)}{_left_of(error, item.targets)}")
 
     def _make(self, item: Item) -> Generator[Event, None, ImageDone]:
         """Make all that is missing of an image; returns its row, whatever happens."""
         began = time.perf_counter()
         warnings: list[str] = []
+        left = list(item.stale)
         try:
-            yield from self._predict(item, warnings)
+            yield from self._predict(item, warnings, left)
             measured = yield from self._measure(item, warnings)
             cells = self._count(item)
         except Exception as error:  # noqa: BLE001 - as above
-            return _row(item, seconds=time.perf_counter() - began, message=_words(error, item))
+            words = f"{_words(error, item)}{_left_of(error, left)}"
+            return _row(item, seconds=time.perf_counter() - began, message=words)
         found = self._spec.folder
         row = ImageDone(
             item.found.name,
@@ -140,7 +144,8 @@ class _Batch:
         )
         return row if item.missing or measured else self._as_before(row)
 
-    def _predict(self, item: Item, warnings: list[str]) -> Iterator[Event]:
+    def _predict(self, item: Item, warnings: list[str], left: list[Path]) -> Iterator[Event]:
+        """Make what is missing; what is made is taken out of ``left``, the files of an earlier batch."""
         if item.cells in item.missing and item.table is not None:
             item.table.unlink(missing_ok=True)  # of the earlier cells; `check` has told that it is ours
         for number, request in enumerate(item.missing):
@@ -157,6 +162,7 @@ class _Batch:
                         yield self._progress(item)
                     elif not isinstance(event, Finished):
                         yield self._progress(item)  # a place to stop
+            left.remove(request.target)
 
     def _measure(self, item: Item, warnings: list[str]) -> Generator[Event, None, bool]:
         """Measure the cells unless that was done; tells whether it was done now."""
@@ -177,7 +183,7 @@ class _Batch:
 
     def _as_before(self, row: ImageDone) -> ImageDone:
         """Tell of an image that was finished before what is known of its making."""
-        earlier = self._before.get(row.file)
+        earlier = self._summary.earlier(self._before, row.file, row.name)
         if earlier is None or earlier.status == "failed":
             return replace(row, status="skipped")
         return replace(row, status="skipped", seconds=earlier.seconds, message=earlier.message)
@@ -192,15 +198,26 @@ class _Batch:
         done, total = len(self._rows), len(self._items)
         return BatchProgress(item.found.name, done, total, self._pace.part, self._pace.seconds_left)
 
+    def _forget_failures(self) -> Iterator[Event]:
+        """Let the table tell no more why an image failed that is to be tried again."""
+        try:
+            self._summary.begin({str(item.found.path) for item in self._items})
+        except (OSError, UserError) as error:
+            yield _waits(error)
+
     def _tell(self, rows: Sequence[ImageDone]) -> Iterator[Event]:
         """Write rows, then tell them."""
         self._rows += rows
         try:
             if rows:
-                self._summary.add(*rows, wanted=self._wanted)
+                self._summary.add(*rows)
         except (OSError, UserError) as error:  # a spreadsheet keeps it open, or has saved it its own way
-            yield Note(f"the table waits with its new rows: {one_line(error)}", warning=True)
+            yield _waits(error)
         yield from rows
+
+
+def _waits(error: Exception) -> Note:
+    return Note(f"the table waits with its new rows: {one_line(error)}", warning=True)
 
 
 def _row(item: Item, message: str, seconds: float = 0.0) -> ImageDone:
@@ -211,10 +228,16 @@ def _row(item: Item, message: str, seconds: float = 0.0) -> ImageDone:
     )
 
 
-def _left_of(item: Item) -> str:
+def _left_of(error: Exception, targets: Sequence[Path]) -> str:
     """Warn of results of an earlier batch, which could be taken for those of this one."""
-    names = [request.target.name for request in item.requests if is_of_request(request.target)]
+    if isinstance(error, InTheWayError):  # the image is good: what is there may be, too
+        return ""
+    names = [target.name for target in targets if _is_earlier(target)]
     return f"; the folder still holds {', '.join(names)} of an earlier batch" if names else ""
+
+
+def _is_earlier(target: Path) -> bool:
+    return os.path.exists(target) if target.suffix == ".csv" else is_of_request(target)
 
 
 def _keep(note: Note, warnings: list[str]) -> None:

@@ -20,6 +20,10 @@ from napari_unet.storage.gather import Found, gather
 from napari_unet.storage.stamp import is_of_request
 
 
+class InTheWayError(UserError):
+    """A file lies where an output goes that no batch has written."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One image of a batch, and what is to be made of it.
@@ -56,6 +60,12 @@ class Item:
     def cells(self) -> Request | None:
         """The request for cells, if there is one."""
         return next((r for r in self.requests if r.output == "cells"), None)
+
+    @property
+    def stale(self) -> tuple[Path, ...]:
+        """Files that are made now, whatever lies there; of a table only if its cells are made."""
+        made = tuple(r.target for r in self.missing)
+        return made if self.table is None or self.cells not in self.missing else (*made, self.table)
 
     @property
     def work(self) -> int:
@@ -136,13 +146,13 @@ def check(model: Model, item: Item) -> Item:
 
 
 def check_target(target: Path) -> None:
-    """Raise `UserError` if a file is in the way that is not as a batch has written it."""
+    """Raise `InTheWayError` if a file is there that is not as a batch has written it."""
     if target.exists() and not is_of_request(target):
         raise _in_the_way(target)
 
 
 def _check_table(item: Item) -> None:
-    """Raise `UserError` if a table would be replaced that is not as a batch has written it."""
+    """Raise `InTheWayError` if a table would be replaced that is not as a batch has written it."""
     cells, table = item.cells, item.table
     if cells is None or table is None or not table.exists():
         return
@@ -151,5 +161,7 @@ def _check_table(item: Item) -> None:
         raise _in_the_way(table)
 
 
-def _in_the_way(path: Path) -> UserError:
-    return UserError(f"{path} was not made by a batch, or was changed since; move it, or choose another folder")
+def _in_the_way(path: Path) -> InTheWayError:
+    return InTheWayError(
+        f"{path} was not made by a batch, or was changed since; move it, or choose another folder"
+    )

@@ -7,11 +7,13 @@ from collections.abc import Container, Iterator, Sequence
 from napari_unet.arrays import spacing
 from napari_unet.arrays.alone import count_alone
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.intensity import oddity
 from napari_unet.events import Note
 from napari_unet.jobs.model import Model
 from napari_unet.learn.data import Survey, read_labels
 from napari_unet.learn.plan import Plan
 from napari_unet.spec import NetSpec, OnnxSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
+from napari_unet.storage.opened import FileImage
 
 MANY = 5
 """Whoever paints more cells than this in a plane, and no background, has probably painted all of them."""
@@ -116,6 +118,12 @@ def halo_notes(net: NetSpec, plan: Plan) -> Iterator[Note]:
             "of the whole image, above all where they join; choose a tile as large as the image if it fits",
             warning=True,
         )
+
+
+def image_notes(image: Image) -> Iterator[Note]:
+    """Warn of an image in which little can be found, or that is only a part of its file."""
+    told = (image.warning if isinstance(image, FileImage) else "", oddity(image))
+    yield from (Note(words, warning=True) for words in told if words)
 
 
 def spacing_notes(model: Model, image: Image) -> Iterator[Note]:

@@ -23,7 +23,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Event, Finished, Note
 from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
-from napari_unet.jobs.hints import halo_notes, spacing_notes
+from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
@@ -233,6 +233,7 @@ def _run(
     """Predict; ``kept`` takes the probabilities of the region besides, as bytes."""
     devices, words = choose_devices(tiling.device)
     yield Note(words)
+    yield from image_notes(image)
     yield from spacing_notes(model, image)
     set_threads(tiling.threads)
     keep_memory()

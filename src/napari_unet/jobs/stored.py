@@ -20,7 +20,7 @@ from napari_unet.events import Event, Finished, Note, Preparing
 from napari_unet.files import changed_at, replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
 from napari_unet.jobs.cells import make_cells
-from napari_unet.jobs.hints import halo_notes, spacing_notes
+from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model
 from napari_unet.jobs.prediction import check_outputs, in_blocks, plan_work
 from napari_unet.jobs.stored_work import (
@@ -126,6 +126,7 @@ def _run(
     if shard is not None and not folder.exists() and read_stamp(request.target) == stamp_of(wanted):
         yield Note(f"{request.target} is complete already: there is nothing left for this part to do")
         return
+    yield from image_notes(image)
     yield from spacing_notes(model, image)
     try:
         yield from _prepare(model, image, request, wanted, region)

@@ -21,6 +21,9 @@ CHUNK = 1024
 """Longest chunk of an output along Y and X; blocks consist of whole chunks."""
 CHUNK_Z = 16
 """Longest chunk along Z."""
+ONE_CHANNEL = (
+    "; choose one: --channel, in the window Options > Channel of the dock for batches, or a layer of one channel"
+)
 BATCH = 32
 """Most tiles that are computed at once."""
 
@@ -164,7 +167,7 @@ def make_plan(
         If the channels differ from the network's, or the tile is too small for its halo.
     """
     if image.size("C") != net.in_channels:
-        cure = "; choose one with --channel, or in the window a layer of one" if net.in_channels == 1 else ""
+        cure = ONE_CHANNEL if net.in_channels == 1 else ""
         raise UserError(f"the model needs {_channels(net.in_channels)}, {image.name} has {image.size('C')}{cure}")
     region = region or Region.of(image)
     size = image.shape[2:]

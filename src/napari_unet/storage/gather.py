@@ -12,6 +12,11 @@ from napari_unet.errors import UserError
 from napari_unet.storage.formats import READABLE, is_zarr, kind_of, stem_of, suffix_of
 from napari_unet.storage.positions import positions
 
+NO_SUCH = "no such file or folder; check the name"
+NO_MATCH = "no file is of that pattern; check the names"
+MISSPELT = {NO_SUCH, NO_MATCH}
+"""Problems of which a name is the cause, not an image."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -75,7 +80,7 @@ def gather(inputs: Sequence[str], folder: Path, *, recursive: bool = False) -> l
 
 def _of_input(text: str, out: Path, recursive: bool) -> Iterator[Found]:
     path = _absolute(Path(text).expanduser())
-    if path.exists() or not glob.has_magic(text):
+    if os.path.exists(path) or not glob.has_magic(text):
         yield from _of_path(path, path if _is_folder(path) else path.parent, out, recursive)
         return
     root = _fixed(path)
@@ -84,7 +89,7 @@ def _of_input(text: str, out: Path, recursive: bool) -> Iterator[Found]:
     if every and not matches:
         yield Found(path, text, "all of that pattern lies in the folder of the outputs; choose another folder")
     elif not matches:
-        yield Found(path, text, "no file is of that pattern; check the names")
+        yield Found(path, text, NO_MATCH)
     if any(not _is_folder(p) for p in matches):  # folders on the way, such as ** gives
         matches = [p for p in matches if not _is_folder(p)]
     for match in matches:
@@ -110,13 +115,13 @@ def _fixed(pattern: Path) -> Path:
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not is_zarr(path)
+    return os.path.isdir(path) and not is_zarr(path)
 
 
 def _of_path(path: Path, root: Path, out: Path, recursive: bool) -> Iterator[Found]:
     """Give the images of a path; their names are paths below ``root``."""
-    if not path.exists():
-        yield Found(path, path.name, "no such file or folder; check the name")
+    if not os.path.exists(path):  # unlike `Path.exists` it raises for no name
+        yield Found(path, path.name, NO_SUCH)
     elif kind_of(path) == "zarr":
         yield from _of_zarr(path, root)
     elif kind_of(path):

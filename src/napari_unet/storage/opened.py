@@ -23,6 +23,7 @@ class Raw(NamedTuple):
     axes: str | None
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     unit: str = "pixel"
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class FileImage(Image):
         The file.
     axes_source
         ``told`` by the user, read from the ``file``, or ``guessed`` from the shape.
+    warning
+        What of the file it does not hold, in words.
     """
 
     unit: str = "pixel"
     path: Path = Path()
     axes_source: AxesSource = "file"
+    warning: str = ""
 
 
 def file_of(image: Image) -> Path | None:

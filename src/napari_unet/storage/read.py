@@ -150,4 +150,5 @@ def _image(path: Path, raw: Raw, told: str | None, rgb: bool | None) -> FileImag
         unit=raw.unit,
         path=path,
         axes_source=source,
+        warning=raw.warning,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def is_of_request(path: Path) -> bool:
 
 def read_stamp(path: Path) -> str | None:
     """Read the mark of a file; None if it has none, or is not there."""
-    if not path.exists():
+    if not os.path.exists(path):  # unlike that of a Path, it raises for no name and no folder
         return None
     if SUFFIXES[suffix_of(path)] == "zarr":
         found = read_creator(path).get(KEY)
@@ -48,5 +49,5 @@ def read_stamp(path: Path) -> str | None:
         with tifffile.TiffFile(path) as file:
             found = file.pages.first.tags.get("Software")
             return None if found is None else str(found.value)
-    except (tifffile.TiffFileError, struct.error, OSError):  # somebody else's; it is replaced, or not, as always
-        return None
+    except (tifffile.TiffFileError, struct.error, OSError, LookupError, TypeError, ValueError):
+        return None  # damaged, or somebody else's; it is replaced, or not, as always

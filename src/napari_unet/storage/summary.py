@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -11,6 +11,7 @@ from filelock import FileLock
 from napari_unet.errors import UserError
 from napari_unet.events import ImageDone
 from napari_unet.files import replacing
+from napari_unet.storage.gather import MISSPELT
 
 NAME = "summary.csv"
 NAMES = "surrogateescape"
@@ -47,6 +48,8 @@ class Summary:
     ----------
     folder
         Of the outputs.
+    wanted
+        All files that the batch names, those of other processes too.
 
     Raises
     ------
@@ -54,7 +57,8 @@ class Summary:
         If another table of that name is there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wanted: Collection[str] = ()) -> None:
+        self._wanted = wanted
         self.path = folder / NAME
         self._lock = FileLock(folder / f".{NAME}.lock")
         self._waiting: list[ImageDone] = []
@@ -77,16 +81,36 @@ class Summary:
             "a new folder"
         )
 
-    def add(self, *rows: ImageDone, wanted: Collection[str] = ()) -> None:
-        """Add rows, each in the place of an earlier one of the same file.
+    def earlier(self, rows: Mapping[str, ImageDone], file: str, name: str) -> ImageDone | None:
+        """Find the row whose place one of this file and name takes: of the file, or of where the image lay before.
 
         Parameters
         ----------
         rows
-            What has become of images.
-        wanted
-            Files that the batch names. Rows of others that failed and are not there are left out from now on:
-            their names were misspelt.
+            By file.
+        """
+        moved = (row for row in rows.values() if row.name == name and row.file not in self._wanted)
+        return rows.get(file) or next(moved, None)
+
+    def begin(self, files: Collection[str]) -> None:
+        """Leave out the failures of images that are to be tried again.
+
+        Raises
+        ------
+        OSError, UserError
+            If the file cannot be written, or is another table now.
+        """
+        with self._lock:
+            before = self.read()
+            stay = [row for row in before.values() if row.file not in files or row.status != "failed"]
+            if len(stay) < len(before):
+                self._write(stay)
+
+    def add(self, *rows: ImageDone) -> None:
+        """Add rows, each in the place of an earlier one of the same file.
+
+        It takes the place of rows of the same name, too, whose files the batch does not name: images were moved.
+        Failures of misspelt names that it does not name go.
 
         Raises
         ------
@@ -94,21 +118,28 @@ class Summary:
             If the file cannot be written, or is another table now; the rows are written the next time.
         """
         self._waiting += rows
+        names = {row.name for row in self._waiting}
         with self._lock:
-            earlier = {file: row for file, row in self.read().items() if file in wanted or not _is_misspelt(row)}
-            known = {**earlier, **{row.file: row for row in self._waiting}}
-            with (
-                replacing(self.path) as temporary,
-                temporary.open("w", newline="", encoding="utf-8", errors=NAMES) as file,
-            ):
-                table = csv.writer(file, lineterminator="\n")
-                table.writerow(COLUMNS)
-                table.writerows(_written(row) for row in sorted(known.values(), key=lambda r: (r.name, r.file)))
+            stay = {
+                file: row
+                for file, row in self.read().items()
+                if file in self._wanted or not (row.name in names or _is_misspelt(row))
+            }
+            self._write({**stay, **{row.file: row for row in self._waiting}}.values())
         self._waiting = []
+
+    def _write(self, rows: Iterable[ImageDone]) -> None:
+        with (
+            replacing(self.path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors=NAMES) as file,
+        ):
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(COLUMNS)
+            table.writerows(_written(row) for row in sorted(rows, key=lambda r: (r.name, r.file)))
 
 
 def _is_misspelt(row: ImageDone) -> bool:
-    return row.status == "failed" and not Path(row.file).exists()
+    return row.status == "failed" and row.message in MISSPELT
 
 
 def _written(row: ImageDone) -> list[str | int]:

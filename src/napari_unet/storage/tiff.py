@@ -69,7 +69,19 @@ def _open(path: Path) -> Raw:
         checked_type(series.dtype, path.name)
         sizes, factor = _ome_sizes(file) if file.is_ome else _imagej_sizes(file)
         spacing, unit = spacing_zyx(sizes, factor)
-        return Raw(_pixels(path, series), _axes(file, series), spacing, unit)
+        return Raw(_pixels(path, series), _axes(file, series), spacing, unit, _left_out(file, series))
+
+
+def _left_out(file: tifffile.TiffFile, used: Any) -> str:
+    """Tell that a file holds other images, too."""
+    if len(file.series) == 1:
+        return ""
+    size = " x ".join(str(n) for n in used.shape)
+    return f"the file holds {len(file.series)} images: only the {_which(file, used)}, {size}, is used"
+
+
+def _which(file: tifffile.TiffFile, used: Any) -> str:
+    return "first" if all(s.size == used.size for s in file.series) else "largest"
 
 
 def tiff_axes(path: Path) -> tuple[tuple[int, ...], str]:

@@ -39,6 +39,7 @@ class ModelSection(Section):
         self.path.textChanged.connect(lambda _: self.changed.emit())
         self.path.setPlaceholderText("a model file (.safetensors)")
         self.path.setAccessibleName("Model file")
+        self.path.setToolTip("The file of the model that segments the images. It is read, never changed.")
         self.file_button = button("File ...", "Choose a model that was saved.", self._choose)
         self.dock_button = button(
             "From U-Net",
@@ -78,18 +79,24 @@ class ResultsSection(Section):
         self.boxes["cells"].setChecked(True)
         self.measure = QCheckBox("Measure the cells")
         self.measure.setToolTip("A table of the cells of every image besides: size, shape, grey values (.csv).")
+        self.measure.toggled.connect(lambda _: self.changed.emit())
         self.boxes["cells"].toggled.connect(self._fit)
         grid.addWidget(self.measure, 2, 0)
         self.format = QComboBox()
         self.format.addItems(list(FORMATS.values()))
         self.format.setToolTip("Format of the files; as the images: Zarr for Zarr, else TIFF.")
         self.format.setAccessibleName("Format")
+        self.format.currentIndexChanged.connect(lambda _: self.changed.emit())
         grid.addWidget(self.format, 2, 1)
         self.rows.addLayout(grid)
         self.folder = QLineEdit()
         self.folder.setPlaceholderText("a folder for the results")
         self.folder.textChanged.connect(lambda _: self.changed.emit())
         self.folder.setAccessibleName("Folder for the results")
+        self.folder.setToolTip(
+            "Where the results and their table (summary.csv) go. It is made if it is not there.\n"
+            "The same folder again goes on with what was begun in it."
+        )
         choose = button("...", "Choose the folder.", self._choose)
         choose.setAccessibleName("Choose the folder for the results")
         line = QHBoxLayout()
@@ -145,17 +152,18 @@ class MoreSection(Section):
         self.channel = QSpinBox()
         self.channel.setRange(-1, 99)
         self.channel.setValue(-1)
-        self.channel.setSpecialValueText("all")
+        self.channel.setSpecialValueText("all (the first is 0)")
         self.channel.valueChanged.connect(lambda _: self.changed.emit())
         rows = Rows()
         rows.add(
             "Axes", self.axes, "What each axis of the images is, such as ZYX or CZYX, if it is guessed wrongly."
         )
-        rows.add("Channel", self.channel, "Only this channel of the images, counted from 0.")
+        rows.add("Channel", self.channel, "Only this channel of the images. The first is 0, the second 1.")
         rows.add("Times", self.t, "Only these, such as 0:5 (5 is left out), or 3.")
         rows.add("Slices", self.z, "Only these, such as 10:20 (20 is left out), or 3.")
         self.rows.addLayout(rows)
         self.cells = CellForm(at_once="")
+        self.cells.changed.connect(lambda _: self.changed.emit())
         self.cells.tune_button.hide()  # it needs drawn cells
         self.rows.addWidget(self.cells)
         self.rows.addWidget(self.cells.more_button)

@@ -35,6 +35,8 @@ PATIENCE = 10_000
 """Milliseconds that a batch gets to stop, before it can be ended at once."""
 Then = Callable[[BatchSpec], None]
 WHAT_TO_DO = "Choose a model, images and a folder for the results, then press Run."
+ONE_FAILED = "go to its row to see why. Run tries only this one again."
+SOME_FAILED = "go to their rows to see why. Run tries only these again."
 READY = "Press Run when all is chosen."
 
 
@@ -58,6 +60,8 @@ class BatchDock(Dock):
         """The model that was taken from the other dock, if it is not saved."""
         self._spec: BatchSpec | None = None
         """The batch in the table."""
+        self._refusal = ""
+        """Why a batch could not be prepared, as it was said."""
         self.fill((self.model, self.inputs, self.results, self.more, self.run))
         self._connect()
         self._lifetime = Lifetime(self, lambda: self.running.busy, self.shut_down)
@@ -90,7 +94,7 @@ class BatchDock(Dock):
         docks = [] if window is None else window.findChildren(UNetDock)
         dock = next((d for d in docks if d.controller.model_file is not None), None)
         if dock is None:
-            self._say("The dock 'U-Net' has no model: train one there, open one, or choose a file.", "error")
+            self._refuse("The dock 'U-Net' has no model: train one there, open one, or choose a file.")
             return
         model, trainings = dock.controller.model_file, dock.controller.trainer.checkpoints
         assert model is not None
@@ -141,7 +145,7 @@ class BatchDock(Dock):
             draft = self.value([str(layer.name) for layer in layers], model)
             work = preparing(layers, model, folder, passing=model == self._of_dock)
         except (UserError, ValidationError, OSError) as error:
-            self._say(f"{one_line(error)}.", "error")
+            self._refuse(f"{one_line(error)}.")
             return
         if layers:
             self._say(f"Looking at the layers: what has no file of its own is saved in {folder / INPUTS} first.")
@@ -166,7 +170,7 @@ class BatchDock(Dock):
         if outcome.cancelled:
             self._say("Stopped before the batch began.")
         elif outcome.error:
-            self._say(f"The batch could not be prepared: {outcome.error}.", "error")
+            self._refuse(f"The batch could not be prepared: {outcome.error}.")
         else:
             found: Prepared = outcome.value
             inputs = (*(str(path) for path in found.files), *draft.inputs[len(found.files) :])
@@ -242,7 +246,7 @@ class BatchDock(Dock):
         table = f"The table is {self._spec.folder / 'summary.csv'}." if self._spec else ""
         if failed:
             went = f"{failed} of {count(len(rows), 'image', 'images')} failed"
-            self._say(f"{went}: go to their rows to see why. Run tries only these again. {table}", "warning")
+            self._say(f"{went}: {ONE_FAILED if failed == 1 else SOME_FAILED} {table}", "warning")
         else:
             self._say(f"{count(len(rows), 'image is', 'images are')} segmented. {table}", "good")
 
@@ -255,9 +259,15 @@ class BatchDock(Dock):
         elif self.running.stopped:
             self._say("Stopped. What is finished is kept: Run goes on there, even another day.")
 
+    def _refuse(self, text: str) -> None:
+        """Say an error that is true until something is changed."""
+        self._refusal = text
+        self._say(text, "error")
+
     def _forgive(self) -> None:
-        """Take an error away as soon as something is changed: it may be cured."""
-        if self.status.message.kind == "error" and not self.running.busy:
+        """Take a refusal away as soon as something is changed: it may be cured. How a batch ended stays."""
+        if self._refusal and self.status.message.text == self._refusal:
+            self._refusal = ""
             self._say(READY)
 
     def _say(self, text: str, kind: Kind = "info") -> None:

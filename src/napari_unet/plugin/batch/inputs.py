@@ -74,6 +74,7 @@ class InputsSection(Section):
             line.addWidget(made)
         self.rows.addWidget(self.list)
         self.rows.addLayout(line)
+        self.recursive.toggled.connect(lambda _: self.changed.emit())
         self.rows.addWidget(self.recursive)
         self._events = viewer.layers.events.inserted, viewer.layers.events.removed
         for event in self._events:
@@ -95,6 +96,7 @@ class InputsSection(Section):
                 self._append(layer, f"layer: {layer.name}", before.get(id(layer), _FREE))
         for path, state in paths:
             self._append(path, path, state)
+        self.changed.emit()
 
     def add(self, paths: Sequence[Path]) -> None:
         """Add files and folders that are not in the list."""
