@@ -23,7 +23,7 @@ from napari_unet.plugin.cells import comparing
 from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.comparing import Comparing
-from napari_unet.plugin.cells.scores import as_text
+from napari_unet.plugin.cells.scores import as_text, lines_of
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.results import OUTPUT
 from napari_unet.storage.samples import load_sample
@@ -76,6 +76,8 @@ def test_a_stack_is_compared_as_volumes_and_shown_over_the_image(desk: Desk) -> 
     found = desk.comparing.found
     assert found is not None
     assert found.score == expected.score
+    assert (found.v_rand, found.v_info) == (expected.v_rand, expected.v_info)
+    assert all("in 3D, gaps filled in 3D" in line.sentence for line in lines_of(found) if line.name[:2] == "V_")
     layer = desk.viewer.layers["differences"]
     np.testing.assert_array_equal(np.asarray(layer.data), expected.picture)
     assert tuple(layer.scale) == tuple(desk.layer.scale)
@@ -98,7 +100,8 @@ def test_a_slice_is_compared_alone_and_lies_in_its_place(desk: Desk) -> None:
     text = as_text(expected, "Slice 15").splitlines()
     assert text[0] == "compared\tSlice 15"
     assert f"missed\t{expected.counts['missed']}" in text
-    assert len(text) == 3 + 5 + 7 + 10
+    assert "V_rand and V_info are\tmean over slices, gaps filled in each" in text
+    assert len(text) == 3 + 5 + 7 + 1 + 10
 
 
 def test_numbers_that_start_anew_in_every_slice_are_compared_slice_by_slice(desk: Desk) -> None:

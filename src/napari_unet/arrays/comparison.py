@@ -18,9 +18,10 @@ from skimage.measure import label
 
 from napari_unet.arrays.axes import ArrayLike, Writable
 from napari_unet.arrays.contingency import Labels, Overlap, overlap_of, row_of, sums
-from napari_unet.arrays.metrics import InstanceScore, score_tables, v_scores
+from napari_unet.arrays.metrics import InstanceScore, score_tables
 from napari_unet.arrays.places import Difference, Places
 from napari_unet.arrays.steps import Steps, Tell, nobody
+from napari_unet.arrays.v_scores import VScores, blocks_of, mean_of, v_scores, volume_v_scores
 from napari_unet.errors import UserError
 
 TruthKind = Literal["cells", "membrane"]
@@ -50,7 +51,10 @@ class Comparison:
     score
         Of the same cells.
     v_rand, v_info
-        Means over the slices that hold true cells; NaN if none does.
+        See `napari_unet.arrays.v_scores`; means over the slices (``ndim`` 2) or volumes (3) that hold true cells,
+        NaN if none does.
+    ndim
+        Axes over which a cell extends.
     differences
         All but what is found: one for each place, the largest first.
     """
@@ -60,6 +64,7 @@ class Comparison:
     score: InstanceScore
     v_rand: float
     v_info: float
+    ndim: int
     differences: tuple[Difference, ...]
 
 
@@ -119,15 +124,19 @@ def compare(
     shape = _check(prediction, truth)
     ndim = 2 if kind == "membrane" else min(ndim or 3, len(shape))
     picture: Writable = np.zeros(shape, np.uint8) if out is None else out
-    steps = Steps(2 * int(np.prod(shape[:-2])), tell)
+    groups = list(np.ndindex(shape[:-ndim]))
+    blocks = len(groups) * len(blocks_of(shape[-3:])) if ndim == 3 else 0
+    steps = Steps(2 * int(np.prod(shape[:-2])) + blocks, tell)
     counts = dict.fromkeys((c.name.lower() for c in Category), 0)
     tables: list[sparse.csr_array] = []
-    v: list[tuple[float, float]] = []
+    v: list[VScores] = []
     differences: list[Difference] = []
-    for group in np.ndindex(shape[:-ndim]):
+    for group in groups:
         places = Places()
         planes = [(*group, *rest) for rest in np.ndindex(shape[len(group) : -2])]
-        overlap = overlap_of(_read(prediction, truth, planes, kind, steps, v))
+        overlap = overlap_of(_read(prediction, truth, planes, kind, steps, v if ndim == 2 else None))
+        if ndim == 3 and (scores := volume_v_scores(prediction, truth, group, steps.next)):
+            v.append(scores)
         states = _states(overlap, counts)
         tables.append(overlap.table)
         for index in planes:
@@ -137,9 +146,8 @@ def compare(
             picture[index] = shown
             places.add(index, shown * (shown > Category.FOUND))
         differences += places.found()
-    v_rand, v_info = np.mean(v, axis=0).tolist() if v else (np.nan, np.nan)
     ordered = tuple(sorted(differences, key=lambda d: (-d.pixels, d.index, d.centre)))
-    return Comparison(picture, counts, score_tables(tables), v_rand, v_info, ordered)
+    return Comparison(picture, counts, score_tables(tables), *mean_of(v), ndim, ordered)
 
 
 def kind_of_truth(truth: ArrayLike) -> TruthKind | None:
@@ -187,13 +195,13 @@ def _read(
     planes: list[Index],
     kind: TruthKind,
     steps: Steps,
-    v: list[tuple[float, float]],
+    v: list[VScores] | None,
 ) -> Iterator[tuple[Labels, Labels]]:
-    """Give the slices, adding the V scores of each to a list."""
+    """Give the slices, adding the V scores of each to a list if there is one."""
     for index in planes:
         steps.next()
         true, found = _plane(prediction, truth, index, kind)
-        if true.any():
+        if v is not None and true.any():
             within = true > 0 if kind == "cells" else None
             v.append(v_scores(np.asarray(prediction[index]), true, within))
         yield true, found

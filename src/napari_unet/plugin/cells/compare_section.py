@@ -69,21 +69,22 @@ class Scores(QWidget):
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(2, 1)
         self.values: dict[str, QLabel] = {}
+        self.sentences: dict[str, QLabel] = {}
         self._overlaps = note()
 
     def show_scores(self, found: Comparison) -> None:
         """Show scores."""
         for row, line in enumerate(lines_of(found)):
             if line.name not in self.values:
-                self._add(row, line.name, line.sentence)
+                self._add(row, line.name)
+            self.sentences[line.name].setText(line.sentence)
             self.values[line.name].setText(f"<b>{line.value}</b>")
         pairs = ", ".join(f"{value} at {overlap}" for overlap, value in overlaps_of(found))
         self._overlaps.setText(f"AP by overlap (IoU): {pairs}.")
 
-    def _add(self, row: int, name: str, sentence: str) -> None:
+    def _add(self, row: int, name: str) -> None:
         value, words = QLabel(), note()
-        words.setText(sentence)
-        self.values[name] = value
+        self.values[name], self.sentences[name] = value, words
         for column, widget in enumerate((QLabel(name), value, words)):
             self._grid.addWidget(widget, row, column)
         self._grid.addWidget(self._overlaps, row + 1, 0, 1, 3)

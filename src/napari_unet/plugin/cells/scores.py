@@ -37,9 +37,9 @@ def lines_of(found: Comparison) -> tuple[Line, ...]:
         Line(
             "V_rand",
             _number(found.v_rand),
-            "Pairs of pixels rightly together, gaps filled. 1 is perfect.",
+            f"Pairs of pixels rightly together, {v_of(found)}. 1 is perfect.",
         ),
-        Line("V_info", _number(found.v_info), "Information shared with the truth. 1 is perfect."),
+        Line("V_info", _number(found.v_info), f"Information shared with the truth, {v_of(found)}. 1 is perfect."),
         Line(
             "Rand error",
             _number(score.adapted_rand),
@@ -48,6 +48,11 @@ def lines_of(found: Comparison) -> tuple[Line, ...]:
         Line("VOI split", _number(score.voi_split), "Bits lost by cutting cells apart. 0 is perfect."),
         Line("VOI merge", _number(score.voi_merge), "Bits lost by joining cells. 0 is perfect."),
     )
+
+
+def v_of(found: Comparison) -> str:
+    """Say of what V_rand and V_info are: a mean over slices, or 3D; gaps are filled in both."""
+    return "in 3D, gaps filled in 3D" if found.ndim == 3 else "mean over slices, gaps filled in each"
 
 
 def overlaps_of(found: Comparison) -> tuple[tuple[str, str], ...]:
@@ -75,6 +80,7 @@ def as_text(found: Comparison, where: str) -> str:
     score = found.score
     rows = [("compared", where), ("cells", score.cells), ("true cells", score.true_cells), *found.counts.items()]
     rows += [(line.name, line.value) for line in lines_of(found)]
+    rows.append(("V_rand and V_info are", v_of(found)))
     rows += [(f"AP at IoU {overlap}", value) for overlap, value in overlaps_of(found)]
     return "\n".join(f"{name}\t{value}" for name, value in rows)
 
