@@ -120,9 +120,11 @@ def test_the_largest_difference_is_gone_to_first_and_every_one_once(desk: Desk) 
     desk.compare(whole=True)
     found = desk.comparing.found
     assert found is not None
+    assert len(found.differences) == sum(n for kind, n in found.counts.items() if kind != "found") == 1
     for at, place in enumerate(found.differences):
         desk.comparing.go_on()
-        assert desk.said[-1].text == f"{at + 1} of {len(found.differences)}: missed, {place.pixels:,} pixels."
+        words = f"missed, true cell {place.cell}, {place.pixels:,} voxels."
+        assert desk.said[-1].text == f"{at + 1} of {len(found.differences)}: {words}"
         assert desk.viewer.dims.point[0] == pytest.approx(place.index[0] * desk.layer.scale[0])
         y0, x0, y1, x1 = place.box
         centre = np.array([(y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2]) * desk.layer.scale[1:]

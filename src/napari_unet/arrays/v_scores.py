@@ -21,7 +21,16 @@ from scipy import sparse
 
 from napari_unet.arrays.axes import ArrayLike
 from napari_unet.arrays.boxes import Box, block_of, boxes_of, grown, within
-from napari_unet.arrays.contingency import Labels, contingency, entropy, overlap_of, renumber, sums, unique
+from napari_unet.arrays.contingency import (
+    Labels,
+    contingency,
+    entropy,
+    ids_of_rows,
+    overlap_of,
+    renumber,
+    sums,
+    unique,
+)
 from napari_unet.arrays.lines import fill_gaps
 
 Array = npt.NDArray[Any]
@@ -139,10 +148,9 @@ def _filled(
         begin()
         around = grown(box, (REACH,) * 3, shape)
         found, true = (np.asarray(a[(*index, *around)]) for a in (cells, truth))
-        ids = unique(found)[0]
-        names = np.concatenate([np.zeros(1, ids.dtype), ids[ids != 0]])
+        ids = ids_of_rows(unique(found)[0])
         inner = within(box, around)
-        yield true[inner], names[fill_gaps(renumber(found), true != 0, lines=False)[inner]]
+        yield true[inner], ids[fill_gaps(renumber(found), true != 0, lines=False)[inner]]
 
 
 def _of_table(table: sparse.csr_array) -> VScores:

@@ -101,7 +101,9 @@ class CompareSection(Section):
         self.compare_button = button("Compare", "Score the cells, and show where they differ.", self._pressed)
         self.copy_button = button("Copy scores", "Copy the scores, for a spreadsheet.", self._copy)
         self.next_button = button(
-            "Next difference", "Go to the largest difference that you have not seen yet.", comparing.go_on
+            "Next difference",
+            "Go to the largest cell that differs and that you have not seen yet.",
+            comparing.go_on,
         )
         self.progress = QProgressBar()
         self.summary, self.legend, self.scores = note(), Legend(comparing.go_on), Scores()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from napari_unet.arrays.comparison import Category, Comparison
 from napari_unet.arrays.metrics import OVERLAPS
+from napari_unet.arrays.places import Difference
 from napari_unet.plugin.words import count
 
 
@@ -73,6 +74,26 @@ def summary(found: Comparison, where: str) -> str:
     score = found.score
     true = count(score.true_cells, "true cell is", "true cells are")
     return f"{where}: {found.counts['found']:,} of {true} found among {count(score.cells, 'cell', 'cells')}."
+
+
+def cell_in_words(found: Difference) -> str:
+    """Say which cell differs, and how.
+
+    Examples
+    --------
+    >>> cell_in_words(Difference(Category.MERGED, 7, 3, 90, (), (0, 0, 9, 10)))
+    'merged, cell 7 holds 3 true cells'
+    >>> cell_in_words(Difference(Category.MISSED, None, 0, 90, (), (0, 0, 9, 10)))
+    'missed, a true cell'
+    """
+    category = Category(found.category)
+    true = category in (Category.MISSED, Category.SPLIT)
+    name = f"{'true ' * true}cell {found.cell}" if found.cell is not None else "a true cell"
+    what = {
+        Category.SPLIT: f" is cut into {found.parts} cells",
+        Category.MERGED: f" holds {found.parts} true cells",
+    }
+    return f"{category.name.lower()}, {name}{what.get(category, '')}"
 
 
 def as_text(found: Comparison, where: str) -> str:
