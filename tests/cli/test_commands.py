@@ -254,7 +254,22 @@ def test_ids_that_start_anew_in_every_slice_are_scored_slice_by_slice(tmp_path):
     assert (json.loads(result.stdout)["ap50"], result.stderr) == (0, "")
     result = run("score", tmp_path / "through.tif", tmp_path / "through.tif")
     assert (json.loads(result.stdout)["per_slice"], result.stderr) == (False, "")
-    assert score(tmp_path / "through.tif", tmp_path / "through.tif", "--per-slice")["cells"] == 5 * 41
+    by_slice = score(tmp_path / "through.tif", tmp_path / "through.tif", "--per-slice")
+    assert (by_slice["cells"], by_slice["v_of"]) == (5 * 41, "mean over slices, gaps filled in each")
+
+
+def test_mistakes_through_the_slices_are_seen_in_the_v_scores_of_volumes(tmp_path):
+    cells = load_sample("nuclei-3d").labels[8:14].astype(np.uint16)
+    anew = np.where(cells > 0, cells + 300 * np.arange(6, dtype=np.uint16)[:, None, None], 0)
+    tifffile.imwrite(tmp_path / "cells.tif", cells, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "anew.tif", anew.astype(np.uint16), photometric="minisblack")
+    volume = score(tmp_path / "cells.tif", tmp_path / "anew.tif", "--per-stack")
+    assert volume["v_of"] == "volumes, gaps filled in 3D"
+    # no gap lies in a true cell: nothing is filled, and the shares are those of the ids
+    pairs, own = (np.unique(x[cells > 0], return_counts=True)[1] / (cells > 0).sum() for x in (anew, cells))
+    assert volume["v_rand"] == pytest.approx((pairs**2).sum() / ((pairs**2).sum() / 2 + (own**2).sum() / 2))
+    assert volume["v_rand"] < 0.5
+    assert score(tmp_path / "cells.tif", tmp_path / "anew.tif", "--per-slice")["v_rand"] == 1
 
 
 def membrane(tmp_path):

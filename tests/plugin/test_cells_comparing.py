@@ -23,7 +23,7 @@ from napari_unet.plugin.cells import comparing
 from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import CellsChoice
 from napari_unet.plugin.cells.comparing import Comparing
-from napari_unet.plugin.cells.scores import as_text
+from napari_unet.plugin.cells.scores import as_text, lines_of
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.results import OUTPUT
 from napari_unet.storage.samples import load_sample
@@ -76,6 +76,8 @@ def test_a_stack_is_compared_as_volumes_and_shown_over_the_image(desk: Desk) -> 
     found = desk.comparing.found
     assert found is not None
     assert found.score == expected.score
+    assert (found.v_rand, found.v_info) == (expected.v_rand, expected.v_info)
+    assert all("in 3D, gaps filled in 3D" in line.sentence for line in lines_of(found) if line.name[:2] == "V_")
     layer = desk.viewer.layers["differences"]
     np.testing.assert_array_equal(np.asarray(layer.data), expected.picture)
     assert tuple(layer.scale) == tuple(desk.layer.scale)
@@ -98,7 +100,8 @@ def test_a_slice_is_compared_alone_and_lies_in_its_place(desk: Desk) -> None:
     text = as_text(expected, "Slice 15").splitlines()
     assert text[0] == "compared\tSlice 15"
     assert f"missed\t{expected.counts['missed']}" in text
-    assert len(text) == 3 + 5 + 7 + 10
+    assert "V_rand and V_info are\tmean over slices, gaps filled in each" in text
+    assert len(text) == 3 + 5 + 7 + 1 + 10
 
 
 def test_numbers_that_start_anew_in_every_slice_are_compared_slice_by_slice(desk: Desk) -> None:
@@ -117,9 +120,11 @@ def test_the_largest_difference_is_gone_to_first_and_every_one_once(desk: Desk) 
     desk.compare(whole=True)
     found = desk.comparing.found
     assert found is not None
+    assert len(found.differences) == sum(n for kind, n in found.counts.items() if kind != "found") == 1
     for at, place in enumerate(found.differences):
         desk.comparing.go_on()
-        assert desk.said[-1].text == f"{at + 1} of {len(found.differences)}: missed, {place.pixels:,} pixels."
+        words = f"missed, true cell {place.cell}, {place.pixels:,} voxels."
+        assert desk.said[-1].text == f"{at + 1} of {len(found.differences)}: {words}"
         assert desk.viewer.dims.point[0] == pytest.approx(place.index[0] * desk.layer.scale[0])
         y0, x0, y1, x1 = place.box
         centre = np.array([(y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2]) * desk.layer.scale[1:]

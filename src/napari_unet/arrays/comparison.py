@@ -17,10 +17,11 @@ from scipy import sparse
 from skimage.measure import label
 
 from napari_unet.arrays.axes import ArrayLike, Writable
-from napari_unet.arrays.contingency import Labels, Overlap, overlap_of, row_of, sums
-from napari_unet.arrays.metrics import InstanceScore, score_tables, v_scores
+from napari_unet.arrays.contingency import Labels, Overlap, ids_of_rows, overlap_of, row_of, sums
+from napari_unet.arrays.metrics import InstanceScore, score_tables
 from napari_unet.arrays.places import Difference, Places
 from napari_unet.arrays.steps import Steps, Tell, nobody
+from napari_unet.arrays.v_scores import VScores, blocks_of, mean_of, v_scores, volume_v_scores
 from napari_unet.errors import UserError
 
 TruthKind = Literal["cells", "membrane"]
@@ -50,9 +51,12 @@ class Comparison:
     score
         Of the same cells.
     v_rand, v_info
-        Means over the slices that hold true cells; NaN if none does.
+        See `napari_unet.arrays.v_scores`; means over the slices (``ndim`` 2) or volumes (3) that hold true cells,
+        NaN if none does.
+    ndim
+        Axes over which a cell extends.
     differences
-        All but what is found: one for each place, the largest first.
+        One for each cell that counts as missed, extra, split or merged, the largest first.
     """
 
     picture: Any
@@ -60,6 +64,7 @@ class Comparison:
     score: InstanceScore
     v_rand: float
     v_info: float
+    ndim: int
     differences: tuple[Difference, ...]
 
 
@@ -119,27 +124,34 @@ def compare(
     shape = _check(prediction, truth)
     ndim = 2 if kind == "membrane" else min(ndim or 3, len(shape))
     picture: Writable = np.zeros(shape, np.uint8) if out is None else out
-    steps = Steps(2 * int(np.prod(shape[:-2])), tell)
+    groups = list(np.ndindex(shape[:-ndim]))
+    blocks = len(groups) * len(blocks_of(shape[-3:])) if ndim == 3 else 0
+    steps = Steps(2 * int(np.prod(shape[:-2])) + blocks, tell)
     counts = dict.fromkeys((c.name.lower() for c in Category), 0)
     tables: list[sparse.csr_array] = []
-    v: list[tuple[float, float]] = []
+    v: list[VScores] = []
     differences: list[Difference] = []
-    for group in np.ndindex(shape[:-ndim]):
-        places = Places()
+    for group in groups:
         planes = [(*group, *rest) for rest in np.ndindex(shape[len(group) : -2])]
-        overlap = overlap_of(_read(prediction, truth, planes, kind, steps, v))
-        states = _states(overlap, counts)
+        overlap = overlap_of(_read(prediction, truth, planes, kind, steps, v if ndim == 2 else None))
+        if ndim == 3 and (scores := volume_v_scores(prediction, truth, group, steps.next)):
+            v.append(scores)
+        fates = _fates(overlap)
+        places = Places(fates.differs[0]), Places(fates.differs[1])
         tables.append(overlap.table)
         for index in planes:
             steps.next()
             true, found = _plane(prediction, truth, index, kind)
-            shown = _show(true, found, overlap, *states)
-            picture[index] = shown
-            places.add(index, shown * (shown > Category.FOUND))
-        differences += places.found()
-    v_rand, v_info = np.mean(v, axis=0).tolist() if v else (np.nan, np.nan)
-    ordered = tuple(sorted(differences, key=lambda d: (-d.pixels, d.index, d.centre)))
-    return Comparison(picture, counts, score_tables(tables), v_rand, v_info, ordered)
+            rows = row_of(overlap.true_ids, true), row_of(overlap.predicted_ids, found)
+            picture[index] = np.maximum(*(state[x] for state, x in zip(fates.states, rows, strict=True)))
+            for seen, x in zip(places, rows, strict=True):
+                seen.add(index, x)
+        counts["found"] += fates.found
+        differences += _listed(overlap, fates, places, kind)
+    for difference in differences:
+        counts[Category(difference.category).name.lower()] += 1
+    ordered = tuple(sorted(differences, key=lambda d: (-d.pixels, d.index, d.box, d.category)))
+    return Comparison(picture, counts, score_tables(tables), *mean_of(v), ndim, ordered)
 
 
 def kind_of_truth(truth: ArrayLike) -> TruthKind | None:
@@ -187,28 +199,59 @@ def _read(
     planes: list[Index],
     kind: TruthKind,
     steps: Steps,
-    v: list[tuple[float, float]],
+    v: list[VScores] | None,
 ) -> Iterator[tuple[Labels, Labels]]:
-    """Give the slices, adding the V scores of each to a list."""
+    """Give the slices, adding the V scores of each to a list if there is one."""
     for index in planes:
         steps.next()
         true, found = _plane(prediction, truth, index, kind)
-        if true.any():
+        if v is not None and true.any():
             within = true > 0 if kind == "cells" else None
             v.append(v_scores(np.asarray(prediction[index]), true, within))
         yield true, found
 
 
-def _states(overlap: Overlap, counts: dict[str, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Tell the category of every true and every predicted cell, and add to the counts."""
+Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""Of the true and of the predicted cells, by their rows."""
+
+
+@dataclass(frozen=True)
+class _Fates:
+    """What becomes of the cells of a table.
+
+    Parameters
+    ----------
+    found
+        How many pairs match.
+    states
+        The category in which each cell is shown.
+    parts
+        How many cells of the other segmentation lie in each.
+    """
+
+    found: int
+    states: Pair
+    parts: Pair
+
+    @property
+    def differs(self) -> Pair:
+        """Which count as missed or split, and as extra or merged."""
+        true, predicted = self.states
+        cut, merged = (n >= 2 for n in self.parts)
+        return (true == Category.MISSED) | cut, (predicted == Category.EXTRA) | merged
+
+
+def _fates(overlap: Overlap) -> _Fates:
+    """Tell what becomes of every true and every predicted cell."""
     pairs = overlap.table.tocoo()
     real = (pairs.row > 0) & (pairs.col > 0)
     true, found, shared = pairs.row[real], pairs.col[real], pairs.data[real]
     true_size, size = sums(overlap.table, 1), sums(overlap.table, 0)
     matched = 3 * shared > true_size[true] + size[found]  # more than half of the union
     lies, holds = 2 * shared > true_size[true], 2 * shared > size[found]
-    cut = np.bincount(true[holds], minlength=len(true_size)) >= 2
-    merged = np.bincount(found[lies], minlength=len(size)) >= 2
+    pieces = np.bincount(true[holds], minlength=len(true_size))
+    held = np.bincount(found[lies], minlength=len(size))
+    cut, merged = pieces >= 2, held >= 2
 
     true_state = np.full(len(true_size), Category.MISSED, np.uint8)
     true_state[cut] = Category.SPLIT
@@ -218,24 +261,21 @@ def _states(overlap: Overlap, counts: dict[str, int]) -> tuple[npt.NDArray[np.ui
     state[found[holds & cut[true]]] = Category.SPLIT
     true_state[true[matched]] = state[found[matched]] = Category.FOUND
     true_state[0] = state[0] = 0
-
-    counts["found"] += int(matched.sum())
-    counts["extra"] += int((state == Category.EXTRA).sum())
-    counts["missed"] += int((true_state == Category.MISSED).sum())
-    counts["split"] += int(cut.sum())
-    counts["merged"] += int(merged.sum())
-    return true_state, state
+    return _Fates(int(matched.sum()), (true_state, state), (pieces, held))
 
 
-def _show(
-    true: Labels,
-    found: Labels,
-    overlap: Overlap,
-    true_state: npt.NDArray[np.uint8],
-    state: npt.NDArray[np.uint8],
-) -> npt.NDArray[np.uint8]:
-    """Paint the categories of the cells of a slice."""
-    higher: npt.NDArray[np.uint8] = np.maximum(
-        true_state[row_of(overlap.true_ids, true)], state[row_of(overlap.predicted_ids, found)]
+def _listed(
+    overlap: Overlap, fates: _Fates, places: tuple[Places, Places], kind: TruthKind
+) -> Iterator[Difference]:
+    """Give the cells that differ."""
+    sides = (
+        (0, overlap.true_ids, Category.MISSED, Category.SPLIT),
+        (1, overlap.predicted_ids, Category.EXTRA, Category.MERGED),
     )
-    return higher
+    for side, ids, alone, several in sides:
+        sizes, names, nameless = sums(overlap.table, 1 - side), ids_of_rows(ids), kind == "membrane" and side == 0
+        for row, (index, box) in places[side].found.items():
+            n = int(fates.parts[side][row])
+            category, parts = (several, n) if n >= 2 else (alone, 0)
+            cell = None if nameless else int(names[row])
+            yield Difference(int(category), cell, parts, int(sizes[row]), index, box)

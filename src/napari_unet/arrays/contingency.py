@@ -147,6 +147,17 @@ def row_of(ids: Labels, labels: npt.NDArray[Any]) -> Labels:
     return np.where(ids[at] == labels, renumber(ids)[at], 0)
 
 
+def ids_of_rows(ids: Labels) -> Labels:
+    """Tell the id of every row, or column, of the table of an `Overlap` with these ids: the reverse of `row_of`.
+
+    Examples
+    --------
+    >>> ids_of_rows(np.array([-3, 0, 8]))
+    array([ 0, -3,  8])
+    """
+    return np.concatenate([np.zeros(1, ids.dtype), ids[ids != 0]])
+
+
 def _count(truth: npt.NDArray[Any], prediction: npt.NDArray[Any]) -> tuple[Labels, Labels, Labels]:
     """Ids of every pair of segments of a plane that share pixels, and how many."""
     true_ids, true = unique(truth)

@@ -13,7 +13,7 @@ from skimage.segmentation import find_boundaries, watershed
 Labels = npt.NDArray[Any]
 
 
-def fill_gaps(labels: Labels, within: npt.NDArray[np.bool_] | None = None) -> Labels:
+def fill_gaps(labels: Labels, within: npt.NDArray[np.bool_] | None = None, *, lines: bool = True) -> Labels:
     """Grow all labels evenly into the gaps, until lines of one pixel are left where they would meet.
 
     A watershed over a flat landscape, with 4-connected (in 3D 6-connected) neighbours.
@@ -24,6 +24,8 @@ def fill_gaps(labels: Labels, within: npt.NDArray[np.bool_] | None = None) -> La
         Integer ids, 0 where there is none. Labels that already touch stay as they are.
     within
         The gaps that are filled; None: all.
+    lines
+        Leave the lines; else the labels meet.
 
     Returns
     -------
@@ -35,6 +37,8 @@ def fill_gaps(labels: Labels, within: npt.NDArray[np.bool_] | None = None) -> La
     >>> fill_gaps(np.array([[1, 1, 0, 0, 0, 2], [1, 0, 0, 0, 0, 2]]))
     array([[1, 1, 1, 0, 2, 2],
            [1, 1, 1, 0, 2, 2]])
+    >>> fill_gaps(np.array([[1, 1, 0, 0, 0, 0, 2]]), lines=False)
+    array([[1, 1, 1, 1, 2, 2, 2]])
     """
     gaps = labels == 0 if within is None else (labels == 0) & within
     if not gaps.any() or gaps.all():
@@ -46,14 +50,17 @@ def fill_gaps(labels: Labels, within: npt.NDArray[np.bool_] | None = None) -> La
         markers=np.where(active, labels, 0),
         mask=active if within is None else gaps | (active & (labels != 0)),
         connectivity=1,
-        watershed_line=True,
+        watershed_line=lines,
     )
-    filled = np.where(gaps, grown, labels)
+    filled: Labels = np.where(gaps, grown, labels).astype(labels.dtype, copy=False)
+    if not lines:
+        return filled
     # Where two labels meet at corners, scikit-image lets single pixels jump over the line: they are line, too.
     pieces = label(filled, connectivity=1)
     grown_from = np.zeros(int(pieces.max()) + 1, bool)
     grown_from[pieces[labels != 0]] = True
-    return np.where(grown_from[pieces], filled, 0).astype(labels.dtype, copy=False)
+    thinned: Labels = np.where(grown_from[pieces], filled, 0).astype(labels.dtype, copy=False)
+    return thinned
 
 
 def draw_lines(labels: Labels) -> Labels:

@@ -17,6 +17,7 @@ from skimage.measure import label
 
 from napari_unet.arrays.contingency import Labels, contingency, entropy, renumber, sums
 from napari_unet.arrays.lines import fill_gaps
+from napari_unet.arrays.v_scores import v_of_segments
 from napari_unet.errors import UserError
 
 Array = npt.NDArray[Any]
@@ -83,10 +84,7 @@ def membrane_score(prediction: Arrays, truth: Arrays) -> MembraneScore:
     Notes
     -----
     True cells are the 4-connected components; membrane pixels of the truth do not count. Predicted membranes are
-    thinned to lines of one pixel first. With ``p`` the shares of the pixels in each pair of true segment ``t`` and
-    predicted segment ``s``, and every pixel of a predicted line a segment of its own,
-    ``V_rand = sum p^2 / (sum s^2 / 2 + sum t^2 / 2)`` and ``V_info = 2 I(S; T) / (H(S) + H(T))``
-    (Arganda-Carreras et al. 2015, doi:10.3389/fnana.2015.00142, with both weights one half).
+    thinned to lines of one pixel first, in each slice. See `napari_unet.arrays.v_scores` for the formulas.
 
     Examples
     --------
@@ -108,48 +106,10 @@ def membrane_score(prediction: Arrays, truth: Arrays) -> MembraneScore:
             continue
         true_cells = label(t > 0, connectivity=1)
         segments = (_segments(p, kind, threshold) for threshold in thresholds)
-        scores.append([_v_scores(s, true_cells) for s in segments])
+        scores.append([v_of_segments(s, true_cells) for s in segments])
     means = np.mean(scores, axis=0)
     best = int(np.argmax(means[:, 0]))
     return MembraneScore(float(means[best, 0]), float(means[:, 1].max()), thresholds[best])
-
-
-def v_scores(cells: Labels, truth: Labels, within: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
-    """V_rand and V_info of the cells of a slice (Y, X), as of `membrane_score`, where true cells have ids.
-
-    Parameters
-    ----------
-    cells, truth
-        Ids, 0 where there is none; there is a true cell.
-    within
-        Where gaps between the predicted cells are thinned to lines; None: everywhere. In images of scattered
-        cells, tell the true cells: else a cell that was missed would count as one with its neighbours.
-
-    Examples
-    --------
-    >>> truth = np.array([[1, 1, 1, 2, 2, 2]] * 4)
-    >>> v_scores(truth * 7, truth)
-    (1.0, 1.0)
-    """
-    return _v_scores(fill_gaps(renumber(cells), within), renumber(truth))
-
-
-def mean_v_scores(predictions: Sequence[Array], truths: Sequence[Array]) -> tuple[float, float]:
-    """Average `v_scores` over all slices that hold true cells; "not a number" if there is none.
-
-    Examples
-    --------
-    >>> truth = np.array([[1, 1, 1, 2, 2, 2]] * 4)
-    >>> mean_v_scores([np.stack([truth * 7, truth * 0])], [np.stack([truth, truth * 0])])
-    (1.0, 1.0)
-    """
-    stacks = zip(predictions, truths, strict=True)
-    planes = [
-        (p, t) for a, b in stacks for p, t in zip(*(x.reshape(-1, *x.shape[-2:]) for x in (a, b)), strict=True)
-    ]
-    found = [v_scores(p, t, t > 0) for p, t in planes if t.any()]
-    v_rand, v_info = np.mean(found, axis=0).tolist() if found else (np.nan, np.nan)
-    return v_rand, v_info
 
 
 def cells_of(prediction: Array, threshold: float | None) -> Labels:
@@ -310,22 +270,6 @@ def _segments(prediction: Array, kind: str, threshold: float | None) -> Labels:
         return fill_gaps(renumber(prediction))
     inside = prediction > (threshold or 0)
     return fill_gaps(label(inside, connectivity=1))
-
-
-def _v_scores(segments: Labels, truth: Labels) -> tuple[float, float]:
-    """V_rand and V_info over the pixels of true cells; predicted 0 are segments of one pixel."""
-    counted = truth > 0
-    table = contingency(truth[counted], segments[counted])
-    n = int(counted.sum())
-    on_lines = int(table[:, [0]].sum())
-    pairs = np.concatenate([table[:, 1:].tocsr().data, np.ones(on_lines)]) / n
-    predicted = np.concatenate([sums(table, 0)[1:], np.ones(on_lines)]) / n
-    true = sums(table, 1) / n
-    v_rand = np.sum(pairs**2) / (0.5 * np.sum(predicted**2) + 0.5 * np.sum(true**2))
-    entropies = entropy(predicted) + entropy(true)
-    # One cell in both: nothing is uncertain, and the prediction is right.
-    v_info = 2 * (entropies - entropy(pairs)) / entropies if entropies > 0 else 1.0
-    return float(v_rand), float(v_info)
 
 
 def _matches(table: sparse.csr_array) -> npt.NDArray[np.int64]:

@@ -37,7 +37,9 @@ def score(
         typer.Option(
             "--per-slice/--per-stack",
             help="Cells: an id is another cell in every slice (as 2D networks number them), or the same cell "
-            "through the stack. Else told by the ids.",
+            "through the stack. Else told by the ids. By slice, V_rand and V_info are means over the slices, gaps "
+            "between cells thinned to lines, as in the ISBI 2012 challenge; by stack they are of the volume, gaps "
+            "filled in 3D.",
         ),
     ] = None,
     picture: Annotated[
@@ -50,7 +52,8 @@ def score(
 ) -> None:
     """Score a prediction against the truth; prints JSON.
 
-    For folders: the score of all images together, their mean, and each image's own.
+    For folders: the score of all images together, their mean, and each image's own. V_rand and V_info fill the
+    gaps between predicted cells; "v_of" says whether in each slice or in 3D.
     """
     from napari_unet.storage.pairs import pair_paths
 
@@ -64,6 +67,8 @@ def score(
     ndim = 2 if per_slice else None
     each = {t.name: _score([inside(p, a, b, chosen, boundaries)], [b], chosen, ndim) for p, t, a, b in pairs}
     result: Scores = {"truth": chosen} | ({"per_slice": per_slice} if chosen == "cells" else {})
+    volumes = chosen == "cells" and not per_slice and any(t.ndim > 2 for *_, t in pairs)
+    result["v_of"] = "volumes, gaps filled in 3D" if volumes else "mean over slices, gaps filled in each"
     predictions, truths = [inside(p, a, b, chosen, boundaries) for p, _, a, b in pairs], [b for *_, b in pairs]
     if len(pairs) == 1:
         result.update(*each.values())
@@ -212,10 +217,11 @@ def _read(predicted: Path, true: Path) -> tuple[Array, Array]:
 
 
 def _score(predictions: list[Array], truths: list[Array], kind: Truth, ndim: int | None) -> Scores:
-    from napari_unet.arrays.metrics import instance_score, mean_v_scores, membrane_score
+    from napari_unet.arrays.metrics import instance_score, membrane_score
+    from napari_unet.arrays.v_scores import mean_v_scores
 
     if kind == "membrane":
         return dataclasses.asdict(membrane_score(predictions, truths))
     scores = dataclasses.asdict(instance_score(predictions, truths, ndim=ndim))
-    v_rand, v_info = mean_v_scores(predictions, truths)
+    v_rand, v_info = mean_v_scores(predictions, truths, ndim)
     return scores | {"v_rand": v_rand, "v_info": v_info}

@@ -69,21 +69,22 @@ class Scores(QWidget):
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(2, 1)
         self.values: dict[str, QLabel] = {}
+        self.sentences: dict[str, QLabel] = {}
         self._overlaps = note()
 
     def show_scores(self, found: Comparison) -> None:
         """Show scores."""
         for row, line in enumerate(lines_of(found)):
             if line.name not in self.values:
-                self._add(row, line.name, line.sentence)
+                self._add(row, line.name)
+            self.sentences[line.name].setText(line.sentence)
             self.values[line.name].setText(f"<b>{line.value}</b>")
         pairs = ", ".join(f"{value} at {overlap}" for overlap, value in overlaps_of(found))
         self._overlaps.setText(f"AP by overlap (IoU): {pairs}.")
 
-    def _add(self, row: int, name: str, sentence: str) -> None:
+    def _add(self, row: int, name: str) -> None:
         value, words = QLabel(), note()
-        words.setText(sentence)
-        self.values[name] = value
+        self.values[name], self.sentences[name] = value, words
         for column, widget in enumerate((QLabel(name), value, words)):
             self._grid.addWidget(widget, row, column)
         self._grid.addWidget(self._overlaps, row + 1, 0, 1, 3)
@@ -100,7 +101,9 @@ class CompareSection(Section):
         self.compare_button = button("Compare", "Score the cells, and show where they differ.", self._pressed)
         self.copy_button = button("Copy scores", "Copy the scores, for a spreadsheet.", self._copy)
         self.next_button = button(
-            "Next difference", "Go to the largest difference that you have not seen yet.", comparing.go_on
+            "Next difference",
+            "Go to the largest cell that differs and that you have not seen yet.",
+            comparing.go_on,
         )
         self.progress = QProgressBar()
         self.summary, self.legend, self.scores = note(), Legend(comparing.go_on), Scores()

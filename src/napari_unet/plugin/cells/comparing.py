@@ -22,7 +22,7 @@ from napari_unet.plugin.cells.background import Background, Outcome
 from napari_unet.plugin.cells.choice import DIFFERENCE, OUTLINES, CellsChoice, looks_true
 from napari_unet.plugin.cells.difference import difference_layer
 from napari_unet.plugin.cells.place import corners_around, geometry_of, in_words, slice_in_view
-from napari_unet.plugin.cells.scores import summary
+from napari_unet.plugin.cells.scores import cell_in_words, summary
 from napari_unet.plugin.cells.task import CellsTask
 from napari_unet.plugin.cells.through import told_flat
 from napari_unet.plugin.layers import Geometry, full_data
@@ -188,8 +188,12 @@ class Comparing(CellsTask):
         at, place = next((i, d) for i, d in enumerate(every) if d not in self._visited)
         self._visited.add(place)
         self._go_to(place)
-        words = f"{at + 1} of {len(every)}: {Category(place.category).name.lower()}, {place.pixels:,} pixels."
+        words = f"{at + 1} of {len(every)}: {cell_in_words(place)}, {place.pixels:,} {self._pixels}."
         self._say(f"All were shown, so from the first again. {words}" if again else words)
+
+    @property
+    def _pixels(self) -> str:
+        return "voxels" if self.found is not None and self.found.ndim == 3 else "pixels"
 
     def _go_to(self, place: Difference) -> None:
         assert self.order is not None

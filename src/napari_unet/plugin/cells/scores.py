@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from napari_unet.arrays.comparison import Category, Comparison
 from napari_unet.arrays.metrics import OVERLAPS
+from napari_unet.arrays.places import Difference
 from napari_unet.plugin.words import count
 
 
@@ -37,9 +38,9 @@ def lines_of(found: Comparison) -> tuple[Line, ...]:
         Line(
             "V_rand",
             _number(found.v_rand),
-            "Pairs of pixels rightly together, gaps filled. 1 is perfect.",
+            f"Pairs of pixels rightly together, {v_of(found)}. 1 is perfect.",
         ),
-        Line("V_info", _number(found.v_info), "Information shared with the truth. 1 is perfect."),
+        Line("V_info", _number(found.v_info), f"Information shared with the truth, {v_of(found)}. 1 is perfect."),
         Line(
             "Rand error",
             _number(score.adapted_rand),
@@ -48,6 +49,11 @@ def lines_of(found: Comparison) -> tuple[Line, ...]:
         Line("VOI split", _number(score.voi_split), "Bits lost by cutting cells apart. 0 is perfect."),
         Line("VOI merge", _number(score.voi_merge), "Bits lost by joining cells. 0 is perfect."),
     )
+
+
+def v_of(found: Comparison) -> str:
+    """Say of what V_rand and V_info are: a mean over slices, or 3D; gaps are filled in both."""
+    return "in 3D, gaps filled in 3D" if found.ndim == 3 else "mean over slices, gaps filled in each"
 
 
 def overlaps_of(found: Comparison) -> tuple[tuple[str, str], ...]:
@@ -70,11 +76,32 @@ def summary(found: Comparison, where: str) -> str:
     return f"{where}: {found.counts['found']:,} of {true} found among {count(score.cells, 'cell', 'cells')}."
 
 
+def cell_in_words(found: Difference) -> str:
+    """Say which cell differs, and how.
+
+    Examples
+    --------
+    >>> cell_in_words(Difference(Category.MERGED, 7, 3, 90, (), (0, 0, 9, 10)))
+    'merged, cell 7 holds 3 true cells'
+    >>> cell_in_words(Difference(Category.MISSED, None, 0, 90, (), (0, 0, 9, 10)))
+    'missed, a true cell'
+    """
+    category = Category(found.category)
+    true = category in (Category.MISSED, Category.SPLIT)
+    name = f"{'true ' * true}cell {found.cell}" if found.cell is not None else "a true cell"
+    what = {
+        Category.SPLIT: f" is cut into {found.parts} cells",
+        Category.MERGED: f" holds {found.parts} true cells",
+    }
+    return f"{category.name.lower()}, {name}{what.get(category, '')}"
+
+
 def as_text(found: Comparison, where: str) -> str:
     """Write everything as lines of names and values, parted by tabs, for a spreadsheet."""
     score = found.score
     rows = [("compared", where), ("cells", score.cells), ("true cells", score.true_cells), *found.counts.items()]
     rows += [(line.name, line.value) for line in lines_of(found)]
+    rows.append(("V_rand and V_info are", v_of(found)))
     rows += [(f"AP at IoU {overlap}", value) for overlap, value in overlaps_of(found)]
     return "\n".join(f"{name}\t{value}" for name, value in rows)
 
