@@ -236,7 +236,7 @@ def test_no_cells_give_a_table_without_rows() -> None:
     assert {"label", "volume_um3", "solidity", "channel2_max"} <= set(table.columns)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_cell_with_a_pixel_that_is_not_a_number_has_no_grey_values_and_the_others_have() -> None:
     cells, grey = np.repeat([[1, 2]], 4, axis=0), np.arange(8.0).reshape(4, 2)
     grey[1, 0] = np.nan
