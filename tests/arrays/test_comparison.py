@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_unet.arrays.comparison import Category, compare
+from napari_unet.arrays.comparison import Category, categories_of, compare
 from napari_unet.arrays.metrics import instance_score, membrane_score
+from napari_unet.arrays.outlines import STEP, Outline
 from napari_unet.errors import UserError
 from napari_unet.storage.samples import load_sample
 
@@ -53,7 +54,7 @@ def slow(cells, truth):
 def test_picture_and_counts_are_what_the_definitions_say(cells, truth):
     picture, counts = slow(cells, truth)
     found = compare(cells, truth)
-    np.testing.assert_array_equal(found.picture, picture)
+    np.testing.assert_array_equal(categories_of(found.picture), picture)
     assert found.counts == counts
 
 
@@ -62,7 +63,7 @@ def test_exchanging_prediction_and_truth_exchanges_the_categories(cells, truth):
     one, other = compare(cells, truth), compare(truth, cells)
     assert {EXCHANGED[k]: n for k, n in one.counts.items()} == other.counts
     alone = (cells == 0) | (truth == 0)  # where both have a cell, the higher of two categories is shown
-    np.testing.assert_array_equal(EXCHANGE[one.picture][alone], other.picture[alone])
+    np.testing.assert_array_equal(EXCHANGE[categories_of(one.picture)][alone], categories_of(other.picture)[alone])
 
 
 @given(STACKS, STACKS, st.sampled_from([2, 3]))
@@ -79,7 +80,8 @@ def test_ids_do_not_matter_and_the_score_is_that_of_the_metrics(cells, truth, nd
 @given(CELLS)
 def test_what_is_perfect_is_found(truth):
     found = compare(truth * 3, truth)
-    np.testing.assert_array_equal(found.picture, (truth > 0).astype(np.uint8))
+    np.testing.assert_array_equal(categories_of(found.picture), (truth > 0).astype(np.uint8))
+    assert set(np.unique(found.picture)) <= {0, 1, 1 + STEP}  # all outlines agree
     assert found.counts == {
         "found": len(np.unique(truth[truth > 0])),
         "extra": 0,
@@ -125,13 +127,14 @@ def test_on_a_real_image_every_mistake_is_seen_for_what_it_is():
     cells, where = spoilt(truth)
     found = compare(cells, truth)
     n = len(np.unique(truth)) - 1
+    picture = categories_of(found.picture)
     # of what is split or merged, the larger part is found all the same
     assert found.counts == {"found": n - 2, "extra": 1, "missed": 1, "split": 1, "merged": 1}
-    assert (found.picture[truth == where["missed"]] == Category.MISSED).all()
-    assert found.picture[where["extra"]] == Category.EXTRA
-    np.testing.assert_array_equal(found.picture == Category.SPLIT, cells == 900)
+    assert (picture[truth == where["missed"]] == Category.MISSED).all()
+    assert picture[where["extra"]] == Category.EXTRA
+    np.testing.assert_array_equal(picture == Category.SPLIT, cells == 900)
     smaller = min(where["merged"], key=lambda v: np.count_nonzero(truth == v))
-    assert (found.picture[truth == smaller] == Category.MERGED).all()
+    assert (picture[truth == smaller] == Category.MERGED).all()
     assert {d.category for d in found.differences} == {2, 3, 4, 5}
     assert list(found.differences) == sorted(found.differences, key=lambda d: -d.pixels)
     cells_of = {d.category: (d.cell, d.parts) for d in found.differences}
@@ -193,9 +196,14 @@ def test_membranes_are_compared_slice_by_slice_and_do_not_count():
     found = compare(cells, truth, kind="membrane")
     assert found.counts == {"found": 2, "extra": 0, "missed": 0, "split": 0, "merged": 2}
     assert [(d.cell, d.parts, d.index) for d in found.differences] == [(2, 2, (1,)), (1, 2, (1,))]
-    assert not found.picture[truth == 0].any()
-    assert (found.picture[0][truth[0] > 0] == Category.FOUND).all()
-    assert (found.picture[1][truth[1] > 0] == Category.MERGED).all()
+    picture = categories_of(found.picture)
+    assert not picture[truth == 0].any()
+    assert (picture[0][truth[0] > 0] == Category.FOUND).all()
+    assert (picture[1][truth[1] > 0] == Category.MERGED).all()
+    lines = found.picture // STEP
+    assert set(np.unique(lines[0])) == {0, Outline.BOTH}
+    assert (lines[1, 9:11, 3:11].max(axis=0) == Outline.TRUE).all()  # the membrane that is missing
+    assert (lines[1] != Outline.PREDICTED).all()
     expected = membrane_score(np.where(cells == 2, 7, cells), truth)
     assert (found.v_rand, found.v_info) == pytest.approx((expected.v_rand, expected.v_info))
 

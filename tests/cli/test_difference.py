@@ -8,7 +8,8 @@ import tifffile
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
-from napari_unet.arrays.comparison import compare
+from napari_unet.arrays.comparison import Category, categories_of, compare
+from napari_unet.arrays.outlines import STEP, Outline
 from napari_unet.cli import app
 from napari_unet.storage.difference import COLOURS
 from napari_unet.storage.read import open_labels
@@ -46,8 +47,12 @@ def test_the_picture_is_where_they_differ_in_colours(tmp_path, pair, name):
         with tifffile.TiffFile(tmp_path / name) as file:
             page = file.pages[0]
             seen = (page.colormap[:, page.asarray()] >> 8).transpose(1, 2, 0)
-    for category, colour in COLOURS.items():
-        where = expected.picture == category
+    colours = {int(c): colour for c, colour in COLOURS.items()}
+    colours |= {category + 2 * STEP: "#FFFFFF" for category in colours}  # in the truth only
+    colours |= {category + 3 * STEP: "#000000" for category in COLOURS}
+    assert {2 * STEP + Category.MISSED, STEP + Category.FOUND, Category.MERGED} <= set(np.unique(expected.picture))
+    for value, colour in colours.items():
+        where = expected.picture == value
         assert (seen[where] == list(bytes.fromhex(colour[1:]))).all()
     assert not seen[expected.picture == 0].any()
     assert {p.name for p in tmp_path.iterdir()} == {"truth.tif", "cells.tif", name}
@@ -82,8 +87,10 @@ def test_probabilities_are_cut_where_they_score_best(tmp_path):
     assert scores["difference"] == {"found": 6, "extra": 0, "missed": 0, "split": 0, "merged": 1}
     found = tifffile.imread(tmp_path / "d.tif")
     assert found.shape == truth.shape
-    assert set(np.unique(found[1][:, :30])) == {0, 5}
-    assert set(np.unique(found[0])) == {0, 1}
+    assert set(np.unique(categories_of(found[1][:, :30]))) == {0, 5}
+    assert set(np.unique(categories_of(found[0]))) == {0, 1}
+    assert set(np.unique(found[0] // STEP)) == {0, Outline.BOTH}
+    assert (found[1, 20, 3:22] == STEP * Outline.TRUE).all()  # the gap in the membrane
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from driving import rest
 from napari_unet.arrays.comparison import Category, compare
+from napari_unet.arrays.outlines import STEP, Outline
 from napari_unet.arrays.steps import Tell
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import MARK
@@ -100,7 +101,7 @@ def test_a_slice_is_compared_alone_and_lies_in_its_place(desk: Desk) -> None:
     text = as_text(expected, "Slice 15").splitlines()
     assert text[0] == "compared\tSlice 15"
     assert f"missed\t{expected.counts['missed']}" in text
-    assert "V_rand and V_info are\tmean over slices, gaps filled in each" in text
+    assert "V_rand and V_info are\tgaps filled" in text
     assert len(text) == 3 + 5 + 7 + 1 + 10
 
 
@@ -112,6 +113,22 @@ def test_numbers_that_start_anew_in_every_slice_are_compared_slice_by_slice(desk
     assert found is not None
     assert found.counts["found"] == sum(len(np.unique(p[p > 0])) for p in desk.truth)
     assert found.score.ap == 1
+    assert "V_rand and V_info are\tmean over slices, gaps filled in each" in as_text(found, "").splitlines()
+
+
+def test_outlines_show_over_the_image_which_membrane_is_missing(desk: Desk) -> None:
+    desk.compare(whole=True)
+    layer = desk.viewer.layers["differences"]
+    missed = int(Category.MISSED)
+    rim = missed + STEP * Outline.TRUE
+    assert (np.asarray(layer.data) == rim).sum() > 50
+    shown = {value: layer.get_color(value) for value in (missed, rim, missed + STEP * Outline.PREDICTED)}
+    assert tuple(shown[rim]) == (1, 1, 1, 1)
+    assert tuple(shown[missed + STEP * Outline.PREDICTED]) == (0, 0, 0, 1)
+    assert 0.4 < shown[missed][3] < 0.7  # the image is seen beneath
+    words = dict(zip(layer.features["index"], layer.features["kind"], strict=True))
+    assert words[missed] == "missed"
+    assert words[rim] == "missed, an outline in the truth only"
 
 
 def test_the_largest_difference_is_gone_to_first_and_every_one_once(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from skimage.measure import label
 from napari_unet.arrays.axes import ArrayLike, Writable
 from napari_unet.arrays.contingency import Labels, Overlap, ids_of_rows, overlap_of, row_of, sums
 from napari_unet.arrays.metrics import InstanceScore, score_tables
+from napari_unet.arrays.outlines import STEP, outlines
 from napari_unet.arrays.places import Difference, Places
 from napari_unet.arrays.steps import Steps, Tell, nobody
 from napari_unet.arrays.v_scores import VScores, blocks_of, mean_of, v_scores, volume_v_scores
@@ -45,7 +46,8 @@ class Comparison:
     Parameters
     ----------
     picture
-        A `Category` for every pixel, 0 where neither has a cell.
+        A `Category` for every pixel, 0 where neither has a cell (see `categories_of`), to which outlines add
+        `napari_unet.arrays.outlines.STEP` times their `napari_unet.arrays.outlines.Outline`.
     counts
         By the names of the categories, see `compare`.
     score
@@ -116,7 +118,7 @@ def compare(
     >>> truth = np.array([[1, 1, 0, 2, 2, 0, 3, 3, 3, 3]])
     >>> cells = np.array([[7, 7, 0, 0, 0, 0, 5, 5, 6, 6]])
     >>> found = compare(cells, truth)
-    >>> found.picture
+    >>> categories_of(found.picture)
     array([[1, 1, 0, 3, 3, 0, 4, 4, 4, 4]], dtype=uint8)
     >>> found.counts
     {'found': 1, 'extra': 0, 'missed': 1, 'split': 1, 'merged': 0}
@@ -143,7 +145,9 @@ def compare(
             steps.next()
             true, found = _plane(prediction, truth, index, kind)
             rows = row_of(overlap.true_ids, true), row_of(overlap.predicted_ids, found)
-            picture[index] = np.maximum(*(state[x] for state, x in zip(fates.states, rows, strict=True)))
+            shown = np.maximum(*(state[x] for state, x in zip(fates.states, rows, strict=True)))
+            own = np.asarray(prediction[index])  # also where the truth does not count
+            picture[index] = shown + STEP * outlines(true, own, thinned=kind == "membrane")
             for seen, x in zip(places, rows, strict=True):
                 seen.add(index, x)
         counts["found"] += fates.found
@@ -152,6 +156,17 @@ def compare(
         counts[Category(difference.category).name.lower()] += 1
     ordered = tuple(sorted(differences, key=lambda d: (-d.pixels, d.index, d.box, d.category)))
     return Comparison(picture, counts, score_tables(tables), *mean_of(v), ndim, ordered)
+
+
+def categories_of(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Take the outlines out of the picture of a comparison: a `Category` or 0 for every pixel.
+
+    Examples
+    --------
+    >>> categories_of(np.array([5, 5 + 2 * STEP], np.uint8))
+    array([5, 5], dtype=uint8)
+    """
+    return picture % np.uint8(STEP)
 
 
 def kind_of_truth(truth: ArrayLike) -> TruthKind | None:

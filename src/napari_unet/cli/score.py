@@ -46,7 +46,8 @@ def score(
         Path | None,
         typer.Option(
             help="Write where they differ, in colours: .png or .tif; a folder for folders. 1 found, 2 extra, "
-            "3 missed, 4 split, 5 merged; their numbers are added to the JSON."
+            "3 missed, 4 split, 5 merged; their numbers are added to the JSON. Outlines add 8 where truth and "
+            "prediction agree (dark), 16 in the truth only (white), 24 in the prediction only (black)."
         ),
     ] = None,
 ) -> None:

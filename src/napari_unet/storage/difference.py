@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from napari_unet.arrays.comparison import Category
+from napari_unet.arrays.outlines import STEP, Outline
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
 from napari_unet.storage.write import check_file
@@ -23,7 +24,41 @@ COLOURS: dict[Category, str] = {
     Category.MERGED: "#CC79A7",
 }
 """From the palette of Okabe and Ito, which colour-blind people can tell apart."""
+WHITE, BLACK = "#FFFFFF", "#000000"
+VALUES = tuple(int(category) + STEP * int(line) for line in (0, *Outline) for category in (0, *Category))[1:]
+"""All values of a picture but 0: categories, and outlines on each; see `napari_unet.arrays.comparison.compare`."""
+SHADE = 0.55
+"""Brightness of the outlines that run together, which are of the colour of their category."""
+NEUTRAL = "#808080"
+"""Their colour in a membrane, which is of no category."""
 SUFFIXES = (".png", ".tif", ".tiff")
+
+
+def parts_of(value: int) -> tuple[Category | None, Outline | None]:
+    """Tell the category and the outline of a value of a picture.
+
+    Examples
+    --------
+    >>> parts_of(21)
+    (<Category.MERGED: 5>, <Outline.TRUE: 2>)
+    """
+    line, category = divmod(value, STEP)
+    return Category(category) if category else None, Outline(line) if line else None
+
+
+def colour_of(value: int) -> str:
+    """Return the colour of a value: of its category, or of the outline on it.
+
+    Examples
+    --------
+    >>> colour_of(5), colour_of(5 + STEP), colour_of(5 + 2 * STEP), colour_of(5 + 3 * STEP)
+    ('#CC79A7', '#70425B', '#FFFFFF', '#000000')
+    """
+    category, line = parts_of(value)
+    colour = COLOURS[category] if category else NEUTRAL
+    if line == Outline.BOTH:
+        return "#" + "".join(f"{int(SHADE * part):02X}" for part in bytes.fromhex(colour[1:]))
+    return {Outline.TRUE: WHITE, Outline.PREDICTED: BLACK}.get(line, colour) if line else colour
 
 
 def check_picture(path: Path, *sources: Path) -> Path:
@@ -34,7 +69,7 @@ def check_picture(path: Path, *sources: Path) -> Path:
 
 
 def write_picture(path: Path, picture: npt.NDArray[np.uint8]) -> None:
-    """Write a picture of categories as PNG or TIFF with a palette: the values are those of `Category`.
+    """Write a picture of categories as PNG or TIFF with a palette: the values are those of `compare`.
 
     Parameters
     ----------
@@ -49,8 +84,8 @@ def write_picture(path: Path, picture: npt.NDArray[np.uint8]) -> None:
         If a stack is to become a PNG.
     """
     table = np.zeros((256, 3), np.uint8)
-    for category, colour in COLOURS.items():
-        table[category] = list(bytes.fromhex(colour[1:]))
+    for value in VALUES:
+        table[value] = list(bytes.fromhex(colour_of(value)[1:]))
     if path.suffix.lower() != ".png":
         _write_tiff(path, picture, table)
         return

@@ -10,8 +10,10 @@ from qtpy.QtGui import QColor, QGuiApplication, QIcon, QPixmap
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from napari_unet.arrays.comparison import Category, Comparison
+from napari_unet.arrays.outlines import Outline
 from napari_unet.plugin.cells.background import Background
 from napari_unet.plugin.cells.comparing import Comparing
+from napari_unet.plugin.cells.difference import LINES
 from napari_unet.plugin.cells.scores import MEANINGS, as_text, lines_of, overlaps_of, summary
 from napari_unet.plugin.sections.base import Rows, Section, button, note
 from napari_unet.plugin.sections.choice import Choice
@@ -21,6 +23,8 @@ TIP = "How good the cells are, and where they differ from cells that are known t
 TRUTH_TIP = "Labels with a number per true cell, or an image of its membranes: 255 inside cells, 0 between them."
 SIDE = 12
 """Pixels of a square of colour."""
+
+_NAMES = {Outline.TRUE: "white line", Outline.PREDICTED: "black line", Outline.BOTH: "dark line"}
 
 
 class Legend(QWidget):
@@ -50,6 +54,11 @@ class Legend(QWidget):
             words.setText(meaning)
             self.keys[category] = key
             rows.addWidget(key, row, 0)
+            rows.addWidget(words, row, 1)
+        for row, (line, meaning) in enumerate(LINES.items(), len(MEANINGS)):
+            words = note()
+            words.setText(meaning)
+            rows.addWidget(QLabel(_NAMES[line]), row, 0)
             rows.addWidget(words, row, 1)
 
     def show_counts(self, found: Comparison) -> None:

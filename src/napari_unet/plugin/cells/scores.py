@@ -53,7 +53,10 @@ def lines_of(found: Comparison) -> tuple[Line, ...]:
 
 def v_of(found: Comparison) -> str:
     """Say of what V_rand and V_info are: a mean over slices, or 3D; gaps are filled in both."""
-    return "in 3D, gaps filled in 3D" if found.ndim == 3 else "mean over slices, gaps filled in each"
+    if found.ndim == 3:
+        return "in 3D, gaps filled in 3D"
+    several = math.prod(found.picture.shape[:-2]) > 1
+    return "mean over slices, gaps filled in each" if several else "gaps filled"
 
 
 def overlaps_of(found: Comparison) -> tuple[tuple[str, str], ...]:
