@@ -274,8 +274,6 @@ def test_background_taken_for_boundary_is_no_object():
 
 
 @pytest.mark.parametrize("method", [m for m in ELF_METHODS if m not in ("auto", "mutex", "distance")])
-    "method", ["components", *(m for m in ELF_METHODS if m in ("watershed", "gasp", "multicut"))]
-)
 def test_a_rim_belongs_to_its_own_cell_and_not_to_a_neighbour_that_runs_around_it(method):
     """Where the two touch, the crest of the rims is lowest, and a flood gets over it to the outer slopes."""
     y, x = np.indices((48, 80))
