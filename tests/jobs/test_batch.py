@@ -361,12 +361,13 @@ def test_positions_and_ranges_and_a_channel(spec, model, tmp_path):
     plane = cube[1:3][int(some["z"])]
     mask = got[int(some["z"])] == some["label"]
     assert some["intensity_mean"] == pytest.approx(plane[mask].mean())
-    record = require_record(tmp_path / "out" / "two" / "0-cells.csv")
+    table_of_cells = tmp_path / "out" / "two" / "0-cells.csv"
+    record = require_record(table_of_cells)
     assert f"those of a part of {path / '0'} (--channel 1 --z 1:3)" in record.not_repeated[0]
     with pytest.raises(UserError, match="was in no file: save it, and name the file with --grey"):
-        plan_replay(record, tmp_path / "again.csv")
+        plan_replay(record, table_of_cells, tmp_path / "again.csv")
     tifffile.imwrite(tmp_path / "grey.tif", cube[1:3], photometric="minisblack")
-    plan = plan_replay(record, tmp_path / "again.csv", grey=tmp_path / "grey.tif")
+    plan = plan_replay(record, table_of_cells, tmp_path / "again.csv", grey=tmp_path / "grey.tif")
     assert plan.differences == ()
     assert plan.words[-3:-1] == ("--image", str(tmp_path / "grey.tif"))
     done = CliRunner().invoke(app, plan.words[1:])

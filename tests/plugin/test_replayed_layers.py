@@ -166,12 +166,13 @@ def test_what_is_made_of_a_layer_knows_its_voxels_and_its_file(tmp_path: Path) -
     settings = Measuring(per_slice=False)
     record = made_of(layer, "ZYX", settings, None)
     assert (record.source.spacing, record.source.path) == ((2.0, 0.5, 0.5), str(path))
-    plan = plan_replay(record, tmp_path / "again.csv")
+    plan = plan_replay(record, tmp_path / "a.csv", tmp_path / "again.csv")
     assert (plan.differences, plan.notes) == ((), ())
     layer.scale = (1, 1, 1)
-    unscaled = plan_replay(made_of(layer, "ZYX", settings, None), tmp_path / "again.csv")
+    unscaled = plan_replay(made_of(layer, "ZYX", settings, None), tmp_path / "a.csv", tmp_path / "again.csv")
     assert "those of the record are (1.0, 1.0, 1.0)" in unscaled.differences[0]
-    exported = plan_replay(made_of(layer, "ZYX", Exporting(kind="cells"), None), tmp_path / "again.tif")
+    exporting = Exporting(kind="cells")
+    exported = plan_replay(made_of(layer, "ZYX", exporting, None), tmp_path / "a.tif", tmp_path / "again.tif")
     assert exported.differences == ()
     assert "they change no pixel" in exported.notes[0]
 
@@ -183,6 +184,7 @@ def test_measured_pixels_that_were_told_need_no_file_to_tell_them(tmp_path: Path
     told = facts_of(open_image(grey)).model_copy(update={"spacing": (1.0, 1.0, 1.0)})
     for spacing, count in (((1.0, 2.0, 2.0), 0), (None, 1)):
         settings = Measuring(per_slice=True, image=told, spacing=spacing)
-        plan = plan_replay(new_record(settings, facts_of(open_image(path))), tmp_path / "a.csv")
+        record = new_record(settings, facts_of(open_image(path)))
+        plan = plan_replay(record, tmp_path / "a.csv", tmp_path / "again.csv")
         assert len(plan.differences) == count
     assert "give the right one with --grey" in plan.differences[0]
