@@ -282,10 +282,10 @@ def add_noise(rng: np.random.Generator, image: Floats, deviation: float) -> Floa
 
 
 KINDS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, int]], Picture], float]] = {
-    "tissue": (tissue, 0.45),
-    "walls": (walls, 0.2),
-    "nuclei": (nuclei, 0.2),
-    "phase": (phase, 0.15),
+    "tissue": (tissue, 0.43),
+    "walls": (walls, 0.17),
+    "nuclei": (nuclei, 0.18),
+    "phase": (phase, 0.22),
 }
 """What is made, and its share."""
 

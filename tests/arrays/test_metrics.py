@@ -1,5 +1,4 @@
-import math
-from collections import Counter, deque
+from collections import deque
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 from napari_unet.arrays.lines import fill_gaps
 from napari_unet.arrays.metrics import instance_score, membrane_score
 from napari_unet.errors import UserError
+from v_score_tools import v_scores_by_pixel
 
 MASKS = hnp.arrays(bool, (9, 11), elements=st.sampled_from([True, True, False]))
 CELLS = hnp.arrays(np.int32, (7, 9), elements=st.integers(0, 4))
@@ -35,23 +35,11 @@ def components(mask):
     return found
 
 
-def v_scores(segments, truth):
-    """V_rand and V_info, as they are written down: sums over Counter, every pixel of a line its own segment."""
-    true = components(truth > 0)
-    pixels = [(int(true[p]), int(segments[p]) or ("line", p)) for p in zip(*np.nonzero(true), strict=True)]
-    n = len(pixels)
-    joint, t, s = (Counter(x) for x in (pixels, [a for a, _ in pixels], [b for _, b in pixels]))
-    squares = [sum((c / n) ** 2 for c in counts.values()) for counts in (joint, t, s)]
-    h_joint, h_t, h_s = (-sum(c / n * math.log(c / n) for c in counts.values()) for counts in (joint, t, s))
-    v_info = 2 * (h_t + h_s - h_joint) / (h_t + h_s) if h_t + h_s > 0 else 1.0
-    return squares[0] / (squares[1] / 2 + squares[2] / 2), v_info
-
-
 @settings(deadline=None)
 @given(MASKS, MASKS)
 def test_membrane_score_of_a_mask_is_what_the_formula_says(prediction, truth):
     truth[0, 0] = True
-    expected = v_scores(fill_gaps(components(prediction)), truth)
+    expected = v_scores_by_pixel(fill_gaps(components(prediction)), components(truth > 0))
     score = membrane_score(prediction, truth.astype(np.uint8) * 255)
     assert (score.v_rand, score.v_info) == pytest.approx(expected, abs=1e-9)
     assert score.threshold is None
@@ -65,12 +53,13 @@ def test_membrane_score_of_probabilities_is_the_best_mean_over_thresholds(probab
     truth = np.stack([mask[:7, :8], ~mask[:7, :8]])
     if not truth.any(axis=(1, 2)).all():
         return
+    cells = [components(t > 0) for t in truth]
     per_threshold = []
     for i in range(1, 10):
         masks = probability > round(0.1 * i, 1)
-        per_threshold.append(
-            np.mean([v_scores(fill_gaps(components(m)), t) for m, t in zip(masks, truth, strict=True)], axis=0)
-        )
+        pairs = zip(masks, cells, strict=True)
+        scores = [v_scores_by_pixel(fill_gaps(components(m)), t) for m, t in pairs]
+        per_threshold.append(np.mean(scores, axis=0))
     score = membrane_score(probability, truth)
     v_rand = [v for v, _ in per_threshold]
     assert score.v_rand == pytest.approx(max(v_rand))

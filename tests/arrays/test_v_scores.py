@@ -1,8 +1,5 @@
 """V_rand and V_info of volumes: against sums over single voxels and scikit-image, and block by block."""
 
-import math
-from collections import Counter
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,19 +13,9 @@ from napari_unet.arrays.comparison import compare
 from napari_unet.arrays.lines import fill_gaps
 from napari_unet.arrays.v_scores import blocks_of, mean_v_scores, v_scores, volume_v_scores
 from napari_unet.storage.samples import load_sample
+from v_score_tools import v_scores_by_pixel
 
 STACKS = hnp.arrays(np.int32, (3, 4, 5), elements=st.integers(0, 3))
-
-
-def written_down(cells, truth):
-    """V_rand and V_info voxel by voxel, where every 0 of the cells is a segment of its own."""
-    voxels = [(int(truth[p]), int(cells[p]) or p) for p in zip(*np.nonzero(truth), strict=True)]
-    pairs, t, s = (Counter(x) for x in (voxels, [a for a, _ in voxels], [b for _, b in voxels]))
-    n = len(voxels)
-    squares = [sum((c / n) ** 2 for c in counts.values()) for counts in (pairs, t, s)]
-    h_pairs, h_t, h_s = (-sum(c / n * math.log2(c / n) for c in counts.values()) for counts in (pairs, t, s))
-    v_info = 2 * (h_t + h_s - h_pairs) / (h_t + h_s) if h_t + h_s > 0 else 1.0
-    return squares[0] / (squares[1] / 2 + squares[2] / 2), v_info
 
 
 @settings(deadline=None)
@@ -36,7 +23,7 @@ def written_down(cells, truth):
 def test_volumes_score_as_the_formula_says(cells, truth):
     truth[0, 0, 0] = 1
     filled = fill_gaps(cells, truth > 0, lines=False)
-    assert volume_v_scores(cells, truth) == pytest.approx(written_down(filled, truth), abs=1e-9)
+    assert volume_v_scores(cells, truth) == pytest.approx(v_scores_by_pixel(filled, truth), abs=1e-9)
 
 
 def test_without_gaps_it_is_what_scikit_image_counts():
@@ -56,7 +43,7 @@ def test_ids_that_change_from_slice_to_slice_are_a_mistake_in_3d_only():
     anew = np.where(truth > 0, truth + 1000 * np.arange(len(truth))[:, None, None], 0)
     assert mean_v_scores([anew], [truth], 2) == (1, 1)
     v_rand, v_info = mean_v_scores([anew], [truth], 3)
-    assert (v_rand, v_info) == pytest.approx(written_down(anew, truth))
+    assert (v_rand, v_info) == pytest.approx(v_scores_by_pixel(anew, truth))
     assert v_rand < 0.3
     assert volume_v_scores(truth, truth * 2**40) == pytest.approx((1, 1))
 
@@ -73,7 +60,7 @@ def test_a_missed_cell_that_stands_alone_is_given_to_no_other():
     truth = np.zeros((5, 9, 30), int)
     truth[1:4, 2:7, 2:8], truth[1:4, 2:7, 20:28] = 1, 2
     found = volume_v_scores(np.where(truth == 1, 1, 0), truth)
-    assert found == pytest.approx(written_down(np.where(truth == 1, 1, 0), truth))
+    assert found == pytest.approx(v_scores_by_pixel(np.where(truth == 1, 1, 0), truth))
 
 
 def test_volumes_without_a_true_cell_do_not_count():

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
+import cli_tools
 import napari_unet as nu
 from napari_unet import jobs
-from napari_unet.cli import app
 from napari_unet.events import BatchProgress, Finished, ImageDone
 from napari_unet.spec import BatchSpec, CellSpec, TilingSpec, batch_arguments
 from napari_unet.storage.samples import load_sample
@@ -42,7 +41,7 @@ def images(tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, ["batch", *map(str, arguments)])
+    return cli_tools.run("batch", *arguments)
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def understood(monkeypatch):
     ],
 )
 def test_the_command_line_of_a_spec_means_that_spec(spec, understood):
-    done = CliRunner().invoke(app, batch_arguments(spec))
+    done = cli_tools.run(*batch_arguments(spec))
     assert done.exit_code == 0, done.output
     assert understood == [(spec, {"shard": None, "scheduler": None})]
 
@@ -128,7 +127,7 @@ def test_one_bad_image_exit_code_1_and_the_others_are_there(model, images, tmp_p
     assert table["status"].to_dict() == {"cut": "failed", "n1": "done", "n2": "done"}
     cells = tifffile.imread(out / "n1.tif")
     assert table["cells"]["n1"] == len(np.unique(cells[cells > 0])) == len(pd.read_csv(out / "n1-cells.csv"))
-    replayed = CliRunner().invoke(app, ["replay", str(out / "n1-cells.csv"), "-o", str(tmp_path / "again.csv")])
+    replayed = cli_tools.run("replay", str(out / "n1-cells.csv"), "-o", str(tmp_path / "again.csv"))
     assert f"{tmp_path / 'again.csv'} equals {out / 'n1-cells.csv'}" in replayed.stdout
     assert (tmp_path / "again.csv").read_text() == (out / "n1-cells.csv").read_text()
     (images / "cut.tif").unlink()

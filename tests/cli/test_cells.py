@@ -4,17 +4,12 @@ import numpy as np
 import pytest
 import tifffile
 from scipy import ndimage
-from typer.testing import CliRunner
 
+from cli_tools import run
 from napari_unet.arrays.cells import cells_from_probabilities
-from napari_unet.cli import app
 from napari_unet.spec import BOUNDARY, CELL, CellSpec
 from napari_unet.storage.read import open_image
 from synthetic import tissue
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from typer.testing import CliRunner
 
-from napari_unet.cli import app
+from cli_tools import run
 from napari_unet.nets import NETS
 from napari_unet.spec import RECIPES
 from napari_unet.storage.read import open_image, read_whole
@@ -34,10 +33,6 @@ SHORT = [
     "--threads",
     "1",
 ]
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")

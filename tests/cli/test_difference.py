@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Pillow
-from typer.testing import CliRunner
 
+from cli_tools import run
 from napari_unet.arrays.comparison import Category, categories_of, compare
 from napari_unet.arrays.outlines import STEP, Outline
-from napari_unet.cli import app
 from napari_unet.storage.difference import COLOURS
 from napari_unet.storage.read import open_labels
 from napari_unet.storage.samples import load_sample
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

@@ -8,20 +8,14 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from click.testing import Result
-from typer.testing import CliRunner
 
 import napari_unet as nu
+from cli_tools import run
 from exchange_tools import model_of, unpacked
 from milesial import trained
-from napari_unet.cli import app
 from napari_unet.jobs.exchange import export_model
 
 CARD = ("--name", "My cells", "--author", "Ada Lovelace")
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

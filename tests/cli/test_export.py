@@ -6,17 +6,13 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from typer.testing import CliRunner
 
+from cli_tools import run
 from napari_unet.arrays.lines import outline
-from napari_unet.cli import app, progress
+from napari_unet.cli import progress
 from napari_unet.storage.cell_files import Cells, write_cells
 from napari_unet.storage.read import open_labels, read_whole
 from napari_unet.storage.samples import load_sample
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

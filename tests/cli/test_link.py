@@ -3,16 +3,11 @@
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
 import napari_unet as nu
-from napari_unet.cli import app
+from cli_tools import run
 from napari_unet.storage.read import open_image
 from napari_unet.storage.samples import load_sample
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

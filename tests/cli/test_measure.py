@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
+import cli_tools
 import napari_unet
-from napari_unet.cli import app, measure
+from napari_unet.cli import measure
 from napari_unet.storage.samples import FOLDER, load_sample
 
 
 def run(*arguments: object) -> Any:
-    return CliRunner().invoke(app, ["measure", *map(str, arguments)])
+    return cli_tools.run("measure", *arguments)
 
 
 def test_a_stack_is_measured_in_the_micrometres_of_its_file(tmp_path: Path) -> None:

@@ -12,11 +12,9 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 import pytest
 import tifffile
-from click.testing import Result
-from typer.testing import CliRunner
 
 import napari_unet as nu
-from napari_unet.cli import app
+from cli_tools import good, run
 from napari_unet.jobs import Model
 from napari_unet.jobs.replaying import compare
 from napari_unet.learn.modelfile import read_tensors, write_tensors
@@ -37,16 +35,6 @@ SETTINGS = Predicting(
     part=(None, None, (20, 84), (-90, None)),
     axes="yx",
 )
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def good(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def pixels(path: Path) -> Any:

@@ -10,26 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from click.testing import Result
-from typer.testing import CliRunner
 
 import napari_unet as nu
-from napari_unet.cli import app
+from cli_tools import good, run
 from napari_unet.learn.start import shipped
 from napari_unet.storage.samples import load_sample
 
 RESULT, TABLE = Path("results", "day 1", "x.ome.tif"), Path("results", "day 1", "x.csv")
 MODEL, IMAGE, GREY = Path("models", "m.safetensors"), Path("images", "x.tif"), Path("images", "grey.tif")
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def good(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -8,28 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from click.testing import Result
-from typer.testing import CliRunner
 
 import napari_unet as nu
+from cli_tools import good, run
 from exchange_tools import model_of
-from napari_unet.cli import app
 from napari_unet.jobs.exchange import export_model
 from napari_unet.learn.start import shipped
 from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
 
 FOREIGN = Path(__file__).parents[1] / "data" / "unet2d_nuclei_broad.zip"
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def good(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from typer.testing import CliRunner
 
 import napari_unet as nu
-from napari_unet.cli import app
+from cli_tools import run
 from napari_unet.learn.start import shipped
 from napari_unet.storage.ome_zarr import metadata
 from napari_unet.storage.samples import load_sample
@@ -127,9 +126,9 @@ def results(folder: Path) -> None:
     tifffile.imwrite(folder / "image.tif", tissue((64, 64), 30)[0])
     model(folder / "mine.safetensors")
     made = ["predict", "mine.safetensors", "image.tif", "-o", "cells.ome.tif", "--output", "cells"]
-    assert CliRunner().invoke(app, made).exit_code == 0
+    assert run(*made).exit_code == 0
     measured = ["measure", "cells.ome.tif", "--image", "image.tif", "-o", "cells.csv"]
-    assert CliRunner().invoke(app, measured).exit_code == 0
+    assert run(*measured).exit_code == 0
     shutil.copy(folder / "image.tif", folder / "moved.tif")
     shutil.copy(folder / "mine.safetensors", folder / "moved.safetensors")
 
@@ -166,6 +165,6 @@ def test_the_commands_of_a_page_run(page, prepare, tmp_path, monkeypatch):
             continue
         for long, short in SHORT:
             line = re.sub(long, short, line)
-        result = CliRunner().invoke(app, shlex.split(line, comments=True))
+        result = run(*shlex.split(line, comments=True))
         assert result.exit_code == 0, (line, result.output)
         assert "warning" not in result.output

@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
-from typer.testing import CliRunner
 
+import cli_tools
 import napari_unet as nu
-from napari_unet.cli import app
 from napari_unet.errors import UserError
 from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone, Note, TileDone
 from napari_unet.jobs import batch as run
@@ -370,7 +369,7 @@ def test_positions_and_ranges_and_a_channel(spec, model, tmp_path):
     plan = plan_replay(record, table_of_cells, tmp_path / "again.csv", grey=tmp_path / "grey.tif")
     assert plan.differences == ()
     assert plan.words[-3:-1] == ("--image", str(tmp_path / "grey.tif"))
-    done = CliRunner().invoke(app, plan.words[1:])
+    done = cli_tools.run(*plan.words[1:])
     assert done.exit_code == 0, done.output
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again.csv"), measured)
     assert states(run(wanted)) == {"two/0": "skipped", "two/1": "skipped"}

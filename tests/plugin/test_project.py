@@ -19,9 +19,8 @@ import zarr
 from napari.components import ViewerModel
 from npe2 import PluginManager, PluginManifest
 from safetensors.numpy import save_file
-from typer.testing import CliRunner
 
-from napari_unet.cli.app import app
+from cli_tools import run
 from napari_unet.errors import UserError
 from napari_unet.events import StepDone
 from napari_unet.plugin import opening, unnamed
@@ -826,7 +825,7 @@ def test_claims_are_given_back(image: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_tells_what_is_in_a_project(image: Path, tmp_path: Path) -> None:
     folder = made(image, tmp_path)
-    shown = CliRunner().invoke(app, ["info", str(folder)])
+    shown = run("info", str(folder))
     assert json.loads(shown.stdout)["images"][0]["path"] == str(image)
     (folder / FILE).write_text("{")
-    assert CliRunner().invoke(app, ["info", str(folder)]).exit_code == 1
+    assert run("info", str(folder)).exit_code == 1

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
+from cli_tools import run
 from napari_unet.arrays.region import Region
-from napari_unet.cli import app
 from napari_unet.engine import messages as m
 from napari_unet.engine.recording import record_of as record_of_order
 from napari_unet.events import BlockDone
@@ -123,7 +122,7 @@ def test_what_the_window_saves_can_be_made_again(window: Window, ending: str) ->
     assert record.model == window.model.facts
     assert (record.source.path, record.not_repeated) == (str(window.folder / "stack.tif"), ())
     again = window.folder / f"again{ending}"
-    done = CliRunner().invoke(app, ["replay", str(saved), "-o", str(again)])
+    done = run("replay", str(saved), "-o", str(again))
     assert done.exit_code == 0, done.output
     found = read_whole(open_image(saved))
     assert found.max() > 2

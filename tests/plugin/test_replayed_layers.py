@@ -13,9 +13,8 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 from napari.layers._source import layer_source
 from napari_builtins.io import napari_get_reader
-from typer.testing import CliRunner
 
-from napari_unet.cli import app
+from cli_tools import run
 from napari_unet.engine import messages as m
 from napari_unet.engine.recording import record_of
 from napari_unet.jobs import Model, load, prediction
@@ -80,9 +79,7 @@ class Bench:
 
     def replay(self, *more: object) -> Any:
         again = self.folder / "again.tif"
-        return CliRunner().invoke(
-            app, ["replay", str(self.folder / "cells.tif"), "-o", str(again), *map(str, more)]
-        )
+        return run("replay", self.folder / "cells.tif", "-o", again, *more)
 
     def is_the_same(self) -> bool:
         first, second = (read_whole(open_image(self.folder / f"{n}.tif")) for n in ("cells", "again"))

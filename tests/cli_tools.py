@@ -1,0 +1,20 @@
+"""Calls the command line as a shell does, within the process of the test."""
+
+from __future__ import annotations
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from napari_unet.cli.app import app
+
+
+def run(*arguments: object) -> Result:
+    """Call a command; what it printed and its exit status come back."""
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def good(*arguments: object) -> str:
+    """Call a command that has to end well; returns what it printed."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
