@@ -14,7 +14,7 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.results import Store
-from napari_unet.spec import BOUNDARY, CELL, Record, UNetSpec
+from napari_unet.spec import BOUNDARY, CELL, RECIPES, Record, UNetSpec
 
 
 class FakeEngine:
@@ -73,6 +73,8 @@ class FakeEngine:
 
 CLASSES = (CELL, BOUNDARY)
 MODEL = ModelInfo(classes=CLASSES, net=UNetSpec())
+VGG = RECIPES["vgg16-frozen"].spec
+"""Settings of a training that needs weights which may have to be downloaded."""
 
 
 def result(job: Any, outcome: Any = "finished", message: str = "", path: Path | None = None) -> JobResult:
