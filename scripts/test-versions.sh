@@ -20,7 +20,8 @@ shift
 
 # What depends most on other packages: reading and writing, the command line with training, forms, samples.
 tests=(
-    tests/arrays tests/storage tests/cli/test_commands.py tests/cli/test_export.py tests/nets/test_nets.py
+    tests/arrays tests/storage tests/cli/test_commands.py tests/cli/test_train.py tests/cli/test_predict.py
+    tests/cli/test_score.py tests/cli/test_mistakes.py tests/cli/test_export.py tests/nets/test_nets.py
     tests/learn/test_modelfile.py tests/jobs/test_inputs.py tests/plugin/test_forms.py tests/plugin/test_keymap.py
     tests/plugin/test_settings.py tests/plugin/test_plugin_samples.py
 )

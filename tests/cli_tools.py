@@ -7,6 +7,12 @@ from typer.testing import CliRunner
 
 from napari_unet.cli.app import app
 
+SHORT = [
+    *("--style", "cells", "--dense", "--steps", "12", "--base", "4", "--depth", "2", "--patch", "64"),
+    *("--device", "cpu", "--threads", "1"),
+]
+"""Options of a training that takes a moment."""
+
 
 def run(*arguments: object) -> Result:
     """Call a command; what it printed and its exit status come back."""

@@ -1,0 +1,117 @@
+"""``napari-unet predict``: every format and output, parts, shards and folders."""
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from cli_tools import run
+from napari_unet.storage.read import open_image, read_whole
+from napari_unet.storage.samples import load_sample
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.tif", "out.zarr", "out.ome.zarr"])
+def test_predict_writes_every_format(loop, tmp_path, name):
+    folder, _ = loop
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", tmp_path / name)
+    assert result.exit_code == 0, result.output
+    image = open_image(tmp_path / name)
+    assert (image.axes, image.data.dtype) == ("CYX", np.float32)
+    np.testing.assert_allclose(read_whole(image).sum(axis=0), 1, atol=1e-5)
+
+
+def test_predict_a_part(loop, tmp_path):
+    folder, _ = loop
+    model, image = folder / "model.safetensors", folder / "image.tif"
+    for name, part in (("whole.tif", ()), ("part.tif", ("--y", "40:100", "--x", "7:90"))):
+        result = run("predict", model, image, "-o", tmp_path / name, *part)
+        assert result.exit_code == 0, result.output
+    whole, part = (read_whole(open_image(tmp_path / name)) for name in ("whole.tif", "part.tif"))
+    np.testing.assert_allclose(part, whole[:, 40:100, 7:90], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--y", "40:1000"), "range 40:1000 along Y does not fit image.tif, which has 256 there"),
+        (("--z", "a"), "--z 'a' must be a number, or two such as 0:5"),
+        (("--shard", "3/2"), "--shard '3/2' must be I/N"),
+        (("--halo", "-4"), "--halo '-4' must be exact, auto or a number"),
+    ],
+)
+def test_a_part_that_makes_no_sense_is_named(loop, tmp_path, options, message):
+    folder, _ = loop
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", tmp_path / "a.tif", *options)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_shards_finish_the_file_together(loop, tmp_path):
+    folder, _ = loop
+    common = (
+        "predict",
+        folder / "model.safetensors",
+        folder / "image.tif",
+        "-o",
+        tmp_path / "a.zarr",
+        "--tile",
+        160,
+    )
+    first = run(*common, "--shard", "1/2")
+    assert (first.exit_code, (tmp_path / "a.zarr").exists()) == (0, False)
+    assert "blocks are still missing" in first.stdout
+    assert "saved" not in first.stdout
+    second = run(*common, "--shard", "2/2")
+    assert "saved" in second.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize(("output", "dtype"), [("classes", "u1"), ("boundaries", "u1"), ("cells", "i4")])
+def test_predict_writes_every_output(loop, tmp_path, output, dtype):
+    folder, _ = loop
+    out = tmp_path / "out.tif"
+    result = run("predict", folder / "model.safetensors", folder / "image.tif", "-o", out, "--output", output)
+    assert result.exit_code == 0, result.output
+    values = read_whole(open_image(out))
+    assert (values.shape, values.dtype) == ((256, 256), np.dtype(dtype))
+    if output != "cells":
+        assert values.max() <= {"classes": 3, "boundaries": 1}[output]
+
+
+def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path):
+    folder, _ = loop
+    images = tmp_path / "images"
+    images.mkdir()
+    image = tifffile.imread(folder / "image.tif")
+    tifffile.imwrite(images / "a b.tif", image[:111, :93])
+    zarr.create_array(images / "stack.zarr", data=np.stack([image[:80, :70]] * 2), dimension_names=["z", "y", "x"])
+    for name, options in (("whole", []), ("tiled", ["--tile", "96"])):
+        result = run("predict", folder / "model.safetensors", images, "-o", tmp_path / name, *options)
+        assert result.exit_code == 0, result.output
+    for name, shape in (("a b.tif", (3, 111, 93)), ("stack.zarr", (3, 2, 80, 70))):
+        whole, tiled = (read_whole(open_image(tmp_path / kind / name)) for kind in ("whole", "tiled"))
+        assert whole.shape == shape
+        np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_images_of_a_folder_that_fail_are_told_at_once_and_counted(loop, tmp_path):
+    folder, _ = loop
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a", "b", "d"):
+        tifffile.imwrite(images / f"{name}.tif", load_sample("nuclei-2").image[:64, :64])
+    (images / "b.tif").write_bytes((images / "a.tif").read_bytes()[:100])
+    tifffile.imwrite(images / "c.tif", np.zeros((40, 40, 3), np.uint8), photometric="rgb")
+    result = run("predict", folder / "model.safetensors", images, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.tif", "d.tif"]
+    told = [line for line in result.stderr.splitlines() if line.startswith("napari-unet: ")]
+    assert told[0].startswith("napari-unet: b.tif: not a readable TIFF")
+    assert told[1].startswith("napari-unet: c.tif: ")
+    assert told[2:] == [f"napari-unet: 2 of 4 failed, the others are saved in {tmp_path / 'out'}"]
+    assert result.output.index("b.tif: not a readable") < result.output.index("d.tif: 64 x 64")
+    for name in ("a", "d"):
+        (images / f"{name}.tif").unlink()
+    result = run("predict", folder / "model.safetensors", images, "-o", tmp_path / "none")
+    assert "2 of 2 failed" in result.stderr
