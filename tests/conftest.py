@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -21,6 +22,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep napari's settings of the person who runs the tests out of them: napari reads this once, on import."""
     folder = tempfile.mkdtemp(prefix="napari-settings-")
     os.environ["NAPARI_CONFIG"] = str(Path(folder, "settings.yaml"))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end.
+
+    napari's fixture collects all garbage three times a window, and looked through a million objects, most of which
+    are modules and tests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
