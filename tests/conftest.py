@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+
+# Read when torch is first imported, which here are the tests: threads that wait do not keep others from computing.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Time says nothing on a shared machine; elsewhere new examples are tried every time.
 settings.register_profile("default", deadline=None)
@@ -32,6 +36,13 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_teardown() -> None:
+    """End the threads that a test asked for: of two tests at a time, the others would wait for each other."""
+    torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
+    if torch is not None and threads.isdigit() and torch.get_num_threads() != int(threads):
+        torch.set_num_threads(int(threads))
 
 
 @pytest.fixture(scope="session")

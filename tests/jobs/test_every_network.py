@@ -28,7 +28,7 @@ def test_learns_saves_and_tiles(net, tmp_path):
     spec = TrainingSpec(
         target=TargetSpec(style="cells", dense=net.ndim == 3),
         net=net,
-        train=TrainSpec(steps=30, patch=geometry.input_shape(wanted), batch=2, learning_rate=3e-3, threads=2),
+        train=TrainSpec(steps=30, patch=geometry.input_shape(wanted), batch=2, learning_rate=3e-3, threads=1),
     )
     training = Training([(image, labels)], spec)
     losses = [e.loss for e in training if isinstance(e, StepDone)]
