@@ -25,10 +25,11 @@ def test_learns_saves_and_tiles(net, tmp_path):
     image, labels = real(net)
     geometry = geometry_of(net)
     wanted = (16, 32, 32) if net.ndim == 3 else (64, 64)
+    steps = 60 if net.kind == "vnet" else 30  # its loss of 30 falls or not by how the machine rounds
     spec = TrainingSpec(
         target=TargetSpec(style="cells", dense=net.ndim == 3),
         net=net,
-        train=TrainSpec(steps=30, patch=geometry.input_shape(wanted), batch=2, learning_rate=3e-3, threads=1),
+        train=TrainSpec(steps=steps, patch=geometry.input_shape(wanted), batch=2, learning_rate=3e-3, threads=1),
     )
     training = Training([(image, labels)], spec)
     losses = [e.loss for e in training if isinstance(e, StepDone)]
