@@ -1,12 +1,13 @@
 """How near prediction is to what the machine can do, and how it compares: ratios of one run, as JSON lines.
 
     pip install --group benchmark
-    python benchmarks/prediction.py [--network unet] [--size 2048 2048] [--rounds 7] [--only raw tiled windows]
+    python benchmarks/prediction.py [--network unet] [--size 2048 2048] [--rounds 7] [--only raw half]
 
 - ``raw``: the prepared network on one tile, against the plain one (eager, NCHW, the C library's own memory
   settings) and ONNX Runtime (float32, as many threads).
 - ``tiled``: the exact prediction, from a numpy image to numpy probabilities, against the prepared network on one
   tile times the area limit: the part of the computed pixels that is kept.
+- ``half``: the exact prediction in half precision against that in full, where the processor computes so.
 - ``windows``: the exact prediction against MONAI's sliding windows on the same network and image, from numpy to
   numpy as well: 25% overlap with equal weights, and 50% with Gaussian ones. MONAI gets the
   faster memory format, the network as it is or with BatchNorm folded, and then the fastest of several windows, of
@@ -32,7 +33,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -52,6 +53,7 @@ from napari_unet.spec import (
     BOUNDARY,
     CELL,
     NetSpec,
+    Precision,
     TargetSpec,
     TilingSpec,
     TrainingSpec,
@@ -183,18 +185,21 @@ def raw(spec: NetSpec, network: nn.Module, tile: Sequence[int], rounds: int) -> 
 class Exact:
     """The exact prediction of an image, from numpy to numpy: all that this file knows of the predictor."""
 
-    def __init__(self, spec: NetSpec, network: nn.Module, pixels: np.ndarray) -> None:
+    def __init__(
+        self, spec: NetSpec, network: nn.Module, pixels: np.ndarray, precision: Precision = "full"
+    ) -> None:
         target = TargetSpec(classes=(CELL, BOUNDARY))
         self._model = Model(Trained(TrainingSpec(net=spec, target=target), network))
         self._image = Image(pixels, "ZYX"[-spec.ndim :])
-        plan = make_plan(self._image, spec, TilingSpec())
+        self._tiling = TilingSpec(precision=precision)
+        plan = make_plan(self._image, spec, self._tiling)
         self.tile = plan.tile[-spec.ndim :]
         self.limit = pixels.size / plan.computed
         """The part of the computed pixels that is kept."""
 
     def __call__(self) -> np.ndarray:
         """Predict: (classes, [Z,] Y, X)."""
-        return self._model.predict(self._image)
+        return self._model.predict(self._image, tiling=self._tiling)
 
 
 def tiled(spec: NetSpec, network: nn.Module, pixels: np.ndarray, rounds: int) -> dict[str, Any]:
@@ -212,6 +217,14 @@ def tiled(spec: NetSpec, network: nn.Module, pixels: np.ndarray, rounds: int) ->
         "tiled / (raw x area limit)": round(part / exact.limit, 3),
         **times.facts(),
     }
+
+
+def half(spec: NetSpec, network: nn.Module, pixels: np.ndarray, rounds: int) -> dict[str, Any]:
+    """Compare the exact prediction in half precision with that in full."""
+    tasks = {name: Exact(spec, network, pixels, name) for name in get_args(Precision) if name != "auto"}
+    times = take_turns(tasks, rounds)
+    ratio = round(times.ratio("half", "full"), 3)
+    return {"measure": "half", "size": list(pixels.shape), "half / full": ratio, **times.facts()}
 
 
 @dataclass(frozen=True)
@@ -284,7 +297,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs="+", help="of the image: [Z] Y X")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
-        "--only", nargs="+", choices=("raw", "tiled", "windows"), default=["raw", "tiled", "windows"]
+        "--only", nargs="+", choices=("raw", "tiled", "half", "windows"), default=["raw", "tiled", "windows"]
     )
     options = parser.parse_args()
     set_threads(None)
@@ -300,6 +313,8 @@ def main() -> None:
             yield from (raw(spec, network, tile, options.rounds) for tile in TILES[spec.ndim])
         if "tiled" in options.only:
             yield tiled(spec, network, pixels, options.rounds)
+        if "half" in options.only:
+            yield half(spec, network, pixels, options.rounds)
         if "windows" in options.only:
             yield from windows(spec, network, pixels, options.rounds)
 

@@ -63,6 +63,7 @@ def main() -> None:
         output=options.output,
         start=options.start,
         learning_rate=options.rate,
+        precision="full",
         on_event=show,
     )
 

@@ -226,8 +226,8 @@ def nuclei(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
 def rods(rng: np.random.Generator, shape: tuple[int, int]) -> Labels:
     """Bacteria: rods with round ends, side by side in colonies; 0 is the ground."""
     labels = np.zeros(shape, np.int32)
-    radius, place = float(np.exp(rng.uniform(np.log(2.5), np.log(15)))), np.indices(shape, np.float32)
-    for _ in range(int(rng.integers(1, 9 if radius < 8 else 4))):
+    radius, place = rng.uniform(3, 10), np.indices(shape, np.float32)
+    for _ in range(int(rng.integers(1, 9))):
         centre, heading = rng.random(2) * shape, rng.random() * np.pi
         for _ in range(int(rng.integers(1, 14))):
             angle = heading + rng.normal(0, 0.25)
@@ -252,14 +252,14 @@ def phase(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
         labels = objects(rng, shape, size, gap=rng.uniform(0.5, 0.15 * size))
     body = (labels > 0).astype(np.float32)
     image = 0.6 - rng.uniform(0.15, 0.45) * ndimage.gaussian_filter(body, rng.uniform(0.5, 1.2))
-    wide = ndimage.gaussian_filter(body, rng.uniform(2, 12))
+    wide = ndimage.gaussian_filter(body, rng.uniform(2, 6))
     image += rng.uniform(0.1, 0.6) * wide * (1 - body)
     image += of_cells(rng, labels, 0.05) * body + rng.uniform(0, 0.05) * smooth_noise(rng, shape, 3)
     away = ndimage.distance_transform_edt(labels == 0).astype(np.float32)
     image = _specks(rng, image, away, size) if rng.random() < 0.3 else image
     image += rng.uniform(0, 0.1) * smooth_noise(rng, shape, 60)
-    image = ndimage.gaussian_filter(image, rng.uniform(0.4, 2.5))
-    return add_noise(rng, image, float(np.exp(rng.uniform(np.log(0.003), np.log(0.06))))), things_target(labels)
+    image = ndimage.gaussian_filter(image, rng.uniform(0.4, 1.2))
+    return add_noise(rng, image, rng.uniform(0.005, 0.06)), things_target(labels)
 
 
 def things_target(labels: Labels) -> npt.NDArray[np.uint8]:
@@ -282,10 +282,10 @@ def add_noise(rng: np.random.Generator, image: Floats, deviation: float) -> Floa
 
 
 KINDS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, int]], Picture], float]] = {
-    "tissue": (tissue, 0.43),
-    "walls": (walls, 0.17),
-    "nuclei": (nuclei, 0.18),
-    "phase": (phase, 0.22),
+    "tissue": (tissue, 0.45),
+    "walls": (walls, 0.2),
+    "nuclei": (nuclei, 0.2),
+    "phase": (phase, 0.15),
 }
 """What is made, and its share."""
 

@@ -35,8 +35,8 @@ def some(spec, steps=3, batch=1):
 
 
 def assert_equal(got, expected):
-    """Within the rounding errors of the plain network itself; one of the small ones has outputs up to 16."""
-    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * max(1, float(expected.std())))
+    """Within the rounding errors of the plain network itself, which grow with its values: up to 16 in one."""
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * max(1, float(expected.abs().max()) / 4))
 
 
 def operations(network, x):

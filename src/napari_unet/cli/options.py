@@ -10,13 +10,19 @@ from typing import Annotated
 import typer
 
 from napari_unet.errors import UserError
-from napari_unet.spec import ClassSpec, Device, Role
+from napari_unet.spec import ClassSpec, Device, Precision, Role
 
 Axes = Annotated[
     str | None,
     typer.Option(help="What each axis of the images is, such as ZYX or CZYX (T, C, Z, Y, X, S); else guessed."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute; auto takes a GPU if there is one.")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        help="full (float32); half: about twice as fast where the device has it; auto: half on a GPU only."
+    ),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 
 ROLES: tuple[Role, ...] = ("cell", "boundary", "background", "other")

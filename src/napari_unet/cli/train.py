@@ -10,7 +10,7 @@ import typer
 from napari_unet.cli.options import Axes, Threads, by_options, parse_classes, parse_lengths
 from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError
-from napari_unet.spec import Activation, Device, Loss, Skips, Style, Up
+from napari_unet.spec import Activation, Device, Loss, Precision, Skips, Style, Up
 
 DRAWN = (Path("shipped"), Path("random"))
 """Words of --start that are no files."""
@@ -143,7 +143,13 @@ def train(
         Device | None, typer.Option(help="Where to compute; auto takes a GPU if there is one.")
     ] = None,
     threads: Threads = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed and --steps on the CPU: same model.")] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="full (float32), half (faster where the device has it), or auto: half if it has."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, --steps and --precision full on the CPU: same model.")
+    ] = None,
     axes: Axes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")] = False,
 ) -> None:
@@ -192,6 +198,7 @@ def train(
                 "freeze_encoder": freeze_encoder,
                 "device": device,
                 "threads": threads,
+                "precision": precision,
                 "seed": seed,
             },
             normalisation=normalisation,

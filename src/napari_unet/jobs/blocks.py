@@ -22,11 +22,12 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import Range, Region
 from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.jobs.model import Model
+from napari_unet.learn.device import uses_half
 from napari_unet.learn.pipeline import Behind, ahead
 from napari_unet.learn.plan import Plan
 from napari_unet.learn.predictor import Batch, Predictor, Results, read
 from napari_unet.learn.reduce import Wanted, reducer
-from napari_unet.spec import CellSpec, Output
+from napari_unet.spec import CellSpec, Output, Precision
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[Output, Array]
@@ -50,6 +51,7 @@ class Work:
     normalisation: Normalisation
     outputs: Mapping[Output, np.dtype[Any]]
     cells: CellSpec
+    precision: Precision = "auto"
 
     @property
     def flat(self) -> bool:
@@ -111,11 +113,13 @@ def _run(
     work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: _Progress
 ) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
+    half = uses_half(work.precision, device)
     predictor = Predictor(
-        work.model.prepared(device),
+        work.model.prepared(device, half=half),
         spec,
         work.plan,
         device,
+        half=half,
         reduce=reducer(sorted(set(work.wanted().values())), work.model.classes, work.cells.threshold),
         say=lambda words: events.append(Note(words, warning=True)),
     )

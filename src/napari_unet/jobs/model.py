@@ -38,7 +38,7 @@ class Model:
     def __init__(self, trained: Trained, path: Path | None = None) -> None:
         self.trained, self.path = trained, path
         self._preview: Previewer | None = None
-        self._for_cpu: nn.Module | None = None
+        self._for_cpu: dict[bool, nn.Module] = {}
         self._suggester: Suggester | None = None
 
     def __repr__(self) -> str:
@@ -147,16 +147,16 @@ class Model:
             self._suggester = Suggester(self.spec, choose_device("auto")[0])
         return self._suggester
 
-    def prepared(self, device: torch.device) -> nn.Module:
-        """Give the network, made ready for inference on a device.
+    def prepared(self, device: torch.device, *, half: bool = False) -> nn.Module:
+        """Give the network, made ready for inference on a device; ``half``: see `prepare`.
 
         That for the CPU is kept; one on a GPU is not, since it is moved away where the memory is short.
         """
         if device.type != "cpu":
             return prepare(self.trained.network, self.spec.net.ndim, device)
-        if self._for_cpu is None:
-            self._for_cpu = prepare(self.trained.network, self.spec.net.ndim, device)
-        return self._for_cpu
+        if half not in self._for_cpu:
+            self._for_cpu[half] = prepare(self.trained.network, self.spec.net.ndim, device, half=half)
+        return self._for_cpu[half]
 
     def _run(
         self,

@@ -140,4 +140,5 @@ def compare_models(first: Path, second: Path) -> str:
     if one["info"]["labels"]["sha256"] != two["info"]["labels"]["sha256"]:
         return f"{second} differs from {first}: other labels"
     steps = [facts["info"]["steps"] for facts in (one, two)]
-    return f"{second} differs from {first}: {steps[1]} steps in place of {steps[0]}, or another device or version"
+    other = "another device, processor or version"
+    return f"{second} differs from {first}: {steps[1]} steps in place of {steps[0]}, or {other}"

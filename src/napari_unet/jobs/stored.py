@@ -242,6 +242,7 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
         "output": [request.output, request.cells.model_dump(mode="json")],
         "part of the image": region.ranges,
         "tile or halo": [request.tiling.tile, request.tiling.halo],
+        "precision": request.tiling.precision,
         "version of the program": modelfile.versions()["napari-unet-live"],
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))

@@ -21,6 +21,8 @@ from napari_unet.arrays.targets import IGNORE, Target
 from napari_unet.learn import calibrate
 from napari_unet.learn.calibrate import Calibration
 from napari_unet.learn.data import Unit, cut_crop
+from napari_unet.learn.device import autocast
+from napari_unet.learn.inference import prepare
 from napari_unet.nets.adopt import rescale
 
 LOOKS = 12
@@ -63,6 +65,8 @@ class Anchor:
         calibrated: bool = False,
     ) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._half = False
+        self._ready: nn.Module | None = None
         self.calibration: Calibration | None = None
         self.measure(units, targets, patch, calibrated=calibrated)
 
@@ -77,6 +81,7 @@ class Anchor:
         """Compare the start with what is painted now: set ``trust`` and ``weights``, and calibrate it."""
         places = [(n, start) for n, target in enumerate(targets) for start in _annotated(target, patch)]
         chosen = [places[int(n)] for n in np.linspace(0, len(places) - 1, min(LOOKS, len(places)))]
+        self._ready = None
         chances = torch.cat([self._look(units[n], start, patch) for n, start in chosen])
         cuts = [cut_crop(targets[n], start, patch, "ignore") for n, start in chosen]
         target = torch.from_numpy(np.stack(cuts).astype(np.int64))
@@ -89,10 +94,19 @@ class Anchor:
             rescale(self.network, self.calibration.scale, self.calibration.shift)
             self.weights = class_weights(self.calibration.apply(chances), target, counts, whole)
 
-    def to(self, device: torch.device) -> Anchor:
-        """Move to a device."""
+    def to(self, device: torch.device, *, half: bool) -> Anchor:
+        """Move to a device; tell in which precision the loss is computed there."""
         self.network.to(device)
+        self._half, self._ready = half, None
         return self
+
+    def _see(self, images: Tensor) -> Tensor:
+        """Compute what the start sees; twice as fast as by the network itself, whose weights do not change."""
+        if self._ready is None:
+            self._ready = prepare(self.network, images.ndim - 2, images.device, half=self._half)
+        with autocast(images.device, half=self._half and images.device.type == "cuda"):
+            seen: Tensor = self._ready(images)
+        return seen.float()
 
     @torch.no_grad()
     def _look(self, unit: Unit, start: Sequence[int], patch: Sequence[int]) -> Tensor:
@@ -114,7 +128,7 @@ class Anchor:
             (N, ...) class indices, `IGNORE` where nothing is annotated.
         """
         with torch.no_grad():
-            wanted = self.network(images).float().log_softmax(dim=1)
+            wanted = self._see(images).log_softmax(dim=1)
         divergence = (wanted.exp() * (wanted - outputs.float().log_softmax(dim=1))).sum(dim=1)
         free = (target == IGNORE).float()
         mean: Tensor = (divergence * free).sum() / free.sum().clamp(min=1)

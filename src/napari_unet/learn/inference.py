@@ -26,7 +26,7 @@ _TYPICAL = 128
 """Length for which oneDNN chooses the order of the weights; other lengths work as well."""
 
 
-def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
+def prepare(network: nn.Module, ndim: int, device: torch.device, *, half: bool = False) -> nn.Module:
     """Copy a network for inference.
 
     Parameters
@@ -37,15 +37,34 @@ def prepare(network: nn.Module, ndim: int, device: torch.device) -> nn.Module:
         Dimensions of its images, 2 or 3.
     device
         Where it will compute.
+    half
+        On a CPU: compute with bfloat16 numbers. (On a GPU whoever calls it decides, by autocast.)
 
     Returns
     -------
     Module
-        In evaluation mode on ``device``; wants tensors in `memory_format`. Its outputs differ from the network's
-        by rounding errors only. On a CPU it has no parameters to train, and cannot be copied.
+        In evaluation mode on ``device``; takes and gives float32, in `memory_format`. Its outputs differ from the
+        network's by rounding errors only. On a CPU it has no parameters to train, and cannot be copied.
     """
-    ready = fold(network).to(device).to(memory_format=memory_format(ndim))  # type: ignore[call-overload]
-    return _fuse(ready) if device.type == "cpu" and has_fused(ndim) else ready
+    ready: nn.Module = fold(network).to(device).to(memory_format=memory_format(ndim))  # type: ignore[call-overload]
+    if device.type != "cpu":
+        return ready
+    if half:
+        ready = ready.to(torch.bfloat16)
+    fused = _fuse(ready) if has_fused(ndim) else ready
+    return _Halved(fused) if half else fused
+
+
+class _Halved(nn.Module):
+    """Takes and gives float32, computes with bfloat16 between."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self._network(x.to(torch.bfloat16))
+        return y.float()
 
 
 def fold(network: nn.Module) -> nn.Module:
@@ -114,10 +133,10 @@ def _fused(layers: list[nn.Module]) -> Iterator[nn.Module]:
 
 
 def _is_plain(layer: nn.Module) -> TypeGuard[nn.Conv2d | nn.Conv3d]:
-    """Tell whether this is a float32 convolution that pads, if at all, a fixed number of zeros."""
+    """Tell whether this is a convolution that pads, if at all, a fixed number of zeros."""
     return (
         isinstance(layer, nn.Conv2d | nn.Conv3d)
-        and layer.weight.dtype == torch.float32
+        and layer.weight.dtype in (torch.float32, torch.bfloat16)
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
     )

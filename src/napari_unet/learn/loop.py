@@ -16,7 +16,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.anchor import Anchor
 from napari_unet.learn.data import Batch, PatchSampler
-from napari_unet.learn.device import memory_format
+from napari_unet.learn.device import autocast, learns_in_half, memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
 from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.nets.adopt import adopt
@@ -72,13 +72,14 @@ class Loop:
     ) -> None:
         self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
         self.format = memory_format(spec.net.ndim)
+        self.half = learns_in_half(spec.train.precision, device)
         self.network = network.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = make_optimizer(self.network, spec.train)
         self.loss = make_loss(spec.train, spec.net)
         self.class_weights = class_weights
-        self.anchor = None if anchor is None else anchor.to(device)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
+        self.anchor = None if anchor is None else anchor.to(device, half=self.half)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.half and device.type == "cuda")
         self.progress = Progress()
         self.batch = spec.train.batch
         self.best: State = {}
@@ -174,9 +175,9 @@ class Loop:
 
     def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
         images = images.to(self.device).contiguous(memory_format=self.format)
-        with torch.autocast("cuda", torch.float16, enabled=self.device.type == "cuda"):
+        with autocast(self.device, half=self.half):
             outputs: Tensor = network(images)
-        return outputs
+        return outputs.float()
 
     @torch.no_grad()
     def _update_average(self) -> None:

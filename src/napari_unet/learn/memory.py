@@ -26,7 +26,7 @@ ENOUGH_ON_GPU = {2: 4096 * 4096, 3: 192 * 384 * 384}
 """The same for a GPU (a guess: there was none to measure with)."""
 LEAST = 32
 """Side of the output of the tile that is measured."""
-_measured: dict[tuple[NetSpec, str], float] = {}
+_measured: dict[tuple[NetSpec, str, bool], float] = {}
 
 
 class _Live(TorchDispatchMode):
@@ -87,7 +87,7 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def tile_budget(network: nn.Module, net: NetSpec, device: torch.device) -> int:
+def tile_budget(network: nn.Module, net: NetSpec, device: torch.device, *, half: bool = False) -> int:
     """Return the pixels (voxels) of the largest input tile that pays and for which there is memory.
 
     Parameters
@@ -98,8 +98,10 @@ def tile_budget(network: nn.Module, net: NetSpec, device: torch.device) -> int:
         What it is.
     device
         Whose free memory counts.
+    half
+        The network computes in half precision.
     """
-    key = (net, device.type)
+    key = (net, device.type, half)
     if key not in _measured:
         side = geometry_of(net).input_shape([LEAST] * net.ndim)
         _measured[key] = activation_bytes(network, torch.zeros(1, net.in_channels, *side, device=device))

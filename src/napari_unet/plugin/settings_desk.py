@@ -107,7 +107,7 @@ class SettingsDesk:
         """Take over a recipe; what computes stays."""
         spec = recipe_spec(name, self._controller.painter.target)
         machine = self._advanced.machine.value()
-        own = {"device": machine.device, "threads": machine.threads}
+        own = {"device": machine.device, "threads": machine.threads, "precision": machine.precision}
         spec = spec.model_copy(update={"train": spec.train.model_copy(update=own)})
         self.fill(spec)
         time = words.budget(spec.train)

@@ -33,6 +33,7 @@ from napari_unet.spec.prediction import (
     CellSpec,
     Device,
     Output,
+    Precision,
     TilingSpec,
 )
 from napari_unet.spec.recipes import (
@@ -102,6 +103,7 @@ __all__ = [
     "NormalisationSpec",
     "OnnxSpec",
     "Output",
+    "Precision",
     "Predicting",
     "PretrainedUNetSpec",
     "Recipe",

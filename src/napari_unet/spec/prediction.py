@@ -9,6 +9,7 @@ from pydantic import Field
 from napari_unet.spec.base import Spec
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "full", "half"]
 Output = Literal["probabilities", "classes", "boundaries", "cells"]
 
 
@@ -22,6 +23,9 @@ class TilingSpec(Spec):
     with which probabilities deviate by less than 1/255, measured on some places of the image with the model; it
     pays in 3D, where an exact halo can cost many times what is kept."""
     device: Device = "auto"
+    precision: Precision = "auto"
+    """``full``: float32. ``half``: float16 on a GPU, bfloat16 on a CPU that computes with it, which is nearly
+    twice as fast and changes some pixels in ten thousand; tiles stay exact. ``auto``: half on a GPU (CUDA)."""
     threads: int | None = Field(default=None, ge=1)
 
 

@@ -65,7 +65,7 @@ class Predicting(Spec):
         --------
         >>> settings = Predicting(output="boundaries", part=(None, (2, 5), None, (-9, None)))
         >>> " ".join(settings.options())
-        '--output boundaries --halo exact --threshold 0.5 --device auto --z 2:5 --x -9:'
+        '--output boundaries --halo exact --threshold 0.5 --device auto --precision auto --z 2:5 --x -9:'
         """
         tiling = self.tiling
         of_cells = _cell_options(self.cells) if self.output == "cells" else {}
@@ -74,7 +74,8 @@ class Predicting(Spec):
         used = _words(
             {"--output": self.output, "--halo": tiling.halo, "--tile": tiling.tile},
             of_cells,
-            {"--device": tiling.device, "--threads": tiling.threads, "--axes": self.axes},
+            {"--device": tiling.device, "--precision": tiling.precision},
+            {"--threads": tiling.threads, "--axes": self.axes},
         )
         return used + self.of_image()
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from napari_unet.spec.base import Spec
 from napari_unet.spec.networks import Activation, NetSpec, UNetSpec
-from napari_unet.spec.prediction import Device
+from napari_unet.spec.prediction import Device, Precision
 from napari_unet.spec.targets import TargetSpec
 
 
@@ -90,6 +90,9 @@ class TrainSpec(Spec):
     device: Device = "auto"
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; None: all cores (the window leaves one free)."""
+    precision: Precision = "auto"
+    """``half``: float16 on a GPU, bfloat16 on a CPU that computes with it, for half as many steps again in the
+    same time. ``full``: float32. ``auto``: half wherever it is to be had."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

@@ -1,0 +1,165 @@
+"""Half precision: nearly the same pixels, exact tiles, and a clear refusal where a processor has none."""
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+import napari_unet as nu
+from cli_tools import good, run
+from napari_unet.errors import UserError
+from napari_unet.events import CheckDone
+from napari_unet.jobs import Training, as_pairs
+from napari_unet.learn import device
+from napari_unet.learn.device import learns_in_half, uses_half
+from napari_unet.learn.inference import prepare
+from napari_unet.nets import build
+from napari_unet.nets.head import probabilities
+from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec
+from napari_unet.storage.records import require_record
+from napari_unet.storage.samples import load_sample
+from napari_unet.storage.unfinished import folder_of
+from networks import SMALL
+from synthetic import classes, strokes, tissue
+
+CPU = torch.device("cpu")
+FULL, HALF = TilingSpec(precision="full"), TilingSpec(precision="half")
+needs_half = pytest.mark.skipif(
+    not device._has_bfloat16(), reason="this processor does not compute with bfloat16 numbers"
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Trained long enough to be sure of most pixels."""
+    sample = load_sample("nuclei-2")
+    return nu.train(sample.image, sample.labels, style="cells", dense=True, steps=60, val_fraction=0, seed=0)
+
+
+@pytest.fixture(scope="module")
+def files(model, tmp_path_factory):
+    """Model and image."""
+    folder = tmp_path_factory.mktemp("files")
+    tifffile.imwrite(folder / "image.tif", load_sample("nuclei-2").image)
+    return model.save(folder / "model.safetensors") or folder / "model.safetensors", folder / "image.tif"
+
+
+@needs_half
+@pytest.mark.parametrize("name", ["nuclei-1", "nuclei-2", "nuclei-6"])
+def test_of_the_mask_of_real_images_less_than_a_thousandth_changes(model, name):
+    image = load_sample(name).image
+    full, half = (model.boundaries(image, tiling=t) for t in (FULL, HALF))
+    assert 0.005 < full.mean() < 0.5
+    assert (full != half).mean() <= 0.001
+    assert abs(model.predict(image, tiling=FULL) - model.predict(image, tiling=HALF)).max() < 0.1
+
+
+@needs_half
+def test_tiles_are_exact_in_half_precision_too(model):
+    image = load_sample("nuclei-6").image
+    whole = model.predict(image, tiling=HALF)
+    tiled = model.predict(image, tiling=TilingSpec(precision="half", tile=200))
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
+    assert abs(whole - model.predict(image, tiling=FULL)).max() > 1e-5  # it really was another precision
+
+
+@needs_half
+def test_a_volume():
+    image, cells = tissue((12, 40, 40), 20)
+    model = nu.train(image, classes(cells), net="unet3d", steps=5, base=4, depth=1, patch=(8, 24, 24), batch=1)
+    full, half = (model.predict(image, tiling=t) for t in (FULL, HALF))
+    np.testing.assert_allclose(half, full, rtol=0, atol=0.02)
+    assert (full != half).any()
+
+
+@needs_half
+@pytest.mark.parametrize("spec", SMALL, ids=str)
+@torch.inference_mode()
+def test_every_network_computes_in_half_precision(spec):
+    torch.manual_seed(0)
+    network = build(spec).eval()
+    x = torch.randn(1, spec.in_channels, *(96,) * spec.ndim) if spec.ndim == 2 else torch.randn(1, 1, 32, 32, 32)
+    if spec.kind == "unet2015":
+        x = torch.randn(1, 1, 188, 188)
+    full, half = (probabilities(prepare(network, spec.ndim, CPU, half=h)(x), spec) for h in (False, True))
+    assert half.dtype == torch.float32
+    assert 0 < (half - full).abs().mean() < 0.01
+    assert (half - full).abs().max() < 0.2
+
+
+@needs_half
+@pytest.mark.parametrize("start", ["shipped", "random"])
+def test_a_training_learns_as_much_in_half_precision(start):
+    sample = load_sample("nuclei-2")
+    painted = strokes(sample.labels, part=0.1)
+    common = {"style": "classes", "steps": 60, "seed": 0, "start": start, "checks": 1, "val_fraction": 0.3}
+    losses = {}
+    for precision in ("full", "half"):
+        heard = []
+        nu.train(sample.image, painted, precision=precision, on_event=heard.append, **common)
+        losses[precision] = [e.loss for e in heard if isinstance(e, CheckDone)][-1]
+    assert losses["half"] != losses["full"]  # it really was another precision
+    assert losses["half"] < 1.1 * losses["full"] + 0.01
+
+
+@needs_half
+def test_what_a_training_is_kept_to_is_seen_alike():
+    image, cells = tissue((192, 192), 3)
+    spec = TrainingSpec(target=TargetSpec(style="classes"), train=TrainSpec(steps=1))
+    anchor = Training(as_pairs([image], [strokes(cells, part=0.05)], None), spec)._loop.anchor
+    images = torch.from_numpy((image[None, None, :128, :128] - image.mean()) / image.std()).float()
+    seen = []
+    for half in (False, True):
+        anchor.to(CPU, half=half)
+        seen.append(anchor._see(images).softmax(dim=1))
+    with torch.no_grad():
+        torch.testing.assert_close(seen[0], anchor.network(images).softmax(dim=1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(seen[1], seen[0], rtol=0, atol=0.1)
+    assert (seen[0] != seen[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind", "predicts", "learns"),
+    [
+        ("auto", "cuda", True, True),
+        ("auto", "cpu", False, True),
+        ("auto", "mps", False, False),
+        ("full", "cuda", False, False),
+        ("full", "cpu", False, False),
+        ("half", "cpu", True, True),
+    ],
+)
+def test_what_is_computed_in_half_precision(precision, kind, predicts, learns, monkeypatch):
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
+    where = torch.device(kind)
+    assert (uses_half(precision, where), learns_in_half(precision, where)) == (predicts, learns)
+
+
+def test_an_old_processor_trains_in_full_precision(monkeypatch):
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: False)
+    assert not learns_in_half("auto", CPU)
+    with pytest.raises(UserError, match="this processor does not compute in half precision"):
+        nu.train(*tissue((32, 32), 5), style="cells", dense=True, steps=1, precision="half")
+
+
+def test_a_processor_without_it_refuses_before_any_work(files, monkeypatch, tmp_path):
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: False)
+    done = run("predict", *files, "-o", tmp_path / "a.tif", "--precision", "half")
+    assert done.exit_code == 1
+    assert "does not compute in half precision; choose the precision 'full'" in done.output
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match="'mps' does not compute in half precision"):
+        uses_half("half", torch.device("mps"))
+
+
+@needs_half
+def test_a_file_is_told_its_precision_and_begun_anew_with_another(files, tmp_path):
+    out = tmp_path / "out.zarr"
+    common = ("predict", *files, "-o", out, "--tile", 128)
+    assert run(*common, "--precision", "half", "--shard", "1/2").exit_code == 0
+    assert folder_of(out).exists()
+    assert "another precision; starting anew" in run(*common).output
+    good(*common, "--precision", "half")
+    settings = require_record(out).settings
+    assert settings.tiling.precision == "half"
+    assert "--precision half" in " ".join(settings.options())
