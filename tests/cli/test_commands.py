@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from cli_tools import run
+from napari_unet.learn.precision import has_bfloat16
 from napari_unet.nets import NETS
 
 
@@ -46,6 +47,7 @@ def test_doctor_finds_the_cpu_right():
     result = run("doctor")
     assert result.exit_code == 0
     assert "self-test on cpu: 2D and 3D convolutions are right" in result.stdout
+    assert ("processor: trains in half precision" in result.stdout) == has_bfloat16()
 
 
 @pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["score", "a.tif", "b.tif"]])

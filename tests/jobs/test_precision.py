@@ -7,12 +7,13 @@ import torch
 
 import napari_unet as nu
 from cli_tools import good, run
+from napari_unet.arrays.targets import IGNORE
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone
 from napari_unet.jobs import Training, as_pairs
-from napari_unet.learn import device
-from napari_unet.learn.device import learns_in_half, uses_half
+from napari_unet.learn import precision as half_or_full
 from napari_unet.learn.inference import prepare
+from napari_unet.learn.precision import has_bfloat16, learns_in_half, predicts_in_half
 from napari_unet.nets import build
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec
@@ -24,16 +25,16 @@ from synthetic import classes, strokes, tissue
 
 CPU = torch.device("cpu")
 FULL, HALF = TilingSpec(precision="full"), TilingSpec(precision="half")
-needs_half = pytest.mark.skipif(
-    not device._has_bfloat16(), reason="this processor does not compute with bfloat16 numbers"
-)
+needs_half = pytest.mark.skipif(not has_bfloat16(), reason="this processor does not compute with bfloat16 numbers")
 
 
 @pytest.fixture(scope="module")
 def model():
     """Trained long enough to be sure of most pixels."""
     sample = load_sample("nuclei-2")
-    return nu.train(sample.image, sample.labels, style="cells", dense=True, steps=60, val_fraction=0, seed=0)
+    return nu.train(
+        sample.image, sample.labels, style="cells", dense=True, steps=40, patch=(96, 96), val_fraction=0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_every_network_computes_in_half_precision(spec):
 def test_a_training_learns_as_much_in_half_precision(start):
     sample = load_sample("nuclei-2")
     painted = strokes(sample.labels, part=0.1)
-    common = {"style": "classes", "steps": 60, "seed": 0, "start": start, "checks": 1, "val_fraction": 0.3}
+    common = {"style": "classes", "steps": 40, "patch": (96, 96), "start": start, "checks": 1, "val_fraction": 0.3}
     losses = {}
     for precision in ("full", "half"):
         heard = []
@@ -106,7 +107,8 @@ def test_a_training_learns_as_much_in_half_precision(start):
 def test_what_a_training_is_kept_to_is_seen_alike():
     image, cells = tissue((192, 192), 3)
     spec = TrainingSpec(target=TargetSpec(style="classes"), train=TrainSpec(steps=1))
-    anchor = Training(as_pairs([image], [strokes(cells, part=0.05)], None), spec)._loop.anchor
+    loop = Training(as_pairs([image], [strokes(cells, part=0.05)], None), spec)._loop
+    anchor = loop.anchor
     images = torch.from_numpy((image[None, None, :128, :128] - image.mean()) / image.std()).float()
     seen = []
     for half in (False, True):
@@ -116,6 +118,14 @@ def test_what_a_training_is_kept_to_is_seen_alike():
         torch.testing.assert_close(seen[0], anchor.network(images).softmax(dim=1), rtol=0, atol=1e-4)
     torch.testing.assert_close(seen[1], seen[0], rtol=0, atol=0.1)
     assert (seen[0] != seen[1]).any()
+    anchor.to(CPU, half=False)
+    before = anchor._see(images)
+    few = [np.where(np.arange(t.shape[-1]) < 60, t, IGNORE) for t in loop.sampler.targets]
+    anchor.measure(loop.sampler.units, few, (64, 64))  # calibrates it anew
+    after = anchor._see(images)
+    assert (after - before).abs().max() > 1e-3
+    with torch.no_grad():
+        torch.testing.assert_close(after, anchor.network(images), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -130,26 +140,41 @@ def test_what_a_training_is_kept_to_is_seen_alike():
     ],
 )
 def test_what_is_computed_in_half_precision(precision, kind, predicts, learns, monkeypatch):
-    monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
-    where = torch.device(kind)
-    assert (uses_half(precision, where), learns_in_half(precision, where)) == (predicts, learns)
+    monkeypatch.setattr(half_or_full, "has_bfloat16", lambda: True)
+    where, spec = torch.device(kind), TrainingSpec(train=TrainSpec(steps=1, precision=precision))
+    assert (predicts_in_half(precision, spec, where), learns_in_half(spec, where)) == (predicts, learns)
+    raw = TrainingSpec.model_validate({**spec.model_dump(), "normalisation": {"method": "none"}})
+    assert not predicts_in_half(precision, raw, where)  # of 20,000 +- 200 only a few grey values would remain
+    assert not learns_in_half(raw, where)
 
 
 def test_an_old_processor_trains_in_full_precision(monkeypatch):
-    monkeypatch.setattr(device, "_has_bfloat16", lambda: False)
-    assert not learns_in_half("auto", CPU)
-    with pytest.raises(UserError, match="this processor does not compute in half precision"):
+    monkeypatch.setattr(half_or_full, "has_bfloat16", lambda: False)
+    assert not learns_in_half(TrainingSpec(), CPU)
+    with pytest.raises(UserError, match="half precision is not faster on this processor"):
         nu.train(*tissue((32, 32), 5), style="cells", dense=True, steps=1, precision="half")
 
 
 def test_a_processor_without_it_refuses_before_any_work(files, monkeypatch, tmp_path):
-    monkeypatch.setattr(device, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(half_or_full, "has_bfloat16", lambda: False)
     done = run("predict", *files, "-o", tmp_path / "a.tif", "--precision", "half")
     assert done.exit_code == 1
-    assert "does not compute in half precision; choose the precision 'full'" in done.output
+    assert "is not faster on this processor, or not to be had; use the precision 'full'" in done.output
     assert not list(tmp_path.iterdir())
-    with pytest.raises(UserError, match="'mps' does not compute in half precision"):
-        uses_half("half", torch.device("mps"))
+    done = run("batch", *files, "-o", tmp_path / "batch", "--precision", "half")
+    assert done.exit_code == 1
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match="not faster on the device 'mps'"):
+        predicts_in_half("half", TrainingSpec(), torch.device("mps"))
+
+
+def test_a_refusal_leaves_what_is_finished(files, monkeypatch, tmp_path):
+    common = ("predict", *files, "-o", tmp_path / "a.zarr", "--tile", 128)
+    good(*common, "--shard", "1/2")
+    before = sorted(p.name for p in folder_of(tmp_path / "a.zarr").rglob("*"))
+    monkeypatch.setattr(half_or_full, "has_bfloat16", lambda: False)
+    assert run(*common, "--precision", "half").exit_code == 1
+    assert sorted(p.name for p in folder_of(tmp_path / "a.zarr").rglob("*")) == before
 
 
 @needs_half

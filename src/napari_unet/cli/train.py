@@ -148,7 +148,7 @@ def train(
         typer.Option(help="full (float32), half (faster where the device has it), or auto: half if it has."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Same seed, --steps and --precision full on the CPU: same model.")
+        int | None, typer.Option(help="Same seed and --steps on the same kind of CPU: same model.")
     ] = None,
     axes: Axes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")] = False,

@@ -22,7 +22,6 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import Range, Region
 from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.jobs.model import Model
-from napari_unet.learn.device import uses_half
 from napari_unet.learn.pipeline import Behind, ahead
 from napari_unet.learn.plan import Plan
 from napari_unet.learn.predictor import Batch, Predictor, Results, read
@@ -51,7 +50,7 @@ class Work:
     normalisation: Normalisation
     outputs: Mapping[Output, np.dtype[Any]]
     cells: CellSpec
-    precision: Precision = "auto"
+    precision: Precision
 
     @property
     def flat(self) -> bool:
@@ -113,13 +112,11 @@ def _run(
     work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: _Progress
 ) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
-    half = uses_half(work.precision, device)
     predictor = Predictor(
-        work.model.prepared(device, half=half),
+        work.model.prepared(device, half=work.model.in_half(work.precision, device)),
         spec,
         work.plan,
         device,
-        half=half,
         reduce=reducer(sorted(set(work.wanted().values())), work.model.classes, work.cells.threshold),
         say=lambda words: events.append(Note(words, warning=True)),
     )

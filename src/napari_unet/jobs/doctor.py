@@ -116,6 +116,16 @@ def _devices() -> Iterator[Finding]:
         names.append("mps")
     for name in names:
         yield _self_test(name)
+    yield _precision()
+
+
+def _precision() -> Finding:
+    """Tell whether the CPU trains in half precision, in which it makes half as many steps again."""
+    from napari_unet.learn.precision import has_bfloat16
+
+    if has_bfloat16():
+        return Finding("processor", "trains in half precision (bfloat16), predicts in it if asked to")
+    return Finding("processor", "computes in full precision (float32) only")
 
 
 def _self_test(name: str) -> Finding:

@@ -21,8 +21,9 @@ from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_device
 from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
+from napari_unet.learn.precision import predicts_in_half
 from napari_unet.nets import count_parameters, geometry_of
-from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, TilingSpec, TrainingSpec
+from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, Precision, TilingSpec, TrainingSpec
 from napari_unet.storage.bioimageio.archive import is_package
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Model:
             Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X), of a float type, or uint8, in which
             255 is a probability of 1; a new one if None.
         tiling
-            Tile, halo, device.
+            Tile, halo, device, precision.
         part
             Only these ranges (start, stop) along T, Z, Y, X, None for all of an axis; all that the result holds.
 
@@ -137,7 +138,7 @@ class Model:
         device, _ = choose_device("auto")
         if self._preview is None:
             self._preview = Previewer(self.spec, device)
-        return self._preview.plane(self.prepared(device), image, t, z)
+        return self._preview.plane(self.prepared(device, half=self.in_half("auto", device)), image, t, z)
 
     def suggester(self) -> Suggester:
         """Give what looks for places to annotate next; quick when it looks at the same `Image` again."""
@@ -147,7 +148,11 @@ class Model:
             self._suggester = Suggester(self.spec, choose_device("auto")[0])
         return self._suggester
 
-    def prepared(self, device: torch.device, *, half: bool = False) -> nn.Module:
+    def in_half(self, precision: Precision, device: torch.device) -> bool:
+        """Tell whether it predicts in half precision; see `predicts_in_half`."""
+        return predicts_in_half(precision, self.spec, device)
+
+    def prepared(self, device: torch.device, *, half: bool) -> nn.Module:
         """Give the network, made ready for inference on a device; ``half``: see `prepare`.
 
         That for the CPU is kept; one on a GPU is not, since it is moved away where the memory is short.

@@ -25,7 +25,7 @@ from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
 from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import Model
-from napari_unet.learn.device import choose_devices, keep_memory, set_threads, uses_half
+from napari_unet.learn.device import choose_devices, keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
 from napari_unet.learn.memory import tile_budget
 from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
@@ -194,7 +194,7 @@ def plan_work(
     """
     net = model.spec.net
     normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
-    half = uses_half(tiling.precision, device)
+    half = model.in_half(tiling.precision, device)
     network = model.prepared(device, half=half)
     budget = tile_budget(network, net, device, half=half)
 
@@ -214,7 +214,7 @@ def plan_work(
     halo = None
     if tiling.halo == "auto" and not any(geometry_of(net).margin):
         exact = plan(tiling=tiling.model_copy(update={"tile": None}))  # the tile told may be too small for it
-        halo = find_halo(Predictor(network, net, exact, device, half=half), image, normalisation, exact)
+        halo = find_halo(Predictor(network, net, exact, device), image, normalisation, exact)
     made = plan(None if halo is None else halo.lengths)
     return Work(model, image, made, normalisation, dict(outputs), cells, tiling.precision), halo
 

@@ -129,6 +129,8 @@ def _notes(facts: Facts) -> list[str]:
         )
     if facts["spec"]["train"].get("steps") is None:
         notes.append("its budget was time, so that the number of steps may differ")
+    if (precision := facts["info"].get("precision", "float32")) != "float32":
+        notes.append(f"it was trained with {precision} numbers; where they cannot be had, the weights differ")
     return notes
 
 

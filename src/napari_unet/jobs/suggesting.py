@@ -222,7 +222,9 @@ def find(model: Model | None, search: Search) -> Iterator[Suggestion | None]:
     """
     known = Model(shipped()) if model is None else model
     _check(known, search)
-    yield from known.suggester().look(known.prepared(choose_device("auto")[0]), search)
+    device = choose_device("auto")[0]
+    network = known.prepared(device, half=known.in_half("auto", device))
+    yield from known.suggester().look(network, search)
 
 
 def _check(model: Model, search: Search) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
@@ -33,6 +34,7 @@ from napari_unet.learn.loop import Loop
 from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.painted import PaintedLabels
+from napari_unet.learn.precision import learns_in_half, number_type, predicts_in_half
 from napari_unet.learn.resuming import restore, state_of
 from napari_unet.learn.start import fitting_rows
 from napari_unet.nets import build
@@ -114,6 +116,7 @@ class Training:
         keep_memory()
         torch.manual_seed(spec.train.seed)
         device, found_device = choose_device(spec.train.device)
+        learns_in_half(self.spec, device)  # or it is refused
         self.notes.append(Note(found_device))
         self._device = device
         if before is None:
@@ -210,6 +213,7 @@ class Training:
             "steps": progress.step,
             "used_step": self._loop.best_step if best else progress.step,
             "seconds": round(progress.seconds, 1),
+            "precision": str(number_type(self._device, half=self._loop.half)).removeprefix("torch."),
             "normalisation_of_first_image": norm,
             "spacing_of_first_image": list(self._pairs[0][0].spacing),
             **self._provenance.facts(),
@@ -225,8 +229,12 @@ class Training:
         ndarray
             float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
         """
-        network = prepare(self._loop.average, self.spec.net.ndim, self._device)
-        return self._previewer.plane(network, image, t, z)
+        return self._previewer.plane(self._prepared(), image, t, z)
+
+    def _prepared(self) -> nn.Module:
+        """Give the network as it is now, made ready for inference."""
+        half = predicts_in_half("auto", self.spec, self._device)
+        return prepare(self._loop.average, self.spec.net.ndim, self._device, half=half)
 
     def suggest(
         self, view: tuple[int, int], shown: Sequence[Region] = (), seconds: float = SECONDS
@@ -247,11 +255,10 @@ class Training:
         Suggestion or None
             None after every piece of the image, so that steps may be made meanwhile; the suggestion at the end.
         """
-        network = prepare(self._loop.average, self.spec.net.ndim, self._device)
         known = next((u.normalisation for u in self._units if u.place[0] == 0), None)
         planes = {(t, z) for pair, t, z in (*self._found.planes, *self._painted) if pair == 0}
         search = Search(self._pairs[0][0], self._labels[0], view, tuple(shown), tuple(sorted(planes)), seconds)
-        yield from Suggester(self.spec, self._device, known).look(network, search)
+        yield from Suggester(self.spec, self._device, known).look(self._prepared(), search)
 
     def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
         """Change the labels of the first image; `take_up` brings it into the training.

@@ -21,7 +21,6 @@ from napari_unet.arrays.targets import IGNORE, Target
 from napari_unet.learn import calibrate
 from napari_unet.learn.calibrate import Calibration
 from napari_unet.learn.data import Unit, cut_crop
-from napari_unet.learn.device import autocast
 from napari_unet.learn.inference import prepare
 from napari_unet.nets.adopt import rescale
 
@@ -104,9 +103,8 @@ class Anchor:
         """Compute what the start sees; twice as fast as by the network itself, whose weights do not change."""
         if self._ready is None:
             self._ready = prepare(self.network, images.ndim - 2, images.device, half=self._half)
-        with autocast(images.device, half=self._half and images.device.type == "cuda"):
-            seen: Tensor = self._ready(images)
-        return seen.float()
+        seen: Tensor = self._ready(images)
+        return seen
 
     @torch.no_grad()
     def _look(self, unit: Unit, start: Sequence[int], patch: Sequence[int]) -> Tensor:

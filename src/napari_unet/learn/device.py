@@ -6,12 +6,11 @@ import ctypes
 import functools
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from napari_unet.errors import UserError
-from napari_unet.spec import Device, Precision
+from napari_unet.spec import Device
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -74,57 +73,6 @@ def _works(name: str) -> bool:
         except (RuntimeError, NotImplementedError):
             return False
     return torch.allclose(expected, got, atol=1e-2)
-
-
-def uses_half(precision: Precision, device: torch.device) -> bool:
-    """Tell whether to compute in half precision.
-
-    Parameters
-    ----------
-    precision
-        ``auto`` is half on a GPU (CUDA), full elsewhere.
-    device
-        Where it is computed.
-
-    Raises
-    ------
-    UserError
-        If half precision is asked for and the device would be slower with it, or has none.
-
-    Examples
-    --------
-    >>> uses_half("auto", torch.device("cuda")), uses_half("auto", torch.device("cpu"))
-    (True, False)
-    """
-    if precision != "half":
-        return precision == "auto" and device.type == "cuda"
-    if device.type == "cuda" or (device.type == "cpu" and _has_bfloat16()):
-        return True
-    what = "this processor" if device.type == "cpu" else f"the device '{device.type}'"
-    raise UserError(f"{what} does not compute in half precision; choose the precision 'full' (or 'auto')")
-
-
-def learns_in_half(precision: Precision, device: torch.device) -> bool:
-    """Tell whether to train in half precision: as `uses_half`, but ``auto`` takes it wherever it is to be had.
-
-    What a training gives depends on its machine anyway: on how many steps it makes in the time.
-    """
-    if precision == "auto" and device.type == "cpu":
-        return _has_bfloat16()
-    return uses_half(precision, device)
-
-
-def autocast(device: torch.device, *, half: bool) -> AbstractContextManager[object]:
-    """Compute in half precision where it does no harm, or, unless ``half``, in full."""
-    if not half:
-        return nullcontext()
-    return torch.autocast(device.type, torch.float16 if device.type == "cuda" else torch.bfloat16)
-
-
-def _has_bfloat16() -> bool:
-    """Tell whether the CPU multiplies bfloat16 numbers; PyTorch computes with them elsewhere, but slowly."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # there are no public ones
-    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def count_cores() -> int:

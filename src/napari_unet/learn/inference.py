@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_unet.learn.device import memory_format
+from napari_unet.learn.precision import autocast
 from napari_unet.nets.blocks import CONV, Joined, crop_to
 
 _ALL = slice(None)
@@ -38,21 +39,35 @@ def prepare(network: nn.Module, ndim: int, device: torch.device, *, half: bool =
     device
         Where it will compute.
     half
-        On a CPU: compute with bfloat16 numbers. (On a GPU whoever calls it decides, by autocast.)
+        Compute in half precision, on a GPU (CUDA) where it does no harm, on a CPU everywhere.
 
     Returns
     -------
     Module
         In evaluation mode on ``device``; takes and gives float32, in `memory_format`. Its outputs differ from the
-        network's by rounding errors only. On a CPU it has no parameters to train, and cannot be copied.
+        network's by rounding errors only, those of half precision if asked to. On a CPU it has no parameters to
+        train, and cannot be copied.
     """
     ready: nn.Module = fold(network).to(device).to(memory_format=memory_format(ndim))  # type: ignore[call-overload]
     if device.type != "cpu":
-        return ready
+        return _Autocast(ready) if half else ready
     if half:
         ready = ready.to(torch.bfloat16)
     fused = _fuse(ready) if has_fused(ndim) else ready
     return _Halved(fused) if half else fused
+
+
+class _Autocast(nn.Module):
+    """Takes and gives float32; computes in half precision on a GPU, and in full where it is moved to a CPU."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        with autocast(x.device, half=x.is_cuda):
+            y: Tensor = self._network(x)
+        return y.float()
 
 
 class _Halved(nn.Module):

@@ -16,8 +16,9 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.anchor import Anchor
 from napari_unet.learn.data import Batch, PatchSampler
-from napari_unet.learn.device import autocast, learns_in_half, memory_format
+from napari_unet.learn.device import memory_format
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
+from napari_unet.learn.precision import autocast, learns_in_half
 from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.nets.adopt import adopt
 from napari_unet.nets.finite import first_not_finite
@@ -72,7 +73,7 @@ class Loop:
     ) -> None:
         self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
         self.format = memory_format(spec.net.ndim)
-        self.half = learns_in_half(spec.train.precision, device)
+        self.half = learns_in_half(spec, device)
         self.network = network.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = make_optimizer(self.network, spec.train)

@@ -19,7 +19,7 @@ from napari_unet.arrays.identity import digest
 from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
-from napari_unet.learn.device import autocast, memory_format
+from napari_unet.learn.device import memory_format
 from napari_unet.learn.memory import is_out_of_memory
 from napari_unet.learn.plan import Plan
 from napari_unet.nets.head import probabilities
@@ -118,8 +118,6 @@ class Predictor:
         Tells what the network needs of its tiles.
     device
         Where to compute.
-    half
-        Compute in half precision; on a CPU this was decided when the network was prepared.
     reduce
         What is made of the probabilities before they leave the device.
     say
@@ -133,12 +131,10 @@ class Predictor:
         plan: Plan,
         device: torch.device,
         *,
-        half: bool = False,
         reduce: Reduce = as_they_are,
         say: Say = lambda _: None,
     ) -> None:
         self._network, self._net, self._reduce, self._say = network, net, reduce, say
-        self._half = half
         self._size, self._fits = plan.size, plan.fits
         self.device = device
         self._most: int | None = None
@@ -226,8 +222,7 @@ class Predictor:
         flat, on_gpu = self._net.ndim == 2, self.device.type == "cuda"
         x = torch.from_numpy(np.ascontiguousarray(pixels[:, :, 0] if flat else pixels))
         x = (x.pin_memory() if on_gpu else x).to(self.device, non_blocking=on_gpu)
-        with autocast(self.device, half=on_gpu and self._half):
-            outputs = self._network(x.contiguous(memory_format=memory_format(self._net.ndim)))
+        outputs = self._network(x.contiguous(memory_format=memory_format(self._net.ndim)))
         if not self._sound and not outputs.isfinite().all():
             raise UserError(
                 "the model predicts NaN or infinite values: its training went wrong; train it again, with a lower "

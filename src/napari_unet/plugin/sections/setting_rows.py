@@ -137,7 +137,7 @@ MACHINE_ROWS = (
     Row(
         "precision",
         "Training in",
-        "Half precision makes nearly twice as many steps in the same time; it needs a GPU, or a processor that\n"
+        "Half precision makes half as many steps again in the same time; it needs a GPU, or a processor that\n"
         "computes so. Automatic takes it wherever it is to be had.",
         one_of(*_PRECISIONS),
     ),
