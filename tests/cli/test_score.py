@@ -27,8 +27,10 @@ def test_score_of_cells_and_of_folders(tmp_path):
     one = score(tmp_path / "found" / "b.tif", tmp_path / "truth" / "b.tif")
     assert (one["truth"], one["cells"], one["true_cells"]) == ("cells", 21, 41)
     assert one["ap50"] == pytest.approx(21 / 41)
+    assert one["v_of"] == "one slice, gaps filled"
     both = score(tmp_path / "found", tmp_path / "truth")
     assert both["images"]["a.tif"]["ap50"] == 1
+    assert both["v_of"] == "mean over slices, gaps filled in each"
     assert both["mean"]["ap50"] == pytest.approx((1 + 21 / 41) / 2)
     assert both["ap50"] == pytest.approx((41 + 21) / 82)  # matches counted over all images
 

@@ -69,8 +69,8 @@ def score(
     each = {t.name: _score([inside(p, a, b, chosen, boundaries)], [b], chosen, ndim) for p, t, a, b in pairs}
     result: Scores = {"truth": chosen} | ({"per_slice": per_slice} if chosen == "cells" else {})
     volumes = chosen == "cells" and not per_slice and any(t.ndim > 2 for *_, t in pairs)
-    result["v_of"] = "volumes, gaps filled in 3D" if volumes else "mean over slices, gaps filled in each"
     predictions, truths = [inside(p, a, b, chosen, boundaries) for p, _, a, b in pairs], [b for *_, b in pairs]
+    result["v_of"] = "volumes, gaps filled in 3D" if volumes else _of_slices(truths)
     if len(pairs) == 1:
         result.update(*each.values())
     else:
@@ -82,6 +82,11 @@ def score(
     if chosen == "membrane" and not boundaries:
         _say_if_inverted(pairs[0][0] if len(pairs) == 1 else prediction, predictions, truths)
     typer.echo(json.dumps(plain(result), indent=2))
+
+
+def _of_slices(truths: list[Array]) -> str:
+    several = len(truths) > 1 or truths[0].ndim > 2
+    return "mean over slices, gaps filled in each" if several else "one slice, gaps filled"
 
 
 def _numbered_by_slice(pairs: list[tuple[Path, Path, Array, Array]]) -> bool:
