@@ -47,7 +47,7 @@ def test_doctor_finds_the_cpu_right():
     result = run("doctor")
     assert result.exit_code == 0
     assert "self-test on cpu: 2D and 3D convolutions are right" in result.stdout
-    assert ("processor: trains in half precision" in result.stdout) == has_bfloat16()
+    assert ("processor: trains the default network in half precision" in result.stdout) == has_bfloat16()
 
 
 @pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["score", "a.tif", "b.tif"]])

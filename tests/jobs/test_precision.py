@@ -16,7 +16,7 @@ from napari_unet.learn.inference import prepare
 from napari_unet.learn.precision import has_bfloat16, learns_in_half, predicts_in_half
 from napari_unet.nets import build
 from napari_unet.nets.head import probabilities
-from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec
+from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec, VGG16UNetSpec
 from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
 from napari_unet.storage.unfinished import folder_of
@@ -144,6 +144,8 @@ def test_what_is_computed_in_half_precision(precision, kind, predicts, learns, m
     where, spec = torch.device(kind), TrainingSpec(train=TrainSpec(steps=1, precision=precision))
     assert (predicts_in_half(precision, spec, where), learns_in_half(spec, where)) == (predicts, learns)
     raw = TrainingSpec.model_validate({**spec.model_dump(), "normalisation": {"method": "none"}})
+    plain = TrainingSpec(net=VGG16UNetSpec(), train=spec.train)
+    assert learns_in_half(plain, where) == (learns and not (precision == "auto" and kind == "cpu"))
     assert not predicts_in_half(precision, raw, where)  # of 20,000 +- 200 only a few grey values would remain
     assert not learns_in_half(raw, where)
 

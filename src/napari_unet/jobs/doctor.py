@@ -124,7 +124,9 @@ def _precision() -> Finding:
     from napari_unet.learn.precision import has_bfloat16
 
     if has_bfloat16():
-        return Finding("processor", "trains in half precision (bfloat16), predicts in it if asked to")
+        return Finding(
+            "processor", "trains the default network in half precision (bfloat16), predicts in it if asked to"
+        )
     return Finding("processor", "computes in full precision (float32) only")
 
 

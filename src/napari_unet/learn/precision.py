@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from napari_unet.errors import UserError
-from napari_unet.spec import OnnxSpec, Precision, TrainingSpec
+from napari_unet.spec import OnnxSpec, Precision, TrainingSpec, UNetSpec
 
 
 def predicts_in_half(precision: Precision, spec: TrainingSpec, device: torch.device) -> bool:
@@ -39,12 +39,15 @@ def predicts_in_half(precision: Precision, spec: TrainingSpec, device: torch.dev
 
 
 def learns_in_half(spec: TrainingSpec, device: torch.device) -> bool:
-    """Tell whether a training is computed in half precision: ``auto`` takes it wherever it is to be had.
+    """Tell whether a training is computed in half precision.
 
-    What a training gives depends on its machine anyway: on how many steps it makes in the time. Raises `UserError`
-    as `predicts_in_half`.
+    On a CPU ``auto`` takes it for the default network in 2D, which learns as much per step with it; others learn
+    less, or have not been measured. What a training gives depends on its machine anyway: on how many steps it
+    makes in the time. Raises `UserError` as `predicts_in_half`.
     """
-    auto = device.type == "cuda" or (device.type == "cpu" and has_bfloat16())
+    net = spec.net
+    fitting = isinstance(net, UNetSpec) and net.ndim == 2
+    auto = device.type == "cuda" or (device.type == "cpu" and fitting and has_bfloat16())
     return _half(spec.train.precision, device, auto=auto) and _bears_it(spec)
 
 

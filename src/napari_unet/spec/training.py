@@ -92,7 +92,7 @@ class TrainSpec(Spec):
     """CPU threads; None: all cores (the window leaves one free)."""
     precision: Precision = "auto"
     """``half``: float16 on a GPU, bfloat16 on a CPU that computes with it, for half as many steps again in the
-    same time. ``full``: float32. ``auto``: half wherever it is to be had."""
+    same time. ``full``: float32. ``auto``: half where it is to be had, on a CPU for the default network only."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

@@ -63,14 +63,16 @@ def test_ranges_of_time_and_depth_fit_beside_each_other(
     scope = dock.segment.scope
     (scope.rectangle_button if through else scope.stack_button).setChecked(True)
     scope.through_box.setChecked(through)
-    qtbot.wait(100)
+
+    def laid_out() -> bool:
+        lines = [(span.last, span.last.lineEdit()) for span in scope.spans.values()]
+        widths = [(box.fontMetrics().horizontalAdvance(box.text()), line.width()) for box, line in lines]
+        return all(box.isVisible() for box, _ in lines) and all(text <= width for text, width in widths)
+
+    qtbot.waitUntil(laid_out)
     for made in (*dock.findChildren(QAbstractButton), *dock.segment.findChildren(QSpinBox)):
         if made.isVisible():
             assert made.mapTo(dock, made.rect().topRight()).x() <= dock.width()
-    for span in scope.spans.values():
-        text = span.last.fontMetrics().horizontalAdvance(span.last.text())
-        assert span.last.isVisible()
-        assert text <= span.last.lineEdit().width()
     bottom = dock.model.save_button.mapTo(dock, dock.model.save_button.rect().bottomRight())
     assert bottom.y() < dock.status.y()
 

@@ -138,7 +138,7 @@ MACHINE_ROWS = (
         "precision",
         "Training in",
         "Half precision makes half as many steps again in the same time; it needs a GPU, or a processor that\n"
-        "computes so. Automatic takes it wherever it is to be had.",
+        "computes so. Automatic takes it on a GPU, and for the default network wherever it is to be had.",
         one_of(*_PRECISIONS),
     ),
     Row("seed", "Seed", "The same seed draws the same patches.", whole(0, 2**31 - 1)),
