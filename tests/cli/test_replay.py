@@ -18,6 +18,7 @@ from cli_tools import good, run
 from napari_unet.jobs import Model
 from napari_unet.jobs.replaying import compare
 from napari_unet.learn.modelfile import read_tensors, write_tensors
+from napari_unet.learn.precision import has_bfloat16
 from napari_unet.learn.start import shipped
 from napari_unet.spec import CellSpec, MakingCells, Predicting, TilingSpec
 from napari_unet.storage.read import open_image, read_whole
@@ -288,7 +289,9 @@ def test_a_training_can_be_run_again(tmp_path: Path) -> None:
     said = good("replay", model, "-o", again)
     assert f"{again} equals {model}" in said
     assert read_tensors(again)[1]["sha256"] == read_tensors(model)[1]["sha256"]
-    note, line = good("replay", model, "-o", tmp_path / "c.safetensors", "--dry-run").splitlines()
+    *told, line = good("replay", model, "-o", tmp_path / "c.safetensors", "--dry-run").splitlines()
+    assert any("it was trained with bfloat16 numbers" in words for words in told) == has_bfloat16()
+    (note,) = [words for words in told if "settings of this training" in words]
     words = shlex.split(line)
     assert words[:4] == ["napari-unet", "train", str(tmp_path / "image.tif"), str(tmp_path / "labels.tif")]
     recipe = tmp_path / "c.recipe.json"
