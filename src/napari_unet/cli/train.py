@@ -145,7 +145,10 @@ def train(
     threads: Threads = None,
     precision: Annotated[
         Precision | None,
-        typer.Option(help="full (float32), half (faster where the device has it), or auto: half if it has."),
+        typer.Option(
+            help="full (float32); half: more steps in the same time where the device has it; auto: half on a GPU, "
+            "and for the default network on a CPU that has it."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Same seed and --steps on the same kind of CPU: same model.")

@@ -28,7 +28,6 @@ from napari_unet.jobs.counting import count_cells, is_measured, measure_cells
 from napari_unet.jobs.model import Model, load
 from napari_unet.jobs.pace import Pace
 from napari_unet.jobs.stored import Shard, predict_file
-from napari_unet.learn.device import choose_devices
 from napari_unet.spec import BatchSpec
 from napari_unet.storage.read import open_labels
 from napari_unet.storage.stamp import is_of_request
@@ -65,7 +64,7 @@ def batch(spec: BatchSpec, *, shard: Shard | None = None, scheduler: str | None 
         is told by its `ImageDone`.
     """
     model = load(spec.model)
-    model.in_half(spec.tiling.precision, choose_devices(spec.tiling.device)[0][0])  # or it is refused
+    model.check_precision(spec.tiling)
     try:
         spec.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -113,7 +113,7 @@ def _run(
 ) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
     predictor = Predictor(
-        work.model.prepared(device, half=work.model.in_half(work.precision, device)),
+        work.model.prepared(device, work.precision),
         spec,
         work.plan,
         device,

@@ -18,7 +18,7 @@ from napari_unet.jobs.completion import check_output
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import modelfile
-from napari_unet.learn.device import choose_device
+from napari_unet.learn.device import choose_device, choose_devices
 from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.precision import predicts_in_half
@@ -138,7 +138,7 @@ class Model:
         device, _ = choose_device("auto")
         if self._preview is None:
             self._preview = Previewer(self.spec, device)
-        return self._preview.plane(self.prepared(device, half=self.in_half("auto", device)), image, t, z)
+        return self._preview.plane(self.prepared(device, "auto"), image, t, z)
 
     def suggester(self) -> Suggester:
         """Give what looks for places to annotate next; quick when it looks at the same `Image` again."""
@@ -152,13 +152,18 @@ class Model:
         """Tell whether it predicts in half precision; see `predicts_in_half`."""
         return predicts_in_half(precision, self.spec, device)
 
-    def prepared(self, device: torch.device, *, half: bool) -> nn.Module:
-        """Give the network, made ready for inference on a device; ``half``: see `prepare`.
+    def check_precision(self, tiling: TilingSpec) -> None:
+        """Raise `UserError` if the device does not compute in the precision that is asked for."""
+        self.in_half(tiling.precision, choose_devices(tiling.device)[0][0])
+
+    def prepared(self, device: torch.device, precision: Precision) -> nn.Module:
+        """Give the network, made ready for inference on a device.
 
         That for the CPU is kept; one on a GPU is not, since it is moved away where the memory is short.
         """
+        half = self.in_half(precision, device)
         if device.type != "cpu":
-            return prepare(self.trained.network, self.spec.net.ndim, device)
+            return prepare(self.trained.network, self.spec.net.ndim, device, half=half)
         if half not in self._for_cpu:
             self._for_cpu[half] = prepare(self.trained.network, self.spec.net.ndim, device, half=half)
         return self._for_cpu[half]

@@ -194,9 +194,8 @@ def plan_work(
     """
     net = model.spec.net
     normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
-    half = model.in_half(tiling.precision, device)
-    network = model.prepared(device, half=half)
-    budget = tile_budget(network, net, device, half=half)
+    network = model.prepared(device, tiling.precision)
+    budget = tile_budget(network, net, device, half=model.in_half(tiling.precision, device))
 
     def plan(halo: Sequence[int] | None = None, tiling: TilingSpec = tiling) -> Plan:
         return make_plan(

@@ -86,7 +86,7 @@ def predict_file(
     check_output(request.target, request.image)
     image = request.open()
     region = Region.of(image, request.part)
-    model.in_half(request.tiling.precision, choose_devices(request.tiling.device)[0][0])  # or it is refused
+    model.check_precision(request.tiling)
     dtypes = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
     check_outputs(model, image, dtypes, request.cells, region)
     check_tile(image, model.spec.net, request.tiling, region)

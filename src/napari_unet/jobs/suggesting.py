@@ -223,8 +223,7 @@ def find(model: Model | None, search: Search) -> Iterator[Suggestion | None]:
     known = Model(shipped()) if model is None else model
     _check(known, search)
     device = choose_device("auto")[0]
-    network = known.prepared(device, half=known.in_half("auto", device))
-    yield from known.suggester().look(network, search)
+    yield from known.suggester().look(known.prepared(device, "auto"), search)
 
 
 def _check(model: Model, search: Search) -> None:

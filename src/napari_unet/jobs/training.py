@@ -116,7 +116,7 @@ class Training:
         keep_memory()
         torch.manual_seed(spec.train.seed)
         device, found_device = choose_device(spec.train.device)
-        learns_in_half(self.spec, device)  # or it is refused
+        half = learns_in_half(self.spec, device)
         self.notes.append(Note(found_device))
         self._device = device
         if before is None:
@@ -136,7 +136,7 @@ class Training:
         weights = None if anchor is None else anchor.weights
         if spec.train.class_balance:
             weights = balance(sampler.counts)
-        self._loop = Loop(begun.network, sampler, held_out, self.spec, device, weights, anchor)
+        self._loop = Loop(begun.network, sampler, held_out, self.spec, device, weights, anchor, half=half)
         self._previewer = Previewer(self.spec, device)
         self._normalisation = units[0].normalisation
         if before is not None:

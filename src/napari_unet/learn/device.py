@@ -8,6 +8,7 @@ import os
 import sys
 
 import torch
+from torch import nn
 
 from napari_unet.errors import UserError
 from napari_unet.spec import Device
@@ -112,6 +113,12 @@ def keep_memory() -> None:
     libc.mallopt(_M_MMAP_THRESHOLD, _ONE_GIB)
     libc.mallopt(_M_TRIM_THRESHOLD, _ONE_GIB)
     libc.mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def move(network: nn.Module, device: torch.device, ndim: int) -> nn.Module:
+    """Move a network to a device, its weights in `memory_format`."""
+    moved: nn.Module = network.to(device).to(memory_format=memory_format(ndim))  # type: ignore[call-overload]
+    return moved
 
 
 def memory_format(ndim: int) -> torch.memory_format:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from napari_unet.learn.device import memory_format
+from napari_unet.learn.device import move
 from napari_unet.learn.precision import autocast
 from napari_unet.nets.blocks import CONV, Joined, crop_to
 
@@ -48,7 +48,7 @@ def prepare(network: nn.Module, ndim: int, device: torch.device, *, half: bool =
         network's by rounding errors only, those of half precision if asked to. On a CPU it has no parameters to
         train, and cannot be copied.
     """
-    ready: nn.Module = fold(network).to(device).to(memory_format=memory_format(ndim))  # type: ignore[call-overload]
+    ready = move(fold(network), device, ndim)
     if device.type != "cpu":
         return _Autocast(ready) if half else ready
     if half:

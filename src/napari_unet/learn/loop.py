@@ -16,9 +16,9 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Finished, Note, StepDone
 from napari_unet.learn.anchor import Anchor
 from napari_unet.learn.data import Batch, PatchSampler
-from napari_unet.learn.device import memory_format
+from napari_unet.learn.device import memory_format, move
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
-from napari_unet.learn.precision import autocast, learns_in_half
+from napari_unet.learn.precision import autocast
 from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.nets.adopt import adopt
 from napari_unet.nets.finite import first_not_finite
@@ -70,11 +70,13 @@ class Loop:
         device: torch.device,
         class_weights: Tensor | None = None,
         anchor: Anchor | None = None,
+        *,
+        half: bool,
     ) -> None:
         self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
         self.format = memory_format(spec.net.ndim)
-        self.half = learns_in_half(spec, device)
-        self.network = network.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
+        self.half = half
+        self.network = move(network, device, spec.net.ndim)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = make_optimizer(self.network, spec.train)
         self.loss = make_loss(spec.train, spec.net)
@@ -187,8 +189,8 @@ class Loop:
         decay = min(self.spec.train.averaging, (1 + step) / (10 + step))
         for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
-        for slow, fast in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            slow.copy_(fast)
+        for kept, new in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(new)
 
     def _report(self, loss: float) -> StepDone:
         part = self.progress.part(self.spec)
@@ -294,7 +296,7 @@ class Loop:
         adopt(network, self.network.state_dict(), rows)
         adopt(average, self.average.state_dict(), rows)
         weights = None if anchor is None else anchor.weights
-        loop = Loop(network, sampler, held_out, spec, self.device, weights, anchor)
+        loop = Loop(network, sampler, held_out, spec, self.device, weights, anchor, half=self.half)
         loop.average.load_state_dict(average.state_dict())
         loop.progress, loop.batch, loop.history = self.progress, self.batch, self.history
         loop.keep()

@@ -15,7 +15,9 @@ ANNOTATION = ("style", "classes", "dense", "unpainted", "background_value")
 """Fields of `TargetSpec` that say what the user has painted; no recipe knows them."""
 ENCODER = ("encoder_weights", "encoder_file", "freeze_encoder")
 """Fields of `TrainSpec` that belong to the networks with an encoder from ImageNet."""
-_NOT_COMPARED = {"seconds", "steps", "checks", "patience", "device", "threads", "precision", "encoder_file"}
+MACHINE = ("device", "threads", "precision")
+"""Fields of `TrainSpec` that say what computes, and how."""
+_NOT_COMPARED = {"seconds", "steps", "checks", "patience", "encoder_file", *MACHINE}
 """Fields of `TrainSpec` that are the user's time and machine, whatever the recipe."""
 
 
@@ -65,7 +67,7 @@ def model_spec(model: ModelInfo, painted: TargetSpec, machine: TrainSpec) -> Tra
     net = model.net.model_copy(update={name: fields[name].default for name in ("in_channels", "classes")})
     before = TrainingSpec.model_validate({**model.description.get("training", {}), "net": net})
     kept = {field: getattr(painted, field) for field in ANNOTATION}
-    own = {field: getattr(machine, field) for field in ("device", "threads", "precision", "seed")}
+    own = {field: getattr(machine, field) for field in (*MACHINE, "seed")}
     train = before.train.model_copy(update={"patch": None, "encoder_file": None, **own})
     return before.model_copy(update={"target": before.target.model_copy(update=kept), "train": train})
 

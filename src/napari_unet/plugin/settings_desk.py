@@ -18,6 +18,7 @@ from napari_unet.plugin.sections.advanced import AdvancedSection
 from napari_unet.plugin.sections.annotate import AnnotateSection
 from napari_unet.plugin.sections.train import TrainSection, more_of
 from napari_unet.plugin.settings import (
+    MACHINE,
     model_spec,
     read_settings,
     recipe_of,
@@ -107,7 +108,7 @@ class SettingsDesk:
         """Take over a recipe; what computes stays."""
         spec = recipe_spec(name, self._controller.painter.target)
         machine = self._advanced.machine.value()
-        own = {"device": machine.device, "threads": machine.threads, "precision": machine.precision}
+        own = {field: getattr(machine, field) for field in MACHINE}
         spec = spec.model_copy(update={"train": spec.train.model_copy(update=own)})
         self.fill(spec)
         time = words.budget(spec.train)
