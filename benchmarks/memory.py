@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import torch
 import zarr
 
 from napari_unet.jobs import Model
@@ -83,6 +84,7 @@ def main() -> None:
         folder = Path(name)
         model = folder / "model.safetensors"
         spec = TrainingSpec(net=net, target=TargetSpec(classes=(CELL, BOUNDARY)))
+        torch.manual_seed(0)  # cells of every run are made of the same boundaries
         Model(Trained(spec, build(net).eval())).save(model)
         sources = {n: folder / f"{n}.zarr" for n in options.slices}
         sizes = {n: write_stack(path, n, options.size, np.dtype(options.dtype)) for n, path in sources.items()}

@@ -20,8 +20,10 @@ def test_spans_keep_every_pixel_once_and_lie_on_the_grid(size, tile, halo, depth
         assert s.outer_start % stride == 0
         assert s.outer_stop % stride == 0
         assert s.outer_stop - s.outer_start <= max(tile, 0)
-        assert s.outer_start == max(0, s.start - halo) or len(spans) == 1
+        assert s.outer_start <= max(0, s.start - halo)
         assert s.outer_stop >= min(padded, s.stop + halo)
+        assert s.outer_length == spans[0].outer_length
+    assert all(s.outer_start == max(0, s.start - halo) for s in spans[:-1])
 
 
 @given(size=st.integers(1, 3000), cells=st.integers(1, 40), depth=st.integers(1, 5), rest=st.integers(0, 31))
@@ -36,7 +38,8 @@ def test_tiles_of_valid_networks_lie_on_the_grid(size, cells, depth, rest):
         length = s.outer_length
         assert length <= tile
         assert (s.outer_start + margin) % stride == 0
-        assert s.kept.start == 0
+        assert s.kept.start == 0 or s is spans[-1]
+        assert length == spans[0].outer_length
         assert s.kept.stop <= length - 2 * margin - fit.rest
 
 

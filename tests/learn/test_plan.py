@@ -92,6 +92,25 @@ def test_blocks_consist_of_the_chunks_of_a_given_output(ndim):
     assert plan.block[2] % 300 == 0 or plan.block[2] == 2000
 
 
+@settings(max_examples=60)
+@given(part=parts((1, 3, 2048, 2048)), budget=st.sampled_from([20_000, 300_000]), planes=st.booleans())
+def test_a_slice_that_is_one_block_is_computed_from_tiles_of_one_shape(part, budget, planes):
+    shape, ranges = part
+    image = Image(Empty(tuple(shape)), "TZYX")
+    plan = make_plan(image, NETS[2], TilingSpec(), Region.of(image, ranges), budget=budget, planes=planes)
+    assert plan.block[1:] == plan.region.shape[2:]
+    found = {tuple(s.outer_length for s in tile) for tile in plan.tiles_of(plan.block_at(0))}
+    assert found == {plan.tile}
+    assert np.prod(plan.tile) <= budget
+
+
+def test_the_tiles_of_one_slice_are_computed_together():
+    image = Image(Empty((5, 600, 600)), "ZYX")
+    plan = make_plan(image, NETS[2], TilingSpec(tile=256), budget=512**2, batch=3, planes=True)
+    assert plan.block == (1, 600, 600)
+    assert [len(b) for b in plan.batches_of(plan.block_at(0))] == [3, 3, 3]
+
+
 def test_a_slice_that_fits_is_computed_in_one_go_and_a_larger_one_wastes_little():
     small = make_plan(Image(Empty((7, 512, 700)), "ZYX"), UNetSpec(), TilingSpec())
     assert (small.block, small.total) == ((1, 512, 700), 7)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 from napari_unet.errors import UserError
 
@@ -88,7 +88,7 @@ class Fit:
 
 
 def cut_axis(size: int, tile: int, fit: Fit, within: tuple[int, int] | None = None) -> list[Span]:
-    """Cut one axis into spans of nearly equal length.
+    """Cut one axis into as few spans as will do, which are all of one length.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def cut_axis(size: int, tile: int, fit: Fit, within: tuple[int, int] | None = No
 
     Examples
     --------
-    >>> [(s.outer_start, s.outer_stop, s.start, s.stop) for s in cut_axis(20, 16, Fit(stride=4, halo=4))]
-    [(0, 12, 0, 8), (4, 20, 8, 16), (12, 20, 16, 20)]
+    >>> [(s.outer_start, s.outer_stop, s.start, s.stop) for s in cut_axis(28, 20, Fit(stride=4, halo=4))]
+    [(0, 20, 0, 16), (8, 28, 16, 28)]
     >>> cut_axis(20, 16, Fit(stride=4, halo=4), within=(9, 11))
     [Span(outer_start=4, outer_stop=16, start=9, stop=11, margin=0)]
 
@@ -119,29 +119,38 @@ def cut_axis(size: int, tile: int, fit: Fit, within: tuple[int, int] | None = No
     [(-92, 352, slice(0, 256, None)), (164, 608, slice(0, 256, None))]
     """
     begin, end = within or (0, size)
-    padded = round_up(size, fit.stride)
-    first = begin // fit.stride * fit.stride
-    core = round_up(end, fit.stride) - first
-    if _span(begin, end, first, core, padded, fit).outer_length > tile:
-        most = (tile - fit.surplus) // fit.stride * fit.stride
-        if most < fit.stride:
-            raise UserError(
-                f"a tile of {tile} has no room beside its halo of {fit.margin or fit.halo}; "
-                f"use a tile of at least {fit.least}"
-            )
-        core = round_up(-(-(end - first) // -(-(end - first) // most)), fit.stride)
-    last = round_up(end, fit.stride)
-    return [
-        _span(max(begin, at), min(end, at + core), at, min(core, last - at), padded, fit)
-        for at in range(first, end, core)
-    ]
+    whole = _whole(begin, end, size, fit)
+    if whole.outer_length <= tile:
+        return [whole]
+    if tile < fit.least:
+        raise UserError(
+            f"a tile of {tile} has no room beside its halo of {fit.margin or fit.halo}; "
+            f"use a tile of at least {fit.least}"
+        )
+    count, length = _equal(whole.outer_length, -(-(whole.outer_length - fit.surplus) // _step(tile, fit)), fit)
+    step, first, last = length - fit.surplus, whole.outer_start, whole.outer_stop - length
+    edges = [begin, *(first + (fit.margin or fit.halo) + n * step for n in range(1, count)), end]
+    starts = [min(first + n * step, last) for n in range(count)]
+    return [Span(at, at + length, *kept, fit.margin) for at, kept in zip(starts, pairwise(edges), strict=True)]
 
 
-def _span(start: int, stop: int, first: int, core: int, padded: int, fit: Fit) -> Span:
-    """Span that keeps ``start`` to ``stop``, a part of the ``core`` pixels from ``first`` on."""
+def _step(tile: int, fit: Fit) -> int:
+    """Distance of tiles that lie side by side."""
+    return (tile - fit.surplus) // fit.stride * fit.stride
+
+
+def _equal(whole: int, count: int, fit: Fit) -> tuple[int, int]:
+    """Tell number and length of equal tiles that cover ``whole`` pixels: ``count``, or fewer by rounding."""
+    step = round_up(-(-(whole - fit.surplus) // count), fit.stride)
+    return -(-(whole - fit.surplus) // step), step + fit.surplus
+
+
+def _whole(start: int, stop: int, size: int, fit: Fit) -> Span:
+    """Span that keeps a part of an axis whole."""
+    first, last = start // fit.stride * fit.stride, round_up(stop, fit.stride)
     if fit.margin:
-        return Span(first - fit.margin, first + core + fit.rest + fit.margin, start, stop, fit.margin)
-    return Span(max(0, first - fit.halo), min(padded, first + core + fit.halo), start, stop)
+        return Span(first - fit.margin, last + fit.rest + fit.margin, start, stop, fit.margin)
+    return Span(max(0, first - fit.halo), min(round_up(size, fit.stride), last + fit.halo), start, stop)
 
 
 def cut(
@@ -170,7 +179,7 @@ def halve(tile: Tile, shape: Sequence[int], fits: Sequence[Fit]) -> list[Tile]:
     --------
     >>> (tile,) = cut((64,), (64,), [Fit(stride=4, halo=8)])
     >>> [(s.outer_start, s.outer_stop) for (s,) in halve(tile, (64,), [Fit(stride=4, halo=8)])]
-    [(0, 24), (8, 40), (24, 56), (40, 64)]
+    [(0, 32), (16, 48), (32, 64)]
     """
     lengths = [s.outer_length for s in tile]
     axis = max(range(len(tile)), key=lambda a: lengths[a] / fits[a].least)
@@ -238,16 +247,55 @@ def choose_blocks(
         _ways(part, size, fit, largest, multiple)
         for part, size, fit, multiple in zip(within, shape, fits, multiples or [1] * len(shape), strict=True)
     ]
+    return tuple(along.block for along in _best(ways, budget))
+
+
+def choose_tile(
+    within: Sequence[tuple[int, int]],
+    shape: Sequence[int],
+    fits: Sequence[Fit],
+    budget: int,
+    *,
+    largest: int | None = None,
+) -> tuple[int, ...]:
+    """Choose the lengths of the tiles of one block, all of one shape, so that the least is computed in vain.
+
+    Takes and raises the same as `choose_blocks`.
+
+    Examples
+    --------
+    >>> choose_tile([(0, 2048)] * 2, (2048, 2048), [Fit(stride=8, halo=48)] * 2, 1024 * 1024)
+    (1072, 752)
+    """
+    ways = [_cuts(part, size, fit, largest) for part, size, fit in zip(within, shape, fits, strict=True)]
+    return tuple(along.tile for along in _best(ways, budget))
+
+
+def _best(ways: Sequence[list[_Way]], budget: int) -> tuple[_Way, ...]:
+    """Choose a way for every axis; if nothing fits the budget, the one with the smallest tiles."""
     found = [w for w in product(*ways) if math.prod(along.tile for along in w) <= budget]
-    if not found:
-        return tuple(min(along, key=lambda w: w.tile).block for along in ways)
-    return tuple(along.block for along in min(found, key=_cost))
+    return min(found, key=_cost) if found else tuple(min(along, key=lambda w: w.tile) for along in ways)
 
 
 def _cost(ways: Sequence[_Way]) -> tuple[int, int]:
     """Pixels that are computed, and what tiles cost beside them; of equals, the one with the squarest tiles."""
     count = math.prod(along.count for along in ways)
     return math.prod(along.computed for along in ways) + PER_TILE * count, max(along.tile for along in ways)
+
+
+def _cuts(part: tuple[int, int], size: int, fit: Fit, largest: int | None) -> list[_Way]:
+    """List ways to cut an axis into tiles of one block, from a single tile to the smallest ones."""
+    whole = _whole(*part, size, fit).outer_length
+    ways, count = [_Way(part[1] - part[0], whole, whole, 1)], 1
+    while ways[-1].tile > fit.least:
+        count = max(count + 1, int(1.08 * count))
+        number, length = _equal(whole, count, fit)
+        ways.append(_Way(part[1] - part[0], length, number * length, number))
+    if largest is None:
+        return ways
+    spans = cut_axis(size, largest, fit, part)
+    longest = _Way(part[1] - part[0], spans[0].outer_length, len(spans) * spans[0].outer_length, len(spans))
+    return [longest, *(w for w in ways if w.tile < longest.tile)]
 
 
 def _ways(part: tuple[int, int], size: int, fit: Fit, largest: int | None, multiple: int) -> list[_Way]:
@@ -269,9 +317,3 @@ def _ways(part: tuple[int, int], size: int, fit: Fit, largest: int | None, multi
         computed = sum(s.outer_length for s in spans)
         ways = [_Way(block, max(s.outer_length for s in spans), computed, len(spans))]
     return ways
-
-
-def _whole(start: int, stop: int, size: int, fit: Fit) -> Span:
-    """Span that keeps a part of an axis whole."""
-    first = start // fit.stride * fit.stride
-    return _span(start, stop, first, round_up(stop, fit.stride) - first, round_up(size, fit.stride), fit)

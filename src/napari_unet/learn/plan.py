@@ -24,6 +24,9 @@ CHUNK_Z = 16
 ONE_CHANNEL = (
     "; choose one: --channel, in the window Options > Channel of the dock for batches, or a layer of one channel"
 )
+SLICE = 4 * 1024 * 1024
+"""Largest slice, in pixels, that is one block, unless the user sets the tile. Its tiles have one shape: then the
+memory that one leaves fits the next."""
 BATCH = 32
 """Most tiles that are computed at once."""
 
@@ -175,33 +178,42 @@ def make_plan(
     fits = [_fit(axis, tiling, None if halo is None else halo[a - net.ndim]) for a, axis in enumerate(axes)]
     within, shape = region.ranges[-net.ndim :], size[-net.ndim :]
     budget = ENOUGH[net.ndim] if budget is None else budget
-    cores = tiles.choose_blocks(within, shape, fits, budget, largest=tiling.tile)
-    given = chunks[-net.ndim :]
-    if not planes and max(given) > 1:
-        aligned = tiles.choose_blocks(within, shape, fits, budget, largest=tiling.tile, multiples=given)
-        if math.prod(_longest(within, shape, fits, aligned, tiling.tile)) <= budget:
-            cores = aligned
-    elif not planes:
-        cores = tuple(
-            _of_whole_chunks(core, stop - start, fit.stride)
-            for core, (start, stop), fit in zip(cores, within, fits, strict=True)
-        )
-    lengths = _longest(within, shape, fits, cores, tiling.tile)
-    if net.ndim == 2:
-        fits, lengths, cores = [Fit(1, 0), *fits], (1, *lengths), (1, *cores)
-    whole = region.shape[1:]
+    whole, block = region.shape[1:], tuple(stop - start for start, stop in within)
+    if planes or (net.ndim == 2 and tiling.tile is None and math.prod(block) <= SLICE):
+        lengths = tiles.choose_tile(within, shape, fits, budget, largest=tiling.tile)
+    else:
+        block = _choose_blocks(within, shape, fits, budget, tiling.tile, chunks[-net.ndim :])
+        lengths = _longest(within, shape, fits, block, tiling.tile)
     together = max(1, min(batch, budget // math.prod(lengths)))
-    block: Sequence[int] = cores
-    if planes:
-        block = whole if net.ndim == 3 else (1, *whole[1:])
-    elif net.ndim == 2 and cores[1:] == whole[1:]:
-        block = (together, *cores[1:])
+    if net.ndim == 2:
+        in_one = not planes and block == whole[1:] and len(tiles.cut(shape, lengths, fits, within)) == 1
+        fits, lengths, block = [Fit(1, 0), *fits], (1, *lengths), (together if in_one else 1, *block)
     if not planes:  # blocks of whole chunks, if need be of several tiles
-        block = [
+        block = tuple(
             min(n, tiles.round_up(b, c)) if b < n else b for b, c, n in zip(block, chunks, whole, strict=True)
-        ]
+        )
     z, y, x = fits
     return Plan(region, size, _three(block), _three(lengths), (z, y, x), net.ndim, together)
+
+
+def _choose_blocks(
+    within: Sequence[Range],
+    shape: Sequence[int],
+    fits: Sequence[Fit],
+    budget: int,
+    largest: int | None,
+    chunks: Sequence[int],
+) -> tuple[int, ...]:
+    """Choose lengths of blocks that consist of whole chunks, one tile each if that takes no more memory."""
+    blocks = tiles.choose_blocks(within, shape, fits, budget, largest=largest)
+    if max(chunks) > 1:
+        aligned = tiles.choose_blocks(within, shape, fits, budget, largest=largest, multiples=chunks)
+        fitting = math.prod(_longest(within, shape, fits, aligned, largest)) <= budget
+        return aligned if fitting else blocks
+    return tuple(
+        _of_whole_chunks(core, stop - start, fit.stride)
+        for core, (start, stop), fit in zip(blocks, within, fits, strict=True)
+    )
 
 
 def _longest(
