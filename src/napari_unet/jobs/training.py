@@ -206,7 +206,7 @@ class Training:
         with torch.random.fork_rng(devices=[]):  # the training draws the same numbers as without this
             network = build(self.spec.net)
         best = best and bool(self._loop.best)
-        network.load_state_dict(self._loop.best if best else self._loop.average.state_dict())
+        network.load_state_dict(self._loop.best if best else self._loop.offered().state_dict())
         progress = self._loop.progress
         norm = {"offset": self._normalisation.offset, "scale": self._normalisation.scale}
         info = {
@@ -234,7 +234,7 @@ class Training:
     def _prepared(self) -> nn.Module:
         """Give the network as it is now, made ready for inference."""
         half = predicts_in_half("auto", self.spec, self._device)
-        return prepare(self._loop.average, self.spec.net.ndim, self._device, half=half)
+        return prepare(self._loop.offered(), self.spec.net.ndim, self._device, half=half)
 
     def suggest(
         self, view: tuple[int, int], shown: Sequence[Region] = (), seconds: float = SECONDS
@@ -316,6 +316,8 @@ class Training:
             assert self.spec.train.patch is not None
             loop.anchor.measure(sampler.units, sampler.targets, self.spec.train.patch)
             loop.class_weights = loop.anchor.weights
+            if loop.prior is not None:
+                loop.prior.taught = loop.anchor.prior
         if self.spec.train.class_balance:
             loop.class_weights = balance(sampler.counts)
 

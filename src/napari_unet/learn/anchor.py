@@ -50,6 +50,8 @@ class Anchor:
         0 to 1: how well the start predicts what is painted; 0 if no better than chance.
     weights
         Of every class in the loss: how often it occurs, by what the start sees, over how often it is painted.
+    prior
+        How often every class occurs, by what the start sees.
     calibration
         What the strokes have last changed about the start; it is in ``network`` already.
     """
@@ -92,6 +94,8 @@ class Anchor:
             self.calibration = calibrate.fit(chances, target, self.weights)
             rescale(self.network, self.calibration.scale, self.calibration.shift)
             self.weights = class_weights(self.calibration.apply(chances), target, counts, whole)
+        occurs = (self.weights * counts).clamp(min=SMALLEST)
+        self.prior = occurs / occurs.sum()
 
     def to(self, device: torch.device, *, half: bool) -> Anchor:
         """Move to a device; tell in which precision the loss is computed there."""

@@ -32,6 +32,8 @@ from napari_unet.spec import AugmentSpec, ClassSpec, TargetSpec, TrainingSpec
 
 MAX_CENTRES = 50_000
 """Annotated pixels remembered per plane and class as possible patch centres."""
+RATIOS = 0.8191725, 0.6710436, 0.5497005
+"""Multiples of these, less what is whole of them, fill a cube evenly: powers of the root of x**4 = x + 1."""
 
 Pair = tuple[Image, Image]
 
@@ -352,6 +354,17 @@ class PatchSampler:
             stacked = torch.from_numpy(np.stack([p[2] for p in parts]))[:, None]
             weights = within(augment.warp(stacked, grids, nearest=True)[:, 0], self.margin)
         return Batch(images, within(target, self.margin), weights)
+
+    def look(self, number: int) -> tuple[Tensor, Tensor]:
+        """Cut out a patch as it is, images (1, C, ...) and target (1, ...); numbers in a row lie far apart."""
+        where, unit = divmod(number, len(self.units))
+        target = self.targets[unit]
+        free = [max(0, n - p) for n, p in zip(target.shape, self.patch, strict=True)]
+        start = [int((where + 1) * ratio % 1 * (n + 1)) for ratio, n in zip(RATIOS, free, strict=False)]
+        raw = cut_crop(self.units[unit].image, start, self.patch, "reflect")
+        image = self.units[unit].normalisation.apply(raw)
+        seen = cut_crop(target, start, self.patch, "ignore").astype(np.int64)
+        return torch.from_numpy(image)[None], within(torch.from_numpy(seen)[None], self.margin)
 
     def _crop(self, number: int, centre: Sequence[int], crop: Sequence[int]) -> tuple[npt.NDArray[Any], ...]:
         unit = self.units[number]

@@ -19,8 +19,9 @@ from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format, move
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
 from napari_unet.learn.precision import autocast
+from napari_unet.learn.prior import EVERY, prior_of
 from napari_unet.learn.progress import Progress, learning_rate
-from napari_unet.nets.adopt import adopt
+from napari_unet.nets.adopt import adopt, rescale
 from napari_unet.nets.finite import first_not_finite
 from napari_unet.nets.freeze import free_modules, keep_statistics, train_mode
 from napari_unet.nets.head import probabilities
@@ -82,6 +83,7 @@ class Loop:
         self.loss = make_loss(spec.train, spec.net)
         self.class_weights = class_weights
         self.anchor = None if anchor is None else anchor.to(device, half=self.half)
+        self.prior = prior_of(spec, anchor)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half and device.type == "cuda")
         self.progress = Progress()
         self.batch = spec.train.batch
@@ -163,7 +165,17 @@ class Loop:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._update_average()
+        self._look()
         return value
+
+    @torch.no_grad()
+    def _look(self) -> None:
+        """See how often the classes occur, in one place every now and then."""
+        number, rest = divmod(self.progress.step, EVERY)
+        if self.prior is None or rest:
+            return
+        images, target = self.sampler.look(number)
+        self.prior.look(self._forward(self.average, images), target)
 
     def _loss(self, batch: Batch) -> Tensor:
         target = batch.target.to(self.device)
@@ -192,6 +204,13 @@ class Loop:
         for kept, new in zip(self.average.buffers(), self.network.buffers(), strict=True):
             kept.copy_(new)
 
+    def offered(self) -> nn.Module:
+        """Copy the averaged weights, corrected by how often the classes turned out to occur: what users get."""
+        network = copy.deepcopy(self.average)
+        if self.prior is not None:
+            rescale(network, 1.0, self.prior.shift)
+        return network
+
     def _report(self, loss: float) -> StepDone:
         part = self.progress.part(self.spec)
         left = self.progress.seconds * (1 - part) / max(part, 1e-6)
@@ -217,13 +236,14 @@ class Loop:
         self.progress.checks += 1
         self.progress.checked = self.progress.step
         self.recalibrate()
-        event = self._score()
+        offered = self.offered()
+        event = self._score(offered)
         self._require_sound(event.loss)
         self.progress.seconds += time.perf_counter() - began
         self._follow(event.loss)
         if event.best:
             self.best_step = event.step
-            self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
+            self.best = {k: v.detach().cpu().clone() for k, v in offered.state_dict().items()}
         self.keep()
         self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
         return event
@@ -257,14 +277,14 @@ class Loop:
         self.average.eval()
 
     @torch.no_grad()
-    def _score(self) -> CheckDone:
+    def _score(self, network: nn.Module) -> CheckDone:
         names = [c.name for c in self.spec.target.classes]
         step = self.progress.step
         if self.held_out is None:
             return CheckDone(step, None, dict.fromkeys(names), best=True)
         count = self.held_out.images.shape[0]
         patches = (self.held_out.images[i : i + 4] for i in range(0, count, 4))
-        outputs = torch.cat([self._forward(self.average, p).float().cpu() for p in patches])
+        outputs = torch.cat([self._forward(network, p).float().cpu() for p in patches])
         weights = pixel_weights(self.held_out.target, None, self.class_weights)
         loss = float(self.loss(outputs, self.held_out.target, weights))
         scores = dice_scores(probabilities(outputs, self.spec.net), self.held_out.target)
@@ -306,11 +326,10 @@ class Loop:
         """Score the best weights on the held-out part as it is now: it may have changed since they were kept."""
         if not self.best or self.held_out is None:
             return
-        latest = copy.deepcopy(self.average.state_dict())
-        self.average.load_state_dict(self.best)
+        best = copy.deepcopy(self.average)
+        best.load_state_dict(self.best)
         self.best_loss = math.inf
-        self._score()
-        self.average.load_state_dict(latest)
+        self._score(best)
 
     def _snapshot(self) -> Good:
         parts = self.network.state_dict(), self.average.state_dict(), self.optimizer.state_dict()

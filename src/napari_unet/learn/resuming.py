@@ -23,6 +23,8 @@ def state_of(loop: Loop) -> tuple[State, dict[str, Any]]:
     tensors |= {f"best.{k}": v for k, v in loop.best.items()}
     if loop.anchor is not None:
         tensors |= {f"anchor.{k}": v for k, v in loop.anchor.network.state_dict().items()}
+    if loop.prior is not None:
+        tensors["prior"] = loop.prior.seen
     for number, values in loop.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": v for k, v in values.items()}
     tensors["noise"] = loop.sampler.noise.get_state()
@@ -57,6 +59,8 @@ def restore(loop: Loop, tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
         if is_frozen(module):  # as the user knows it: the average would otherwise go on following
             module.load_state_dict(loop.average.get_submodule(name).state_dict())
     loop.best = part("best.")
+    if loop.prior is not None and "prior" in tensors:
+        loop.prior.seen = tensors["prior"]
     before, now = TrainingSpec.model_validate(facts["spec"]).train, loop.spec.train
     if (before.optimizer, before.freeze_encoder) == (now.optimizer, now.freeze_encoder):
         _restore_moments(loop, part("optimizer."))
