@@ -63,6 +63,15 @@ def test_a_few_looks_change_nothing():
     assert prior.shift == [0, 0]
 
 
+def test_a_training_that_diverged_leaves_what_was_seen():
+    prior = Prior(torch.tensor([0.7, 0.3]))
+    for _ in range(LEAST + 1):
+        prior.look(torch.randn(1, 2, 32, 32), torch.full((1, 32, 32), IGNORE))
+    before = prior.shift
+    prior.look(torch.full((1, 2, 32, 32), float("nan")), torch.full((1, 32, 32), IGNORE))
+    assert prior.shift == before
+
+
 def training(tmp_path=None, *, steps=EVERY * 8, labels=STROKES, resume=False, **options):
     spec = TrainingSpec(target=TargetSpec(style="classes"), train=TrainSpec(steps=steps, checks=2, **options))
     output = None if tmp_path is None else tmp_path / "model.safetensors"

@@ -285,7 +285,10 @@ class Loop:
         count = self.held_out.images.shape[0]
         patches = (self.held_out.images[i : i + 4] for i in range(0, count, 4))
         outputs = torch.cat([self._forward(network, p).float().cpu() for p in patches])
-        weights = pixel_weights(self.held_out.target, None, self.class_weights)
+        of_classes = self.class_weights
+        if self.prior is not None and of_classes is not None:  # what is offered is best under these
+            of_classes = of_classes * torch.tensor(self.prior.shift, device=of_classes.device).exp()
+        weights = pixel_weights(self.held_out.target, None, of_classes)
         loss = float(self.loss(outputs, self.held_out.target, weights))
         scores = dice_scores(probabilities(outputs, self.spec.net), self.held_out.target)
         best = loss <= self.best_loss  # False for NaN

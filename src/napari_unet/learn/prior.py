@@ -71,6 +71,8 @@ class Prior:
         >>> [round(p, 2) for p in prior.seen.tolist()]
         [0.76, 0.24]
         """
+        if not outputs.isfinite().all():  # the training has diverged: what was seen before still holds
+            return
         self._known.append(target[..., ::GRID, ::GRID].flatten().cpu())
         flat = outputs[..., ::GRID, ::GRID].movedim(1, -1).flatten(0, -2)
         self._chances.append(flat.float().softmax(dim=1).cpu())
