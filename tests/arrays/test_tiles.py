@@ -133,4 +133,11 @@ def test_halves_lie_within_the_tile_and_keep_the_same(part, halo, depth, valid):
         for (half,) in halves:
             assert before[0].outer_start <= half.outer_start < half.outer_stop <= before[0].outer_stop
             assert half.outer_length < before[0].outer_length
-        todo += halves[:1]
+        todo += {id(h): h for h in (*halves[:1], *halves[-1:])}.values()
+
+
+def test_a_last_tile_that_keeps_little_is_made_smaller():
+    *_, last = tiles.cut((3974,), (280,), [Fit(8, 48)])
+    (smaller,) = tiles.halve(last, (3974,), [Fit(8, 48)])
+    assert (last[0].start, last[0].stop) == (smaller[0].start, smaller[0].stop)
+    assert smaller[0].outer_length < last[0].outer_length

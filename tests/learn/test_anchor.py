@@ -9,7 +9,7 @@ import napari_unet as nu
 from napari_unet.arrays.targets import IGNORE
 from napari_unet.events import Note
 from napari_unet.jobs.beginning import begin
-from napari_unet.learn.anchor import class_weights
+from napari_unet.learn.anchor import class_weights, shares
 from napari_unet.learn.start import fits, rows_of, shipped
 from napari_unet.nets.adopt import adopt
 from napari_unet.spec import BACKGROUND, BOUNDARY, CELL, ClassSpec, TargetSpec, TrainingSpec, UNetSpec
@@ -99,14 +99,16 @@ def test_weights_are_those_of_the_whole_image():
     for k in (0, 1):
         places = (truth == k).nonzero()[:200]
         target[tuple(places.T)] = k
-    found = class_weights(chances, target, torch.tensor([200, 200]), truth.numel())
+    counts = torch.tensor([200, 200])
+    found = class_weights(shares(chances, target, counts, truth.numel()), counts)
     np.testing.assert_allclose(found / found.sum(), [0.9, 0.1], atol=0.01)
     assert float((found * 0.5).sum()) == pytest.approx(1)
 
 
 def test_all_painted_means_that_nothing_is_corrected():
     target = torch.tensor([[0, 0, 0, 1]])
-    found = class_weights(torch.rand(1, 2, 4), target, torch.tensor([3, 1]), 4)
+    counts = torch.tensor([3, 1])
+    found = class_weights(shares(torch.rand(1, 2, 4), target, counts, 4), counts)
     np.testing.assert_allclose(found, [1, 1], rtol=1e-6)
 
 

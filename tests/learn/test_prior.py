@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from napari_unet.arrays.targets import IGNORE
 from napari_unet.jobs import Training, as_pairs
+from napari_unet.learn.anchor import shares
 from napari_unet.learn.prior import EVERY, LEAST, Prior
 from napari_unet.spec import TargetSpec, TrainingSpec, TrainSpec
 from synthetic import classes, tissue
@@ -52,7 +53,7 @@ def test_what_is_painted_counts_as_what_it_is():
     prior = Prior(torch.tensor([0.5, 0.5]))
     for _ in range(LEAST + 1):
         prior.look(torch.zeros(1, 2, 32, 32), torch.ones(1, 32, 32, dtype=torch.long))
-    assert prior.seen.tolist() == [0, 1]
+    assert prior.seen[1] > 0.999
     assert prior.shift == pytest.approx([-np.log(3), np.log(2)], abs=1e-5)
 
 
@@ -61,6 +62,38 @@ def test_a_few_looks_change_nothing():
     for _ in range(LEAST):
         prior.look(torch.randn(1, 2, 32, 32), torch.full((1, 32, 32), IGNORE))
     assert prior.shift == [0, 0]
+
+
+def test_a_class_that_was_away_for_long_is_seen_again():
+    rng, prior = np.random.default_rng(0), Prior(torch.tensor([0.7, 0.3]))
+    for true in (0.0,) * 20 + (0.3,) * 12:
+        outputs, target = seen_by_an_ideal_network(0.3, true, rng)
+        prior.look(outputs, torch.full_like(target, IGNORE))
+    assert float(prior.seen[1]) == pytest.approx(0.3, abs=0.05)
+
+
+def test_looks_spread_over_all_slices_and_all_of_a_slice():
+    stack, labels = np.stack([IMAGE] * 30), np.stack([STROKES] * 30)
+    spec = TrainingSpec(target=TargetSpec(style="classes"), train=TrainSpec(steps=1, patch=(64, 64)))
+    sampler = Training(as_pairs(stack, labels, "ZYX"), spec)._loop.sampler
+    for n, unit in enumerate(sampler.units):
+        unit.image[:] = n
+        unit.target[:] = n
+    sampler.targets = [np.full(t.shape, n) for n, t in enumerate(sampler.targets)]
+    last = [int(sampler.look(n)[1].unique()) for n in range(20, 32)]
+    assert len(set(last)) == 12
+    assert max(last) - min(last) > 20
+
+
+def test_a_class_that_nobody_paints_is_taken_for_as_frequent_as_the_start_sees_it():
+    chances = torch.tensor([0.7, 0.25, 0.05])[None, :, None, None].expand(1, 3, 64, 64)
+    target = torch.full((1, 64, 64), IGNORE)
+    found = shares(chances, target, torch.tensor([50, 50, 0]), 10**7)
+    torch.testing.assert_close(found, torch.tensor([0.7, 0.25, 0.05]), atol=1e-3, rtol=0)
+    prior = Prior(found)
+    for _ in range(12):
+        prior.look(chances.log(), target)
+    assert prior.shift == pytest.approx([0, 0, 0], abs=0.01)
 
 
 def test_a_training_that_diverged_leaves_what_was_seen():

@@ -185,7 +185,8 @@ def halve(tile: Tile, shape: Sequence[int], fits: Sequence[Fit]) -> list[Tile]:
     axis = max(range(len(tile)), key=lambda a: lengths[a] / fits[a].least)
     lengths[axis] = max(fits[axis].least, round_up(lengths[axis] // 2, fits[axis].stride))
     pieces = cut(shape, lengths, fits, [(s.start, s.stop) for s in tile])
-    return pieces if len(pieces) > 1 else []
+    smaller = len(pieces) > 1 or pieces[0][axis].outer_length < tile[axis].outer_length
+    return pieces if smaller else []
 
 
 PER_TILE = 4096

@@ -35,6 +35,7 @@ from napari_unet.learn.losses import balance
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.painted import PaintedLabels
 from napari_unet.learn.precision import learns_in_half, number_type, predicts_in_half
+from napari_unet.learn.prior import prior_of
 from napari_unet.learn.resuming import restore, state_of
 from napari_unet.learn.start import fitting_rows
 from napari_unet.nets import build
@@ -316,8 +317,7 @@ class Training:
             assert self.spec.train.patch is not None
             loop.anchor.measure(sampler.units, sampler.targets, self.spec.train.patch)
             loop.class_weights = loop.anchor.weights
-            if loop.prior is not None:
-                loop.prior.taught = loop.anchor.prior
+            loop.prior = prior_of(self.spec, loop.anchor)
         if self.spec.train.class_balance:
             loop.class_weights = balance(sampler.counts)
 

@@ -89,13 +89,12 @@ class Anchor:
         self.trust = trust(chances, target)
         counts = torch.tensor([sum(int((t == k).sum()) for t in targets) for k in range(chances.shape[1])])
         whole = sum(t.size for t in targets)
-        self.weights = class_weights(chances, target, counts, whole)
+        self.prior = shares(chances, target, counts, whole)
         if not calibrated:
-            self.calibration = calibrate.fit(chances, target, self.weights)
+            self.calibration = calibrate.fit(chances, target, class_weights(self.prior, counts))
             rescale(self.network, self.calibration.scale, self.calibration.shift)
-            self.weights = class_weights(self.calibration.apply(chances), target, counts, whole)
-        occurs = (self.weights * counts).clamp(min=SMALLEST)
-        self.prior = occurs / occurs.sum()
+            self.prior = shares(self.calibration.apply(chances), target, counts, whole)
+        self.weights = class_weights(self.prior, counts)
 
     def to(self, device: torch.device, *, half: bool) -> Anchor:
         """Move to a device; tell in which precision the loss is computed there."""
@@ -167,10 +166,8 @@ def trust(chances: Tensor, target: Tensor) -> float:
     return max(0.0, (sum(right) / len(right) - chance) / (1 - chance)) if right else 0.0
 
 
-def class_weights(chances: Tensor, target: Tensor, counts: Tensor, whole: int) -> Tensor:
-    """Weigh the classes by how often they occur over how often they are painted.
-
-    Where something is annotated its class is known; elsewhere it is as the start sees it.
+def shares(chances: Tensor, target: Tensor, counts: Tensor, whole: int) -> Tensor:
+    """Tell how often every class occurs: annotated pixels are what they are, the others as the start sees them.
 
     Parameters
     ----------
@@ -184,21 +181,43 @@ def class_weights(chances: Tensor, target: Tensor, counts: Tensor, whole: int) -
     Returns
     -------
     Tensor
-        A weight per class; their mean over the annotated pixels is 1.
+        (classes,), at least `SMALLEST` each; their sum is 1.
 
     Examples
     --------
     >>> seen = torch.tensor([[[0.9, 0.9], [0.1, 0.1]]])
-    >>> class_weights(seen, torch.tensor([[-1, -1]]), torch.tensor([5, 5]), 10**6)
-    tensor([1.8000, 0.2000])
-    >>> class_weights(seen, torch.tensor([[-1, -1]]), torch.tensor([5, 5]), 10)
-    tensor([1., 1.])
+    >>> shares(seen, torch.tensor([[-1, -1]]), torch.tensor([5, 5]), 10**6)
+    tensor([0.9000, 0.1000])
+    >>> shares(seen, torch.tensor([[-1, -1]]), torch.tensor([5, 5]), 10)
+    tensor([0.5000, 0.5000])
     """
-    painted = counts.float()
-    shares = painted / painted.sum()
-    free = target == IGNORE
-    seen = torch.stack([chances[:, k][free].mean() if free.any() else shares[k] for k in range(len(counts))])
-    expected = (painted + (whole - painted.sum()) * seen) / whole
-    weights = expected.clamp(min=SMALLEST) / shares.clamp(min=SMALLEST)
-    weights = torch.where(counts > 0, weights, torch.ones_like(weights))
-    return weights / (weights * shares).sum()
+    painted, free = counts.float(), target == IGNORE
+    fallback = painted / painted.sum()
+    seen = torch.stack([chances[:, k][free].mean() if free.any() else fallback[k] for k in range(len(counts))])
+    found = ((painted + (whole - painted.sum()) * seen) / whole).clamp(min=SMALLEST)
+    return found / found.sum()
+
+
+def class_weights(prior: Tensor, counts: Tensor) -> Tensor:
+    """Weigh the classes by how often they occur over how often they are painted.
+
+    Parameters
+    ----------
+    prior
+        Of `shares`.
+    counts
+        Annotated pixels of every class.
+
+    Returns
+    -------
+    Tensor
+        A weight per class; their mean over the annotated pixels is 1.
+
+    Examples
+    --------
+    >>> class_weights(torch.tensor([0.9, 0.1]), torch.tensor([5, 5]))
+    tensor([1.8000, 0.2000])
+    """
+    painted = counts / counts.sum()
+    weights = torch.where(counts > 0, prior / painted.clamp(min=SMALLEST), torch.ones_like(prior))
+    return weights / (weights * painted).sum()

@@ -34,6 +34,8 @@ MAX_CENTRES = 50_000
 """Annotated pixels remembered per plane and class as possible patch centres."""
 RATIOS = 0.8191725, 0.6710436, 0.5497005
 """Multiples of these, less what is whole of them, fill a cube evenly: powers of the root of x**4 = x + 1."""
+GOLDEN = 0.6180340
+"""The same for a line."""
 
 Pair = tuple[Image, Image]
 
@@ -357,10 +359,10 @@ class PatchSampler:
 
     def look(self, number: int) -> tuple[Tensor, Tensor]:
         """Cut out a patch as it is, images (1, C, ...) and target (1, ...); numbers in a row lie far apart."""
-        where, unit = divmod(number, len(self.units))
+        unit = int((number + 1) * GOLDEN % 1 * len(self.units))
         target = self.targets[unit]
         free = [max(0, n - p) for n, p in zip(target.shape, self.patch, strict=True)]
-        start = [int((where + 1) * ratio % 1 * (n + 1)) for ratio, n in zip(RATIOS, free, strict=False)]
+        start = [int((number + 1) * ratio % 1 * (n + 1)) for ratio, n in zip(RATIOS, free, strict=False)]
         raw = cut_crop(self.units[unit].image, start, self.patch, "reflect")
         image = self.units[unit].normalisation.apply(raw)
         seen = cut_crop(target, start, self.patch, "ignore").astype(np.int64)

@@ -19,7 +19,7 @@ from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format, move
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
 from napari_unet.learn.precision import autocast
-from napari_unet.learn.prior import EVERY, prior_of
+from napari_unet.learn.prior import EVERY, Prior, prior_of
 from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.nets.adopt import adopt, rescale
 from napari_unet.nets.finite import first_not_finite
@@ -55,8 +55,8 @@ class DivergedError(Exception):
     """Weights, loss or scores are no longer finite; its text says which, and when."""
 
 
-Good = tuple[dict[str, Any], dict[str, Any], dict[str, Any], Progress]
-"""States of network, average and optimizer, and the progress, when they were last known to be sound."""
+Good = tuple[dict[str, Any], dict[str, Any], dict[str, Any], Progress, Prior | None]
+"""States of network, average and optimizer, the progress, and the prior, when they were last known to be sound."""
 
 
 class Loop:
@@ -285,10 +285,7 @@ class Loop:
         count = self.held_out.images.shape[0]
         patches = (self.held_out.images[i : i + 4] for i in range(0, count, 4))
         outputs = torch.cat([self._forward(network, p).float().cpu() for p in patches])
-        of_classes = self.class_weights
-        if self.prior is not None and of_classes is not None:  # what is offered is best under these
-            of_classes = of_classes * torch.tensor(self.prior.shift, device=of_classes.device).exp()
-        weights = pixel_weights(self.held_out.target, None, of_classes)
+        weights = pixel_weights(self.held_out.target, None, self.class_weights)
         loss = float(self.loss(outputs, self.held_out.target, weights))
         scores = dice_scores(probabilities(outputs, self.spec.net), self.held_out.target)
         best = loss <= self.best_loss  # False for NaN
@@ -336,7 +333,7 @@ class Loop:
 
     def _snapshot(self) -> Good:
         parts = self.network.state_dict(), self.average.state_dict(), self.optimizer.state_dict()
-        return copy.deepcopy((*parts, self.progress))
+        return copy.deepcopy((*parts, self.progress, self.prior))
 
     def is_sound(self) -> bool:
         """Tell whether the state may be saved; if so, it is what a divergence goes back to."""
@@ -377,7 +374,7 @@ class Loop:
         UserError
             If there is none.
         """
-        network, average, optimizer, self.progress = copy.deepcopy(self.good)
+        network, average, optimizer, self.progress, self.prior = copy.deepcopy(self.good)
         self.network.load_state_dict(network)
         self.average.load_state_dict(average)
         self.optimizer.load_state_dict(optimizer)

@@ -25,8 +25,8 @@ ONE_CHANNEL = (
     "; choose one: --channel, in the window Options > Channel of the dock for batches, or a layer of one channel"
 )
 SLICE = 4 * 1024 * 1024
-"""Largest slice, in pixels, that is one block, unless the user sets the tile. Its tiles have one shape: then the
-memory that one leaves fits the next."""
+"""Pixels of the largest block that is whole slices, unless the user sets the tile. Its tiles have one shape: then
+the memory that one leaves fits the next."""
 BATCH = 32
 """Most tiles that are computed at once."""
 
@@ -179,15 +179,16 @@ def make_plan(
     within, shape = region.ranges[-net.ndim :], size[-net.ndim :]
     budget = ENOUGH[net.ndim] if budget is None else budget
     whole, block = region.shape[1:], tuple(stop - start for start, stop in within)
-    if planes or (net.ndim == 2 and tiling.tile is None and math.prod(block) <= SLICE):
+    in_one = net.ndim == 2 and tiling.tile is None and math.prod(block) * chunks[0] <= SLICE
+    if planes or in_one:
         lengths = tiles.choose_tile(within, shape, fits, budget, largest=tiling.tile)
     else:
         block = _choose_blocks(within, shape, fits, budget, tiling.tile, chunks[-net.ndim :])
         lengths = _longest(within, shape, fits, block, tiling.tile)
     together = max(1, min(batch, budget // math.prod(lengths)))
     if net.ndim == 2:
-        in_one = not planes and block == whole[1:] and len(tiles.cut(shape, lengths, fits, within)) == 1
-        fits, lengths, block = [Fit(1, 0), *fits], (1, *lengths), (together if in_one else 1, *block)
+        alone = not planes and block == whole[1:] and len(tiles.cut(shape, lengths, fits, within)) == 1
+        fits, lengths, block = [Fit(1, 0), *fits], (1, *lengths), (together if alone else 1, *block)
     if not planes:  # blocks of whole chunks, if need be of several tiles
         block = tuple(
             min(n, tiles.round_up(b, c)) if b < n else b for b, c, n in zip(block, chunks, whole, strict=True)

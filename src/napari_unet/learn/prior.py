@@ -21,8 +21,9 @@ from napari_unet.spec import TrainingSpec
 EVERY = 5
 """Steps between two looks at a place of the image."""
 LOOKS = 12
-"""How many are remembered; the first `LEAST` of them change nothing yet."""
+"""How many are remembered."""
 LEAST = 4
+"""Looks that change nothing yet."""
 GRID = 4
 """Every so many pixels along Y and X are looked at: neighbours tell the same."""
 ITERATIONS = 30
@@ -80,7 +81,7 @@ class Prior:
             self.seen = self._maximised(torch.cat([*self._chances]), torch.cat([*self._known]))
 
     def _maximised(self, chances: Tensor, known: Tensor) -> Tensor:
-        seen, painted = self.seen, known != IGNORE
+        seen, painted = (self.seen + self.taught) / 2, known != IGNORE  # what was not seen yet may still come
         free = chances[~painted]
         counts = torch.bincount(known[painted], minlength=len(seen))
         for _ in range(ITERATIONS):
