@@ -437,8 +437,10 @@ class Controller:
         self.work.tell_end(result.job)
         if result.job == "predict":
             self.recutting.catch_up()
-        if result.outcome in ("finished", "stopped") and result.job in ("train", "load"):
+        if (result.job, result.outcome) == ("load", "finished"):
             self.live.ask()
+        elif result.job == "train" and result.outcome in ("finished", "stopped"):
+            self.live.renew()
 
     def _keep_training(self) -> None:
         """Take over the model that a training has left."""

@@ -135,6 +135,13 @@ class LivePreview:
         self._asked = None
         self.follow()
 
+    def renew(self) -> None:
+        """Ask again for the plane in view; what is shown of it stays until the answer is here."""
+        if self._asked == self.plane and self._viewer.dims.ndisplay == 2:
+            self._order()
+        else:
+            self.ask()
+
     def show_before(self, before: bool) -> None:
         """Show what was predicted when the last training began, or what is predicted now."""
         if before != self.before:
@@ -150,8 +157,13 @@ class LivePreview:
             self._later(self._tidy)
             self._asked = None
         elif self.plane != self._asked:
-            self._asked = self.plane
             self.blank()
+            self._order()
+
+    def _order(self) -> None:
+        """Ask the engine for the plane in view, if there is one that is wanted."""
+        if self._selection.image is not None and self.wanted:
+            self._asked = self.plane
             self._engine.set_view(*self.plane, self._selection.image, before=self.before)
 
     def blank(self) -> None:

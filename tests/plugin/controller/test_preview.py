@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from napari_unet.spec import (
     TrainingSpec,
 )
-from plugin_tools import Desk, a_preview
+from plugin_tools import Desk, a_preview, result
 
 
 def test_preview_shows_the_plane_in_view_only(desk: Desk) -> None:
@@ -102,3 +103,26 @@ def test_the_eye_of_the_preview_is_its_switch(desk: Desk) -> None:
     desk.controller.live.switch(False)
     desk.controller.trainer.train(TrainingSpec())
     assert not layer.visible  # switched off by the user, not by results
+
+
+@pytest.mark.parametrize("outcome", ["finished", "stopped"])
+def test_the_preview_stays_until_that_of_the_best_model_is_there(desk: Desk, outcome: str) -> None:
+    """It must not look as if the training had lost what it showed."""
+    desk.paint()
+    desk.controller.trainer.train(TrainingSpec())
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    asked = desk.engine.count("set_view")
+    desk.controller.on_job_finished(result("train", outcome))
+    layer = desk.viewer.layers["U-Net preview"]
+    assert desk.engine.count("set_view") == asked + 1
+    assert (layer.data == 1).all()
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1], boundary=255))
+    assert (layer.data == 2).all()
+
+
+def test_the_preview_of_another_model_is_not_taken_for_that_of_an_opened_one(desk: Desk) -> None:
+    desk.controller.on_preview(a_preview((40, 50), z=desk.controller.live.plane[1]))
+    asked = desk.engine.count("set_view")
+    desk.controller.on_job_finished(result("load", "finished"))
+    assert desk.engine.count("set_view") == asked + 1
+    assert not desk.viewer.layers["U-Net preview"].data.any()
