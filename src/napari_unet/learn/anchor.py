@@ -21,13 +21,16 @@ from napari_unet.arrays.targets import IGNORE, Target
 from napari_unet.learn import calibrate
 from napari_unet.learn.calibrate import Calibration
 from napari_unet.learn.data import Unit, cut_crop
+from napari_unet.learn.device import memory_format
 from napari_unet.learn.inference import prepare
+from napari_unet.learn.turns import Turn
 from napari_unet.nets.adopt import rescale
 
 LOOKS = 12
 """Patches of the image that are looked at, at most."""
 SMALLEST = 1e-3
 """Share that a class has at least."""
+AS_IT_IS = Turn()
 
 
 class Anchor:
@@ -106,7 +109,7 @@ class Anchor:
         """Compute what the start sees; twice as fast as by the network itself, whose weights do not change."""
         if self._ready is None:
             self._ready = prepare(self.network, images.ndim - 2, images.device, half=self._half)
-        seen: Tensor = self._ready(images)
+        seen: Tensor = self._ready(images.contiguous(memory_format=memory_format(images.ndim - 2)))
         return seen
 
     @torch.no_grad()
@@ -116,7 +119,7 @@ class Anchor:
         found: Tensor = self.network(torch.from_numpy(image)[None].to(on)).float().softmax(dim=1).cpu()
         return found
 
-    def loss(self, outputs: Tensor, images: Tensor, target: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, images: Tensor, target: Tensor, turn: Turn = AS_IT_IS) -> Tensor:
         """Mean Kullback-Leibler divergence from the start's predictions, over what is not annotated.
 
         Parameters
@@ -127,9 +130,12 @@ class Anchor:
             (N, C, ...), what it saw.
         target
             (N, ...) class indices, `IGNORE` where nothing is annotated.
+        turn
+            How the start looks at the images. Another way at every step, and what is kept to is what all of them
+            say together.
         """
         with torch.no_grad():
-            wanted = self._see(images).log_softmax(dim=1)
+            wanted = turn.undo(self._see(turn.apply(images))).log_softmax(dim=1)
         divergence = (wanted.exp() * (wanted - outputs.float().log_softmax(dim=1))).sum(dim=1)
         free = (target == IGNORE).float()
         mean: Tensor = (divergence * free).sum() / free.sum().clamp(min=1)

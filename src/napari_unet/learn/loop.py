@@ -21,6 +21,7 @@ from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
 from napari_unet.learn.precision import autocast
 from napari_unet.learn.prior import EVERY, Prior, prior_of
 from napari_unet.learn.progress import Progress, learning_rate
+from napari_unet.learn.turns import turns
 from napari_unet.nets.adopt import adopt, rescale
 from napari_unet.nets.finite import first_not_finite
 from napari_unet.nets.freeze import free_modules, keep_statistics, train_mode
@@ -83,6 +84,8 @@ class Loop:
         self.loss = make_loss(spec.train, spec.net)
         self.class_weights = class_weights
         self.anchor = None if anchor is None else anchor.to(device, half=self.half)
+        self.turns = turns(spec.train.augment, sampler.patch)
+        """Ways in which the start looks at what is kept to it, in turn."""
         self.prior = prior_of(spec, anchor)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half and device.type == "cuda")
         self.progress = Progress()
@@ -184,8 +187,9 @@ class Loop:
         outputs = self._forward(self.network, batch.images)
         loss = self.loss(outputs, target, weights)
         if self.anchor is not None and float((target == IGNORE).float().mean()) > RIM:
-            images = batch.images.to(self.device).contiguous(memory_format=self.format)
-            loss = loss + self.spec.train.anchor * self.anchor.loss(outputs, images, target)
+            images = batch.images.to(self.device)
+            turn = self.turns[self.progress.step % len(self.turns)]
+            loss = loss + self.spec.train.anchor * self.anchor.loss(outputs, images, target, turn)
         return loss
 
     def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
