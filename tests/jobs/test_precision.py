@@ -16,7 +16,7 @@ from napari_unet.learn.inference import prepare
 from napari_unet.learn.precision import has_bfloat16, learns_in_half, predicts_in_half
 from napari_unet.nets import build, geometry_of
 from napari_unet.nets.head import probabilities
-from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec, VGG16UNetSpec
+from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec, UNet3DSpec, VGG16UNetSpec
 from napari_unet.storage.records import require_record
 from napari_unet.storage.samples import load_sample
 from napari_unet.storage.unfinished import folder_of
@@ -140,6 +140,7 @@ def test_what_a_training_is_kept_to_is_seen_alike():
 )
 def test_what_is_computed_in_half_precision(precision, kind, predicts, learns, monkeypatch):
     monkeypatch.setattr(half_or_full, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(half_or_full, "halves_rightly", lambda name, ndim: name == "cuda")
     where, spec = torch.device(kind), TrainingSpec(train=TrainSpec(steps=1, precision=precision))
     assert (predicts_in_half(precision, spec, where), learns_in_half(spec, where)) == (predicts, learns)
     raw = TrainingSpec.model_validate({**spec.model_dump(), "normalisation": {"method": "none"}})
@@ -147,6 +148,36 @@ def test_what_is_computed_in_half_precision(precision, kind, predicts, learns, m
     assert learns_in_half(plain, where) == (learns and not (precision == "auto" and kind == "cpu"))
     assert not predicts_in_half(precision, raw, where)  # of 20,000 +- 200 only a few grey values would remain
     assert not learns_in_half(raw, where)
+
+
+def test_a_card_that_computes_wrongly_in_half_precision_is_not_asked_to(monkeypatch):
+    """Cards of the series GTX 16 give NaN."""
+    monkeypatch.setattr(half_or_full, "halves_rightly", lambda name, ndim: False)
+    where = torch.device("cuda")
+    assert not predicts_in_half("auto", TrainingSpec(), where)
+    assert not learns_in_half(TrainingSpec(), where)
+    with pytest.raises(UserError, match="not faster on the device 'cuda', or not to be had"):
+        predicts_in_half("half", TrainingSpec(), where)
+
+
+@pytest.mark.parametrize(("version", "used"), [(None, True), (90_701, True), (91_002, False), (91_500, True)])
+def test_volumes_are_in_half_precision_only_where_pytorch_uses_cudnn_for_them(version, used, monkeypatch):
+    monkeypatch.setattr(half_or_full, "halves_rightly", lambda name, ndim: True)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: version)
+    where = torch.device("cuda")
+    assert predicts_in_half("auto", TrainingSpec(net=UNet3DSpec()), where) == used
+    assert predicts_in_half("auto", TrainingSpec(), where)
+
+
+@needs_half
+def test_layers_in_half_precision_are_compared_with_those_in_full(monkeypatch):
+    assert [half_or_full.halves_rightly("cpu", ndim) for ndim in (2, 3)] == [True, True]
+    half_or_full.halves_rightly.cache_clear()
+    forward = torch.nn.Conv2d.forward
+    broken = lambda self, x: forward(self, x) * (torch.nan if torch.is_autocast_enabled("cpu") else 1)  # noqa: E731
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", broken)
+    assert not half_or_full.halves_rightly("cpu", 2)
+    half_or_full.halves_rightly.cache_clear()
 
 
 def test_an_old_processor_trains_in_full_precision(monkeypatch):

@@ -213,7 +213,8 @@ def plan_work(
     halo = None
     if tiling.halo == "auto" and not any(geometry_of(net).margin):
         exact = plan(tiling=tiling.model_copy(update={"tile": None}))  # the tile told may be too small for it
-        halo = find_halo(Predictor(network, net, exact, device), image, normalisation, exact)
+        full = model.prepared(device, "full")  # the rounding of half precision would be taken for a lack of halo
+        halo = find_halo(Predictor(full, net, exact, device), image, normalisation, exact)
     made = plan(None if halo is None else halo.lengths)
     return Work(model, image, made, normalisation, dict(outputs), cells, tiling.precision), halo
 

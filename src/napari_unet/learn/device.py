@@ -37,6 +37,7 @@ def choose_device(wanted: Device) -> tuple[torch.device, str]:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         name = next(n for n in ("cuda", "mps", "cpu") if available[n] and _works(n))
+        _keep_all_digits()
         return torch.device(name), {
             "cuda": "computing on the GPU (CUDA)",
             "mps": "computing on the GPU (Apple MPS)",
@@ -47,16 +48,25 @@ def choose_device(wanted: Device) -> tuple[torch.device, str]:
     if not available[wanted]:
         have = ", ".join(n for n, there in available.items() if there)
         raise UserError(f"the device '{wanted}' is not available here; available: {have} (or 'auto')")
+    _keep_all_digits()
     return torch.device(wanted), f"computing on {wanted}"
+
+
+def _keep_all_digits() -> None:
+    """Let float32 be float32 on GPUs: by default PyTorch's convolutions keep three digits of it there (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def choose_devices(wanted: Device) -> tuple[list[torch.device], str]:
     """Choose the devices over which independent work is spread: all CUDA GPUs, or the one of `choose_device`."""
     device, words = choose_device(wanted)
     count = torch.cuda.device_count() if device.type == "cuda" else 1
-    if count < 2:
+    sound = [n for n in range(count) if count > 1 and _works(f"cuda:{n}")]
+    if not sound:
         return [device], words
-    return [torch.device("cuda", n) for n in range(count)], f"computing on {count} GPUs (CUDA)"
+    left_out = f"; {count - len(sound)} failed the self-test" if len(sound) < count else ""
+    what = "the GPU" if len(sound) == 1 else f"{len(sound)} GPUs"
+    return [torch.device("cuda", n) for n in sound], f"computing on {what} (CUDA){left_out}"
 
 
 @functools.cache

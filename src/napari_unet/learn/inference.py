@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeGuard
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_unet.learn.device import move
-from napari_unet.learn.precision import autocast
+from napari_unet.learn.precision import number_type
 from napari_unet.nets.blocks import CONV, Joined, crop_to
 
 _ALL = slice(None)
@@ -39,7 +39,7 @@ def prepare(network: nn.Module, ndim: int, device: torch.device, *, half: bool =
     device
         Where it will compute.
     half
-        Compute in half precision, on a GPU (CUDA) where it does no harm, on a CPU everywhere.
+        Compute in half precision; see `Halved`.
 
     Returns
     -------
@@ -48,37 +48,32 @@ def prepare(network: nn.Module, ndim: int, device: torch.device, *, half: bool =
         network's by rounding errors only, those of half precision if asked to. On a CPU it has no parameters to
         train, and cannot be copied.
     """
-    ready = move(fold(network), device, ndim)
-    if device.type != "cpu":
-        return _Autocast(ready) if half else ready
-    if half:
-        ready = ready.to(torch.bfloat16)
-    fused = _fuse(ready) if has_fused(ndim) else ready
-    return _Halved(fused) if half else fused
+    dtype = number_type(device, half=half)
+    ready = move(fold(network), device, ndim).to(dtype)
+    fused = _fuse(ready) if device.type == "cpu" and has_fused(ndim) else ready
+    return Halved(fused, dtype, functools.partial(prepare, network, ndim)) if half else fused
 
 
-class _Autocast(nn.Module):
-    """Takes and gives float32; computes in half precision on a GPU, and in full where it is moved to a CPU."""
+class Halved(nn.Module):
+    """Takes and gives float32, computes with half as many bits between.
 
-    def __init__(self, network: nn.Module) -> None:
+    Parameters
+    ----------
+    network
+        With weights of ``dtype``: BatchNorm has been folded into them in float32.
+    dtype
+        bfloat16, or float16, whose largest number is 65,504.
+    full
+        Gives the same network for a device in full precision: for what is too large for ``dtype``.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype, full: Callable[[torch.device], nn.Module]) -> None:
         super().__init__()
-        self._network = network
+        self._network, self._dtype, self.full = network, dtype, full
 
     def forward(self, x: Tensor) -> Tensor:
-        with autocast(x.device, half=x.is_cuda):
-            y: Tensor = self._network(x)
-        return y.float()
-
-
-class _Halved(nn.Module):
-    """Takes and gives float32, computes with bfloat16 between."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self._network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self._network(x.to(torch.bfloat16))
+        """(N, C, ...) to (N, classes, ...)."""
+        y: Tensor = self._network(x.to(self._dtype))
         return y.float()
 
 

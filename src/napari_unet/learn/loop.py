@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,8 @@ from napari_unet.learn.anchor import Anchor
 from napari_unet.learn.data import Batch, PatchSampler
 from napari_unet.learn.device import memory_format, move
 from napari_unet.learn.losses import dice_scores, make_loss, pixel_weights
-from napari_unet.learn.precision import autocast
+from napari_unet.learn.memory import is_out_of_memory
+from napari_unet.learn.precision import autocast, number_type
 from napari_unet.learn.prior import EVERY, Prior, prior_of
 from napari_unet.learn.progress import Progress, learning_rate
 from napari_unet.learn.turns import turns
@@ -50,6 +51,10 @@ def make_optimizer(network: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer
         return torch.optim.SGD(parameters, lr=rate, momentum=spec.momentum, weight_decay=decay)
     kind = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, lr=rate, weight_decay=decay)
+
+
+class TooLargeError(Exception):
+    """The loss is not finite, in half precision: the numbers may have been too large for it."""
 
 
 class DivergedError(Exception):
@@ -124,14 +129,18 @@ class Loop:
         """Make steps, and check what was learnt now and then."""
         while (part := self.progress.part(self.spec)) < 1:
             began = time.perf_counter()  # time at the yields, such as a pause, is not training
+            cure: Callable[[], str] | None = None
             try:
                 loss = self._step(learning_rate(part, self.spec) * (1.0 if self.anchor is None else FINE))
-            except torch.OutOfMemoryError:
-                if self.batch == 1:
+            except TooLargeError:
+                cure = self._take_full
+            except RuntimeError as error:
+                if self.batch == 1 or not is_out_of_memory(error):
                     raise
-                self.batch //= 2
-                self._free_memory()
-                yield Note(f"the GPU's memory is full: going on with {self.batch} patches per step", warning=True)
+                cure = self._take_fewer
+            if cure is not None:  # only here, where the error no longer holds what was computed
+                self._clear()
+                yield Note(cure(), warning=True)
                 continue
             self.progress.step += 1
             self.progress.seconds += time.perf_counter() - began
@@ -162,6 +171,8 @@ class Loop:
         loss = self._loss(batch)
         value = loss.item()
         if not math.isfinite(value):
+            if self.half and number_type(self.device, half=True) == torch.float16:
+                raise TooLargeError
             raise DivergedError(f"the loss became {value} at step {self.progress.step + 1}")
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -286,8 +297,8 @@ class Loop:
         step = self.progress.step
         if self.held_out is None:
             return CheckDone(step, None, dict.fromkeys(names), best=True)
-        count = self.held_out.images.shape[0]
-        patches = (self.held_out.images[i : i + 4] for i in range(0, count, 4))
+        count, at_once = self.held_out.images.shape[0], min(4, self.batch)
+        patches = (self.held_out.images[i : i + at_once] for i in range(0, count, at_once))
         outputs = torch.cat([self._forward(network, p).float().cpu() for p in patches])
         weights = pixel_weights(self.held_out.target, None, self.class_weights)
         loss = float(self.loss(outputs, self.held_out.target, weights))
@@ -389,7 +400,25 @@ class Loop:
             )
         return f"{what}: went back to the last good state, of step {self.progress.step}"
 
-    def _free_memory(self) -> None:
+    def _clear(self) -> None:
+        """Forget what a step that failed has left."""
         self.optimizer.zero_grad(set_to_none=True)
+        states = self.optimizer.state
+        complete = max(map(len, states.values()), default=0)
+        for parameter in [p for p, state in states.items() if len(state) < complete]:
+            del states[parameter]  # it was being made
+        if self.scaler.is_enabled():  # it may be in the midst of a step
+            self.scaler = torch.amp.GradScaler(self.device.type, init_scale=self.scaler.get_scale())
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _take_fewer(self) -> str:
+        self.batch //= 2
+        return f"the memory is full: going on with {self.batch} patches per step"
+
+    def _take_full(self) -> str:
+        self.half = False
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
+        if self.anchor is not None:
+            self.anchor.to(self.device, half=False)
+        return "the numbers are too large for half precision: going on in full precision"

@@ -83,7 +83,8 @@ def activation_bytes(network: nn.Module, tile: Tensor) -> float:
 def free_bytes(device: torch.device) -> int:
     """Return the bytes that are free on a device."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + kept)  # PyTorch uses again what it has kept
     return int(psutil.virtual_memory().available)
 
 
@@ -133,6 +134,9 @@ _SIGNS = (
     "CUDA error: out of memory",
     "CUDA out of memory",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_INITIALIZED",  # no memory for its handle
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "unable to find an engine to execute this computation",  # cuDNN, where no workspace fits
     "MPS backend out of memory",
 )

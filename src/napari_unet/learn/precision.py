@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import nn
 
 from napari_unet.errors import UserError
 from napari_unet.spec import OnnxSpec, Precision, TrainingSpec, UNetSpec
@@ -32,10 +34,11 @@ def predicts_in_half(precision: Precision, spec: TrainingSpec, device: torch.dev
 
     Examples
     --------
-    >>> [predicts_in_half("auto", TrainingSpec(), torch.device(name)) for name in ("cuda", "cpu")]
-    [True, False]
+    >>> predicts_in_half("auto", TrainingSpec(), torch.device("cpu"))
+    False
     """
-    return _half(precision, device, auto=device.type == "cuda") and _bears_it(spec)
+    ndim = spec.net.ndim
+    return _half(precision, device, ndim, auto=device.type == "cuda") and _bears_it(spec)
 
 
 def learns_in_half(spec: TrainingSpec, device: torch.device) -> bool:
@@ -47,8 +50,8 @@ def learns_in_half(spec: TrainingSpec, device: torch.device) -> bool:
     """
     net = spec.net
     fitting = isinstance(net, UNetSpec) and net.ndim == 2
-    auto = device.type == "cuda" or (device.type == "cpu" and fitting and has_bfloat16())
-    return _half(spec.train.precision, device, auto=auto) and _bears_it(spec)
+    auto = device.type == "cuda" or (device.type == "cpu" and fitting)
+    return _half(spec.train.precision, device, net.ndim, auto=auto) and _bears_it(spec)
 
 
 def number_type(device: torch.device, *, half: bool) -> torch.dtype:
@@ -69,11 +72,45 @@ def has_bfloat16() -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
-def _half(precision: Precision, device: torch.device, *, auto: bool) -> bool:
-    if precision != "half":
-        return precision == "auto" and auto
-    if device.type == "cuda" or (device.type == "cpu" and has_bfloat16()):
+def has_half(device: torch.device, ndim: int) -> bool:
+    """Tell whether a device computes 2D or 3D images faster in half precision, and rightly."""
+    if device.type == "cuda":
+        return not (ndim == 3 and _lacks_3d()) and halves_rightly(str(device), ndim)
+    return device.type == "cpu" and has_bfloat16()
+
+
+def _lacks_3d() -> bool:
+    """Tell whether PyTorch does without cuDNN for 3D images in half precision, which is slow and takes memory.
+
+    It does with cuDNN 9.8 to 9.14, whose results were wrong (pytorch pull requests 163581 and 166480).
+    """
+    return 90_800 <= (torch.backends.cudnn.version() or 0) < 91_500
+
+
+@functools.cache
+def halves_rightly(name: str, ndim: int) -> bool:
+    """Compare a few layers in half precision with the CPU's in full: some cards give NaN (GTX 16, T series)."""
+    convolution = nn.Conv2d if ndim == 2 else nn.Conv3d
+    with torch.random.fork_rng(devices=[]):  # the test must not change what a seed gives
+        layers = nn.Sequential(convolution(1, 16, 3, padding=1), nn.ReLU(), convolution(16, 16, 3, padding=1))
+    x = torch.linspace(-1, 1, 16**ndim).reshape(1, 1, *(16,) * ndim)
+    with torch.inference_mode():
+        expected = layers(x)
+        try:
+            with autocast(torch.device(name), half=True):
+                found = layers.to(name)(x.to(name)).float().cpu()
+        except (RuntimeError, AssertionError):  # no such device
+            return False
+    return torch.allclose(expected, found, atol=2e-2)
+
+
+def _half(precision: Precision, device: torch.device, ndim: int, *, auto: bool) -> bool:
+    if precision == "full" or (precision == "auto" and not auto):
+        return False
+    if has_half(device, ndim):
         return True
+    if precision == "auto":
+        return False
     where = "this processor" if device.type == "cpu" else f"the device '{device.type}'"
     why = f"half precision is not faster on {where}, or not to be had"
     raise UserError(f"{why}; use the precision 'full' or 'auto'")

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
 from napari_unet.learn.device import memory_format
-from napari_unet.learn.memory import is_out_of_memory
+from napari_unet.learn.inference import Halved
+from napari_unet.learn.memory import ENOUGH, is_out_of_memory
 from napari_unet.learn.plan import Plan
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import NetSpec
@@ -134,11 +136,10 @@ class Predictor:
         reduce: Reduce = as_they_are,
         say: Say = lambda _: None,
     ) -> None:
-        self._network, self._net, self._reduce, self._say = network, net, reduce, say
-        self._size, self._fits = plan.size, plan.fits
+        self._network, self._net, self._plan, self._reduce, self._say = network, net, plan, reduce, say
         self.device = device
+        self._full: Predictor | None = None
         self._most: int | None = None
-        self._sound = False
 
     def compute(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
         """Compute tiles of one shape.
@@ -170,7 +171,7 @@ class Predictor:
             # only here, where the error no longer holds what was computed
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if len(batch) > 1 or tiles.halve(batch[0], self._size, self._fits):
+            if len(batch) > 1 or tiles.halve(batch[0], self._plan.size, self._plan.fits):
                 self._say(f"not enough memory for {_lengths(pixels)}: going on with smaller tiles")
         return self._smaller(batch, pixels)
 
@@ -186,8 +187,8 @@ class Predictor:
                     f"there is not enough memory for a tile of {_lengths(pixels)}, the smallest that this network "
                     "can take; close other programs, or train a network with fewer channels or levels"
                 ) from error
-        self._most, self.device = None, torch.device("cpu")
-        self._network = copy.deepcopy(self._network).to("cpu")  # the caller's stays where it is
+        self._most, self.device = ENOUGH[self._net.ndim], torch.device("cpu")
+        self._network = _on_cpu(self._network)
         self._say(f"not enough memory on the GPU for a tile of {_lengths(pixels)}: going on with the CPU")
         return self.compute(batch, pixels)
 
@@ -197,7 +198,7 @@ class Predictor:
             alone = [self.compute((tile,), pixels[n : n + 1]) for n, tile in enumerate(batch)]
             return Results([one for result in alone for one in result.arrays()])
         (tile,) = batch
-        parts = tiles.halve(tile, self._size, self._fits)
+        parts = tiles.halve(tile, self._plan.size, self._plan.fits)
         if not parts:
             return self._smallest(batch, pixels)
         whole: dict[Any, npt.NDArray[Any]] = {}
@@ -217,57 +218,103 @@ class Predictor:
                 whole[name][(..., *place)] = values
         return Results([whole])
 
-    @torch.inference_mode()
     def _forward(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+        results = self._launch(self._network, batch, pixels)
+        if isinstance(self._network, Halved):
+            results.instead = partial(self._in_full, self._network, batch, pixels)
+        return results
+
+    def _in_full(self, halved: Halved, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+        """Compute tiles again that half precision has no numbers for."""
+        if self._full is None:
+            self._say("some places are too bright or too dark for half precision: they are computed in full")
+            full, device = halved.full(self.device), self.device
+            self._full = Predictor(full, self._net, self._plan, device, reduce=self._reduce, say=self._say)
+        return self._full.compute(batch, pixels)
+
+    @torch.inference_mode()
+    def _launch(self, network: nn.Module, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
         flat, on_gpu = self._net.ndim == 2, self.device.type == "cuda"
         x = torch.from_numpy(np.ascontiguousarray(pixels[:, :, 0] if flat else pixels))
         x = (x.pin_memory() if on_gpu else x).to(self.device, non_blocking=on_gpu)
-        outputs = self._network(x.contiguous(memory_format=memory_format(self._net.ndim)))
-        if not self._sound and not outputs.isfinite().all():
-            raise UserError(
-                "the model predicts NaN or infinite values: its training went wrong; train it again, with a lower "
-                "learning rate"
-            )
-        self._sound = True
+        outputs = network(x.contiguous(memory_format=memory_format(self._net.ndim)))
+        sum_ = outputs.sum()  # NaN and infinity stay; looked at when it is here, so that a GPU need not wait
         with torch.cuda.device(self.device) if on_gpu else nullcontext():  # whose stream the copies go to
-            return self._fetch(batch, self._reduce(probabilities(outputs, self._net)), on_gpu=on_gpu)
+            return self._fetch(batch, self._reduce(probabilities(outputs, self._net)), sum_, on_gpu=on_gpu)
 
-    def _fetch(self, batch: Sequence[Tile], found: Mapping[Any, Tensor], *, on_gpu: bool) -> Results:
+    def _fetch(self, batch: Sequence[Tile], found: Mapping[Any, Tensor], sum_: Tensor, *, on_gpu: bool) -> Results:
         """Begin to fetch the kept parts of some tiles."""
         flat = self._net.ndim == 2
         kept: list[tuple[Any, ...]] = [tuple(s.kept for s in tile)[-self._net.ndim :] for tile in batch]
         one_by_one = [{name: v[n][(..., *box)] for name, v in found.items()} for n, box in enumerate(kept)]
         if flat:
             one_by_one = [{name: v[..., None, :, :] for name, v in one.items()} for one in one_by_one]
-        return Results.fetch(one_by_one, on_gpu=on_gpu)
+        return Results.fetch(one_by_one, sum_, on_gpu=on_gpu)
 
 
 class Results:
-    """What was computed of some tiles; on its way from the device until `arrays` is called."""
+    """What was computed of some tiles; on its way from the device until `arrays` is called.
 
-    def __init__(self, tensors: Sequence[Mapping[Any, Any]], arrived: torch.cuda.Event | None = None) -> None:
-        self._tensors, self._arrived = tensors, arrived
+    Attributes
+    ----------
+    instead
+        Computes it in another way, where the network's outputs are NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        tensors: Sequence[Mapping[Any, Any]],
+        sum_: Tensor | None = None,
+        arrived: torch.cuda.Event | None = None,
+    ) -> None:
+        self._tensors, self._sum, self._arrived = tensors, sum_, arrived
+        self.instead: Callable[[], Results] | None = None
 
     @classmethod
-    def fetch(cls, tensors: Sequence[Mapping[Any, Tensor]], *, on_gpu: bool) -> Results:
-        """Begin to copy tensors into the machine's memory."""
+    def fetch(cls, tensors: Sequence[Mapping[Any, Tensor]], sum_: Tensor, *, on_gpu: bool) -> Results:
+        """Begin to copy tensors, and the sum of the network's outputs, into the machine's memory."""
         if not on_gpu:
-            return cls([{name: v.cpu().numpy() for name, v in one.items()} for one in tensors])
-        copies = [
-            {name: torch.empty(v.shape, dtype=v.dtype, pin_memory=True) for name, v in t.items()} for t in tensors
-        ]
-        for one, copy_of in zip(tensors, copies, strict=True):
-            for name, values in one.items():
-                copy_of[name].copy_(values, non_blocking=True)
+            return cls([{name: v.cpu().numpy() for name, v in one.items()} for one in tensors], sum_)
+        copies = [{name: _on_its_way(v) for name, v in one.items()} for one in tensors]
+        sum_ = _on_its_way(sum_)
         arrived = torch.cuda.Event()
         arrived.record()
-        return cls(copies, arrived)
+        return cls(copies, sum_, arrived)
 
     def arrays(self) -> list[dict[Any, npt.NDArray[Any]]]:
-        """Wait until everything is there, and give it."""
+        """Wait until everything is there, and give it.
+
+        Raises
+        ------
+        UserError
+            If the network's outputs are NaN or infinite, however they are computed.
+        """
         if self._arrived is not None:
             self._arrived.synchronize()
+        if self._sum is not None and not self._sum.isfinite():
+            if self.instead is not None:
+                return self.instead().arrays()
+            raise UserError(
+                "the model predicts NaN or infinite values: its training went wrong; train it again, with a lower "
+                "learning rate"
+            )
         return [{name: np.asarray(v) for name, v in one.items()} for one in self._tensors]
+
+
+def _on_its_way(values: Tensor) -> Tensor:
+    """Begin to copy values from the GPU to pinned memory."""
+    copied = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    return copied.copy_(values, non_blocking=True)
+
+
+def _on_cpu(network: nn.Module) -> nn.Module:
+    """Copy a network to the CPU, in full precision; nothing is copied within the GPU, whose memory is full."""
+    cpu = torch.device("cpu")
+    if isinstance(network, Halved):
+        return network.full(cpu)
+    memo: dict[int, Any] = {id(p): nn.Parameter(p.detach().to(cpu), p.requires_grad) for p in network.parameters()}
+    memo |= {id(b): b.to(cpu, copy=True) for b in network.buffers()}
+    return copy.deepcopy(network, memo)
 
 
 def _lengths(pixels: npt.NDArray[Any]) -> str:

@@ -19,7 +19,7 @@ def adopt(network: nn.Module, state: Mapping[str, Tensor], rows: Sequence[int | 
     network
         Changed in place.
     state
-        Weights of the other one.
+        Weights of the other one, on any device.
     rows
         For every output, the output of the other network that it begins as; None: it stays as it is. Of networks
         with as many outputs, another order is taken as well, but for a single output.
@@ -43,6 +43,7 @@ def adopt(network: nn.Module, state: Mapping[str, Tensor], rows: Sequence[int | 
     last = _last(own)
     for name, theirs in state.items():
         ours = own[name]
+        theirs = theirs.to(ours.device)
         if name.startswith(last) and ours.shape[1:] == theirs.shape[1:] and len(rows) == len(ours):
             own[name] = _rows(ours, theirs, rows)
         elif ours.shape == theirs.shape:
