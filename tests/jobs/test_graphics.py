@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from napari_unet.jobs import graphics
+from napari_unet.jobs import doctor, graphics
+from napari_unet.jobs.builds import build_for
 from napari_unet.jobs.doctor import look_at_disk
-from napari_unet.jobs.graphics import Driver, System, Torch, ask_driver, build_for, look_at_graphics, read_driver
+from napari_unet.jobs.graphics import (
+    Driver,
+    System,
+    Torch,
+    ask_driver,
+    cure_of,
+    look_at_graphics,
+    read_driver,
+)
 
 LINUX = System("Linux", "x86_64", None)
 T4 = Driver(("NVIDIA T4",), "535.104.05", (12, 2))
+GTX_1080 = Driver(("NVIDIA GeForce GTX 1080",), "580.95.05", (13, 0), capabilities=((6, 1),))
 CPU = Torch("2.13.0+cpu")
 CUDA13 = Torch("2.13.0", (13, 0))
 
@@ -106,6 +117,56 @@ def test_a_build_is_one_that_the_driver_runs(cuda: tuple[int, int], build: str) 
     assert build_for(cuda) == build
 
 
+@pytest.mark.parametrize(
+    ("cards", "build"),
+    [
+        ([(6, 1)], "cu126"),
+        ([(7, 0)], "cu126"),
+        ([(7, 5)], "cu130"),
+        ([(12, 0)], "cu130"),
+        ([(8, 6), (6, 1)], "cu126"),
+        ([(12, 0), (6, 1)], "cu130"),
+    ],
+)
+def test_a_build_has_kernels_for_the_cards(cards: list[tuple[int, int]], build: str) -> None:
+    assert build_for((13, 0), cards) == build
+
+
+def test_a_build_for_an_unknown_driver_has_kernels_for_a_new_card() -> None:
+    assert build_for(None, [(12, 0)]) == "cu128"
+
+
+def test_an_old_card_with_a_new_driver_gets_an_older_build() -> None:
+    assert "/whl/cu126" in look_at_graphics(GTX_1080, CPU, LINUX).cure
+
+
+def test_a_newer_driver_is_no_cure_where_the_newer_build_has_no_kernels() -> None:
+    found = look_at_graphics(dataclasses.replace(GTX_1080, cuda=(12, 8)), CUDA13, LINUX)
+    assert "/whl/cu126" in found.cure
+    assert "update the driver" not in found.cure
+
+
+def test_a_build_without_kernels_for_the_card_is_found_with_the_command_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr("torch.Tensor.to", fail)
+    found = doctor._self_test("cuda", GTX_1080)
+    assert "a 2D convolution fails (CUDA error: no kernel image" in found.found
+    assert "no kernels for compute capability 6.1" in found.cure
+    assert "-m pip install torch --index-url https://download.pytorch.org/whl/cu126" in found.cure
+
+
+@pytest.mark.parametrize("driver", [None, Driver(), Driver(cuda=(13, 0), capabilities=((12, 0), (6, 1)))])
+def test_without_a_build_for_all_cards_old_ones_are_told_of(driver: Driver | None) -> None:
+    cure = cure_of("no kernel image is available", driver)
+    assert "another build of torch" in cure
+    assert "cu126 if its compute capability is below 7.5" in cure
+    assert "or use the device cpu" in cure
+
+
 def program(folder: Path, text: str) -> Path:
     """A program that stands in for nvidia-smi."""
     made = folder / "nvidia-smi"
@@ -121,6 +182,17 @@ def test_the_driver_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert ask_driver() == Driver(complaint="broken")
     monkeypatch.setattr(graphics.shutil, "which", lambda _: None)
     assert ask_driver() is None
+
+
+def test_the_driver_is_asked_for_the_capabilities_of_its_cards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = f'if [ "$1" = -q ]; then cat <<END\n{REPORT}\nEND\nelse {{}}; fi'
+    monkeypatch.setattr(graphics.shutil, "which", lambda _: str(tmp_path / "nvidia-smi"))
+    program(tmp_path, told.format("printf '8.6\\n12.0\\n'"))
+    assert ask_driver() == dataclasses.replace(read_driver(REPORT), capabilities=((8, 6), (12, 0)))
+    program(tmp_path, told.format("echo 'Field \"compute_cap\" is not a valid field to query.'; exit 2"))
+    assert ask_driver() == read_driver(REPORT)
 
 
 def test_a_driver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

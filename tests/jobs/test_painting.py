@@ -306,6 +306,48 @@ def test_a_class_that_is_painted_between_two_trainings_is_learnt(tmp_path):
     assert nu.load(tmp_path / "a.safetensors").predict(IMAGE[2]).shape[0] == 3
 
 
+@pytest.mark.parametrize("val_fraction", [0, 0.2])
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_a_class_that_comes_on_a_slice_of_its_own_is_drawn_and_held_out(meanwhile, val_fraction, tmp_path):
+    options = {"output": tmp_path / "a.safetensors", "val_fraction": val_fraction, "class_balance": True}
+    labels = strokes((0, slice(0, 40)))
+    training = begin(labels, steps=4, **options)
+    list(training)
+    if meanwhile:
+        training.paint(0, 2, 0, 0, np.full((96, 96), 3, TRUE.dtype))
+        notes = training.take_up()
+    else:
+        labels[2] = 3
+        training = begin(labels, steps=8, resume=True, **options)
+        notes = training.notes
+    assert any("new in the annotation: background" in n.text for n in notes)
+    assert any(place[2] == 2 for place, _ in training._held_out) == (val_fraction > 0)
+    sampler = training._loop.sampler
+    assert len(sampler.counts) == len(training._loop.class_weights) == 3
+    assert (sampler.draw(16).target == 2).any()
+    assert isinstance(list(training)[-1], Finished)
+
+
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_a_class_that_goes_is_told_apart_all_the_same(meanwhile, tmp_path):
+    options = {"output": tmp_path / "a.safetensors", "val_fraction": 0.2, "class_balance": True}
+    labels = strokes((0, slice(0, 40)))
+    labels[2] = 3
+    training = begin(labels, steps=4, **options)
+    list(training)
+    if meanwhile:
+        training.paint(0, 2, 0, 0, np.zeros((96, 96), TRUE.dtype))
+        assert not any(n.warning for n in training.take_up())
+    else:
+        labels[2] = 0
+        training = begin(labels, steps=8, resume=True, **options)
+    assert [c.name for c in training.classes] == ["cell", "boundary", "background"]
+    counts = training._loop.sampler.counts
+    assert counts[0] > 0 < counts[1]
+    assert counts[2] == 0
+    assert isinstance(list(training)[-1], Finished)
+
+
 def test_marks_tell_what_has_changed_and_where_nothing_was():
     target = np.full((40, 50), -1, np.int8)
     target[:10, :10] = 1

@@ -12,7 +12,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import Note
 from napari_unet.learn import data
 from napari_unet.nets import geometry_of
-from napari_unet.spec import NetSpec, TrainingSpec, UNet3DSpec
+from napari_unet.spec import ClassSpec, NetSpec, TrainingSpec, UNet3DSpec
 
 PATCH = {2: (192, 192), 3: (24, 80, 80)}
 """Default patch sizes per number of dimensions: what a network gives, not what a valid one takes."""
@@ -68,6 +68,20 @@ def complete(spec: TrainingSpec, pairs: Pairs, found: data.Survey, start: NetSpe
     target = spec.target.model_copy(update={"classes": found.classes})
     train = spec.train.model_copy(update={"patch": _patch(spec.train.patch, net, pairs)})
     return spec.model_copy(update={"net": net, "target": target, "train": train})
+
+
+def with_classes(spec: TrainingSpec, classes: tuple[ClassSpec, ...]) -> TrainingSpec:
+    """Give the same of other classes.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import DEFAULT_CLASSES
+    >>> with_classes(TrainingSpec(), DEFAULT_CLASSES[:3]).net.classes
+    3
+    """
+    net = spec.net.model_copy(update={"classes": len(classes)})
+    target = spec.target.model_copy(update={"classes": classes})
+    return spec.model_copy(update={"net": net, "target": target})
 
 
 def _check_told(net: NetSpec, found: Mapping[str, int]) -> None:

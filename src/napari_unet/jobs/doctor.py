@@ -15,7 +15,7 @@ import pooch
 
 from napari_unet.errors import one_line
 from napari_unet.events import Finding
-from napari_unet.jobs.graphics import CHOOSER, System, ask_driver, ask_torch, cure_of, look_at_graphics
+from napari_unet.jobs.graphics import CHOOSER, Driver, System, ask_driver, ask_torch, cure_of, look_at_graphics
 from napari_unet.storage.budget import available_memory, human
 
 _LOW_MEMORY = 2 * 10**9
@@ -108,14 +108,15 @@ def _devices() -> Iterator[Finding]:
         cure = f"install it anew: pip install --force-reinstall torch ({CHOOSER})"
         yield Finding("torch", f"cannot be loaded ({one_line(error)})", cure, broken=True)
         return
-    yield look_at_graphics(ask_driver(), ask_torch(), System())
+    driver = ask_driver()
+    yield look_at_graphics(driver, ask_torch(), System())
     names = ["cpu"]
     if torch.cuda.is_available():
         names.append("cuda")
     elif torch.backends.mps.is_available():
         names.append("mps")
     for name in names:
-        yield _self_test(name)
+        yield _self_test(name, driver)
     yield _precision()
 
 
@@ -130,7 +131,7 @@ def _precision() -> Finding:
     return Finding("processor", "computes in full precision (float32) only")
 
 
-def _self_test(name: str) -> Finding:
+def _self_test(name: str, driver: Driver | None) -> Finding:
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -144,7 +145,7 @@ def _self_test(name: str) -> Finding:
             got = convolve(x.float().to(name), w.float().to(name), padding=1).cpu().double()
         except (RuntimeError, NotImplementedError) as error:
             words = f"a {ndim}D convolution fails ({str(error).splitlines()[0]})"
-            return Finding(what, words, cure_of(str(error)), broken=name == "cpu")
+            return Finding(what, words, cure_of(str(error), driver), broken=name == "cpu")
         if not torch.allclose(got, expected, atol=5e-2):
             wrong = float((got - expected).abs().max())
             words = f"a {ndim}D convolution is wrong by {wrong:.2g}"

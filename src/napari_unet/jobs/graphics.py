@@ -8,17 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from napari_unet.errors import one_line
 from napari_unet.events import Finding
+from napari_unet.jobs.builds import BUILDS, INDEX, TURING, Version, build_for
 from napari_unet.storage.budget import human
 
-Version = tuple[int, int]
-
-BUILDS: tuple[tuple[Version, str], ...] = (((13, 0), "cu130"), ((12, 8), "cu128"), ((12, 6), "cu126"))
-"""CUDA versions that PyTorch is built for, the newest first, and the names of their package indices."""
-INDEX = "https://download.pytorch.org/whl/"
 CHOOSER = "https://pytorch.org/get-started/locally"
 DRIVERS = "https://www.nvidia.com/drivers"
 _SECONDS = 20
@@ -39,12 +35,15 @@ class Driver:
         The newest CUDA that it can run, if known.
     complaint
         Why it says nothing of this, if it does not answer.
+    capabilities
+        Compute capabilities of the cards; empty: it does not tell.
     """
 
     cards: tuple[str, ...] = ()
     version: str = ""
     cuda: Version | None = None
     complaint: str = ""
+    capabilities: tuple[Version, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def read_driver(report: str) -> Driver:
     Examples
     --------
     >>> read_driver("Driver Version : 535.1\nCUDA Version : 12.2\nGPU 1\n  Product Name : NVIDIA T4")
-    Driver(cards=('NVIDIA T4',), version='535.1', cuda=(12, 2), complaint='')
+    Driver(cards=('NVIDIA T4',), version='535.1', cuda=(12, 2), complaint='', capabilities=())
     """
     lines = re.findall(r"^\s*(Product Name|Driver Version|CUDA[\w ]*? Version)\s*:\s*(.+?)\s*$", report, re.M)
     cards = tuple(value for name, value in lines if name == "Product Name")
@@ -109,13 +108,31 @@ def ask_driver() -> Driver | None:
     if program is None:
         return None
     try:
-        done = subprocess.run([program, "-q"], capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Driver(complaint=str(error))
-    if done.returncode:
-        words = (done.stdout + done.stderr).strip().splitlines()
-        return Driver(complaint=words[0] if words else f"nvidia-smi ends with {done.returncode}")
-    return read_driver(done.stdout)
+        report = _run(program, "-q")
+    except (OSError, subprocess.SubprocessError) as error:
+        return Driver(complaint=_complaint_of(error))
+    return replace(read_driver(report), capabilities=_ask_capabilities(program))
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
+    return done.stdout
+
+
+def _complaint_of(error: OSError | subprocess.SubprocessError) -> str:
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    words = (error.stdout + error.stderr).strip().splitlines()
+    return words[0] if words else f"nvidia-smi ends with {error.returncode}"
+
+
+def _ask_capabilities(program: str) -> tuple[Version, ...]:
+    """Ask for the compute capabilities of the cards, which old drivers do not tell."""
+    try:
+        report = _run(program, "--query-gpu=compute_cap", "--format=csv,noheader")
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple((int(major), int(minor)) for major, minor in re.findall(r"^\s*(\d+)\.(\d+)\s*$", report, re.M))
 
 
 def ask_torch() -> Torch:
@@ -142,7 +159,7 @@ def look_at_graphics(driver: Driver | None, torch: Torch, system: System) -> Fin
         try:
             return Finding("GPU", _cuda_in_use(driver, torch))
         except RuntimeError as error:  # a full card, one that another program has for itself, a broken driver
-            return Finding("GPU", f"NVIDIA, but it fails ({one_line(error)})", cure_of(str(error)))
+            return Finding("GPU", f"NVIDIA, but it fails ({one_line(error)})", cure_of(str(error), driver))
     if torch.mps_works:
         return Finding("GPU", f"Apple GPU (MPS), which shares the memory of the processor (torch {torch.version})")
     if driver is not None:
@@ -174,13 +191,10 @@ def _idle(driver: Driver, torch: Torch, system: System) -> Finding:
     can = f"driver {driver.version} runs CUDA up to {_dotted(driver.cuda)}"
     if torch.cuda is None:
         found = f"{card}, not used: torch {torch.version} is built for the processor only ({can})"
-        return Finding("GPU", found, _how_to_get_cuda(driver.cuda))
+        return Finding("GPU", found, _how_to_get_cuda(driver))
     built = f"torch {torch.version} is built for CUDA {_dotted(torch.cuda)}"
     if driver.cuda is not None and driver.cuda[0] < torch.cuda[0]:
-        newer = f"update the driver ({DRIVERS})"
-        older = _how_to_get_cuda(driver.cuda)
-        cure = newer if older.startswith("update") else f"{newer}, or get an older build. {older}"
-        return Finding("GPU", f"{card}, not used: {built}, but {can}", cure)
+        return Finding("GPU", f"{card}, not used: {built}, but {can}", _newer_or_older(driver))
     if system.visible is not None:
         found = f"{card}, hidden: the environment variable CUDA_VISIBLE_DEVICES is {system.visible!r}"
         return Finding("GPU", found, "unset it, unless somebody else is meant to have the card")
@@ -189,8 +203,18 @@ def _idle(driver: Driver, torch: Torch, system: System) -> Finding:
     )
 
 
-def _how_to_get_cuda(cuda: Version | None) -> str:
-    build = build_for(cuda)
+def _newer_or_older(driver: Driver) -> str:
+    """Say what to do about a driver that is too old for the build of torch."""
+    newer, older = f"update the driver ({DRIVERS})", _how_to_get_cuda(driver)
+    if build_for(driver.cuda, driver.capabilities) is None:
+        return newer
+    if not BUILDS[0].fits(driver.capabilities):  # a newer driver would not help
+        return older
+    return f"{newer}, or get an older build. {older}"
+
+
+def _how_to_get_cuda(driver: Driver) -> str:
+    build = build_for(driver.cuda, driver.capabilities)
     if build is None:
         return (
             f"update the driver ({DRIVERS}), then run this check again: this one is too old for any build of torch"
@@ -202,45 +226,37 @@ def _how_to_get_cuda(cuda: Version | None) -> str:
     )
 
 
-def build_for(cuda: Version | None) -> str | None:
-    """Choose the build of torch for a driver: the newest that it runs; within a major version any will do.
-
-    Parameters
-    ----------
-    cuda
-        The newest that the driver can run; None: unknown.
-
-    Returns
-    -------
-    str or None
-        None: the driver is too old for all.
-
-    Examples
-    --------
-    >>> build_for((13, 1)), build_for((12, 8)), build_for((12, 2)), build_for((11, 8)), build_for(None)
-    ('cu130', 'cu128', 'cu126', None, 'cu126')
-    """
-    if cuda is None:
-        return BUILDS[-1][1]
-    fitting = [name for version, name in BUILDS if version <= cuda]
-    same = [name for version, name in reversed(BUILDS) if version[0] == cuda[0]]
-    return next(iter([*fitting, *same]), None)
-
-
 def _dotted(version: Version | None) -> str:
     return "unknown" if version is None else f"{version[0]}.{version[1]}"
 
 
-def cure_of(error: str = "") -> str:
+def cure_of(error: str = "", driver: Driver | None = None) -> str:
     """Say what to do about a device that fails.
+
+    Parameters
+    ----------
+    error
+        What it said.
+    driver
+        Of NVIDIA, which tells for which cards a build of torch needs kernels.
 
     Examples
     --------
-    >>> cure_of("CUDA error: no kernel image is available for execution on the device")
-    'this card needs another build of torch (https://pytorch.org/get-started/locally), or use the device cpu'
+    >>> cure_of("CUDA error: out of memory")
+    'close other programs that use the GPU, or use the device cpu'
     """
     if "no kernel image" in error:
-        return f"this card needs another build of torch ({CHOOSER}), or use the device cpu"
+        return f"{_how_to_get_kernels(driver)}; or use the device cpu"
     if "out of memory" in error:
         return "close other programs that use the GPU, or use the device cpu"
     return "update torch and the driver, or use the device cpu"
+
+
+def _how_to_get_kernels(driver: Driver | None) -> str:
+    """Say which build of torch has kernels for the cards."""
+    cards = () if driver is None else driver.capabilities
+    if driver is None or not cards or not any(b.fits(cards) for b in BUILDS):
+        old = f"cu126 if its compute capability is below {_dotted(TURING)}"
+        return f"this card needs another build of torch ({CHOOSER}): {old}"
+    found = ", ".join(_dotted(c) for c in cards)
+    return f"this build of torch has no kernels for compute capability {found}: {_how_to_get_cuda(driver)}"

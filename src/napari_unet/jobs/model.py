@@ -18,12 +18,12 @@ from napari_unet.jobs.completion import check_output
 from napari_unet.jobs.inputs import Source, as_image
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import modelfile
-from napari_unet.learn.device import choose_device, choose_devices
+from napari_unet.learn.device import choose_devices
 from napari_unet.learn.inference import prepare
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.precision import predicts_in_half
 from napari_unet.nets import count_parameters, geometry_of
-from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, Precision, TilingSpec, TrainingSpec
+from napari_unet.spec import CellSpec, ClassSpec, Device, ModelFacts, Output, Precision, TilingSpec, TrainingSpec
 from napari_unet.storage.bioimageio.archive import is_package
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Model:
 
     def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
         """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
-        device, _ = choose_device("auto")
+        device = self.device
         if self._preview is None:
             self._preview = Previewer(self.spec, device)
         return self._preview.plane(self.prepared(device, "auto"), image, t, z)
@@ -145,8 +145,22 @@ class Model:
         from napari_unet.jobs.suggesting import Suggester  # it imports this module
 
         if self._suggester is None:
-            self._suggester = Suggester(self.spec, choose_device("auto")[0])
+            self._suggester = Suggester(self.spec, self.device)
         return self._suggester
+
+    def devices(self, wanted: Device) -> tuple[list[torch.device], str]:
+        """Choose the devices that it computes on, and say in words what was chosen; see `choose_devices`.
+
+        That is the CPU for a network which computes nowhere else: tiles have to fit there.
+        """
+        if not self.spec.net.on_gpu:
+            return [torch.device("cpu")], "this model is an ONNX graph: computing on the CPU"
+        return choose_devices(wanted)
+
+    @property
+    def device(self) -> torch.device:
+        """What it computes on, if nobody asks for another device."""
+        return self.devices("auto")[0][0]
 
     def in_half(self, precision: Precision, device: torch.device) -> bool:
         """Tell whether it predicts in half precision; see `predicts_in_half`."""
@@ -154,7 +168,7 @@ class Model:
 
     def check_precision(self, tiling: TilingSpec) -> None:
         """Raise `UserError` if the device does not compute in the precision that is asked for."""
-        self.in_half(tiling.precision, choose_devices(tiling.device)[0][0])
+        self.in_half(tiling.precision, self.devices(tiling.device)[0][0])
 
     def prepared(self, device: torch.device, precision: Precision) -> nn.Module:
         """Give the network, made ready for inference on a device.

@@ -25,7 +25,7 @@ from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
 from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import Model
-from napari_unet.learn.device import choose_devices, keep_memory, set_threads
+from napari_unet.learn.device import keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
 from napari_unet.learn.memory import tile_budget
 from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
@@ -232,7 +232,7 @@ def _run(
     kept: Writable | None = None,
 ) -> Generator[Event]:
     """Predict; ``kept`` takes the probabilities of the region besides, as bytes."""
-    devices, words = choose_devices(tiling.device)
+    devices, words = model.devices(tiling.device)
     yield Note(words)
     yield from image_notes(image)
     yield from spacing_notes(model, image)

@@ -35,7 +35,7 @@ from napari_unet.jobs.stored_work import (
     place_of,
 )
 from napari_unet.learn import modelfile
-from napari_unet.learn.device import choose_devices, keep_memory, set_threads
+from napari_unet.learn.device import keep_memory, set_threads
 from napari_unet.learn.plan import check_tile
 from napari_unet.learn.predictor import digest_of_source
 from napari_unet.spec import Output, Predicting, Record, TilingSpec
@@ -174,11 +174,11 @@ def run_numbers(
     folder: Path, numbers: Sequence[int], tiling: TilingSpec, before: Collection[int] = ()
 ) -> Iterator[Event]:
     """Compute some blocks of an unfinished result: what every process does, alone, as a shard or as a worker."""
-    devices, words = choose_devices(tiling.device)
+    work = open_work(folder)
+    devices, words = work.model.devices(tiling.device)
     yield Note(words)
     set_threads(tiling.threads)
     keep_memory()
-    work = open_work(folder)
     yield from run_blocks(work, numbers, StoredSink(Unfinished(folder), work), devices, before=before)
 
 
@@ -200,7 +200,7 @@ def _prepare(
             )
         yield Note(f"what was begun earlier cannot be used: another {' and '.join(changed)}; starting anew")
         earlier.remove()
-    device = choose_devices(request.tiling.device)[0][0]
+    device = model.devices(request.tiling.device)[0][0]
     blocks_first = request.output == "cells" and in_blocks(model, region)
     dtypes: dict[Output, np.dtype[Any]] = {request.output: np.dtype(OUTPUT_DTYPE[request.output])}
     if blocks_first:

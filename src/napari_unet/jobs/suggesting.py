@@ -20,7 +20,6 @@ from napari_unet.jobs.inputs import Source, as_image, as_labels
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
 from napari_unet.learn.data import check_pair
-from napari_unet.learn.device import choose_device
 from napari_unet.learn.start import shipped
 from napari_unet.spec import TrainingSpec
 
@@ -222,8 +221,7 @@ def find(model: Model | None, search: Search) -> Iterator[Suggestion | None]:
     """
     known = Model(shipped()) if model is None else model
     _check(known, search)
-    device = choose_device("auto")[0]
-    yield from known.suggester().look(known.prepared(device, "auto"), search)
+    yield from known.suggester().look(known.prepared(known.device, "auto"), search)
 
 
 def _check(model: Model, search: Search) -> None:

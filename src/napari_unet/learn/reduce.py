@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
@@ -40,6 +41,11 @@ def reducer(
         "float": lambda p: p,
         "byte": lambda p: (p * 255).round().to(torch.uint8),
         "classes": lambda p: (p.argmax(dim=1) + 1).to(torch.uint8),
-        "boundaries": lambda p: (p[:, lines].sum(dim=1) >= threshold).to(torch.uint8),
+        "boundaries": lambda p: (_sum_of(p, lines) >= threshold).to(torch.uint8),
     }
     return lambda p: {name: makers[name](p) for name in wanted}
+
+
+def _sum_of(p: Tensor, channels: Sequence[int]) -> Tensor:
+    """Add channels up, one after the other: a list as index would be copied to the GPU, and waited for."""
+    return functools.reduce(torch.add, (p[:, n] for n in channels))

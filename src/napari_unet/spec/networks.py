@@ -26,6 +26,8 @@ class _Network(Spec):
     purpose: ClassVar[str]
     """What it is for, in a line."""
     trainable: ClassVar[bool] = True
+    on_gpu: ClassVar[bool] = True
+    """It computes on a GPU where there is one."""
     in_channels: int = Field(default=1, ge=1)
     classes: int = Field(default=2, ge=2)
     """Filled in from the labels when a training starts."""
@@ -171,6 +173,7 @@ class OnnxSpec(_Network):
 
     purpose: ClassVar[str] = "imported from BioImage.IO: it predicts, it cannot be trained"
     trainable: ClassVar[bool] = False
+    on_gpu: ClassVar[bool] = False
     kind: Literal["onnx"] = "onnx"
     ndim: Literal[2, 3] = 2
     activation: Literal["softmax"] = "softmax"
