@@ -334,6 +334,7 @@ class Loop:
         loop = Loop(network, sampler, held_out, spec, self.device, weights, anchor, half=self.half)
         loop.average.load_state_dict(average.state_dict())
         loop.progress, loop.batch, loop.history = self.progress, self.batch, self.history
+        loop.begin_anew()
         loop.keep()
         return loop
 
