@@ -76,13 +76,18 @@ def test_a_network_moves_with_all_that_is_its_own_and_its_copy_stays():
         assert {t.device for t in network.state_dict().values()} == {CPU}
 
 
+def fetched(device):
+    values = torch.ones(3, device=device)
+    return Results.fetch([{"a": values}], values.sum(), on_gpu=True)
+
+
 def test_what_is_copied_without_waiting_is_there_when_it_was_waited_for():
     with pretend_cuda(2), torch.cuda.device("cuda:1"):
-        results = Results.fetch([{"a": torch.ones(3, device="cuda")}], on_gpu=True)
+        results = fetched("cuda")
         assert results._tensors[0]["a"].tolist() != [1, 1, 1]
         assert results.arrays()[0]["a"].tolist() == [1, 1, 1]
         with torch.cuda.device("cuda:0"):  # waits for the other GPU
-            results = Results.fetch([{"a": torch.ones(3, device="cuda:1")}], on_gpu=True)
+            results = fetched("cuda:1")
             assert results.arrays()[0]["a"].tolist() != [1, 1, 1]
 
 

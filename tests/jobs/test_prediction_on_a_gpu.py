@@ -143,6 +143,16 @@ def test_without_memory_the_cpu_gives_the_same_bits_as_ever(flat, precision):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("precision", ["full", "auto"])
+def test_a_gpu_that_is_full_before_anything_begins_is_done_without(flat, precision):
+    expected, _ = probabilities(flat, **FULL)
+    with pretend_cuda(largest=1_000):  # the weights of a layer take 1,152 bytes and more
+        found, notes = probabilities(flat, precision=precision)
+    assert notes[-1] == "not enough memory on the GPU for the network: going on with the CPU"
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_with_little_memory_smaller_tiles_give_the_same(flat):
     expected, _ = probabilities(flat, **FULL)
     with pretend_cuda(largest=120_000):  # a skip of a slice takes 138,240 bytes
@@ -176,7 +186,7 @@ def test_what_was_used_on_a_gpu_is_saved_as_it_was(flat, tmp_path):
     np.testing.assert_array_equal(nu.load(file).predict(IMAGE), expected)
 
 
-def test_an_imported_graph_computes_on_the_cpu_and_gives_to_the_gpu(flat):
+def test_an_imported_graph_computes_on_the_cpu_where_there_is_a_gpu(flat):
     pytest.importorskip("onnxruntime")
     graph = to_onnx(flat.trained.network, torch.zeros(1, 1, 64, 64), ["y", "x"])
     net = OnnxSpec(bytes=len(graph), stride=(4, 4), halo=(24, 24))
@@ -186,6 +196,6 @@ def test_an_imported_graph_computes_on_the_cpu_and_gives_to_the_gpu(flat):
     expected, _ = probabilities(model)
     with pretend_cuda():
         found, notes = probabilities(model)
-    assert notes[0] == "computing on the GPU (CUDA)"
+    assert notes[0] == "this model is an ONNX graph: computing on the CPU"
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(found, flat.predict(IMAGE), rtol=0, atol=1e-4)

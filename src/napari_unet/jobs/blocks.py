@@ -112,11 +112,14 @@ def _run(
     work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: _Progress
 ) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
+    network, place = work.model.ready(device, work.precision)
+    if place != device:
+        yield Note("not enough memory on the GPU for the network: going on with the CPU", warning=True)
     predictor = Predictor(
-        work.model.prepared(device, work.precision),
+        network,
         spec,
         work.plan,
-        device,
+        place,
         reduce=reducer(sorted(set(work.wanted().values())), work.model.classes, work.cells.threshold),
         say=lambda words: events.append(Note(words, warning=True)),
     )

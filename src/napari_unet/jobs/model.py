@@ -20,6 +20,7 @@ from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices
 from napari_unet.learn.inference import prepare
+from napari_unet.learn.memory import is_out_of_memory
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.precision import predicts_in_half
 from napari_unet.nets import count_parameters, geometry_of
@@ -181,6 +182,16 @@ class Model:
         if half not in self._for_cpu:
             self._for_cpu[half] = prepare(self.trained.network, self.spec.net.ndim, device, half=half)
         return self._for_cpu[half]
+
+    def ready(self, device: torch.device, precision: Precision) -> tuple[nn.Module, torch.device]:
+        """Give the network, made ready on a device, or on the CPU where the device's memory has no room for it."""
+        try:
+            return self.prepared(device, precision), device
+        except RuntimeError as error:
+            if device.type == "cpu" or not is_out_of_memory(error):
+                raise
+        cpu = torch.device("cpu")
+        return self.prepared(cpu, "full"), cpu
 
     def _run(
         self,

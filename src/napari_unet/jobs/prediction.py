@@ -27,11 +27,11 @@ from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
-from napari_unet.learn.memory import tile_budget
+from napari_unet.learn.memory import is_out_of_memory, tile_budget
 from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
 from napari_unet.learn.predictor import Predictor
 from napari_unet.nets import geometry_of
-from napari_unet.spec import CellSpec, Output, TilingSpec
+from napari_unet.spec import CellSpec, Output, Precision, TilingSpec
 from napari_unet.storage.budget import check_disk, check_memory, stored_size
 
 CELL_BYTES = 80
@@ -194,8 +194,7 @@ def plan_work(
     """
     net = model.spec.net
     normalisation = intensity.fit(image, model.spec.normalisation, blank=True)
-    network = model.prepared(device, tiling.precision)
-    budget = tile_budget(network, net, device, half=model.in_half(tiling.precision, device))
+    device, budget = _budget(model, device, tiling.precision)
 
     def plan(halo: Sequence[int] | None = None, tiling: TilingSpec = tiling) -> Plan:
         return make_plan(
@@ -213,10 +212,23 @@ def plan_work(
     halo = None
     if tiling.halo == "auto" and not any(geometry_of(net).margin):
         exact = plan(tiling=tiling.model_copy(update={"tile": None}))  # the tile told may be too small for it
-        full = model.prepared(device, "full")  # the rounding of half precision would be taken for a lack of halo
+        full, device = model.ready(device, "full")  # half precision rounds by more than is looked for
         halo = find_halo(Predictor(full, net, exact, device), image, normalisation, exact)
     made = plan(None if halo is None else halo.lengths)
     return Work(model, image, made, normalisation, dict(outputs), cells, tiling.precision), halo
+
+
+def _budget(model: Model, device: torch.device, precision: Precision) -> tuple[torch.device, int]:
+    """Tell the pixels of the largest tile, and where; on the CPU if there is no memory even to measure it."""
+    network, place = model.ready(device, precision)
+    try:
+        half = place == device and model.in_half(precision, device)
+        return place, tile_budget(network, model.spec.net, place, half=half)
+    except RuntimeError as error:
+        if place.type == "cpu" or not is_out_of_memory(error):
+            raise
+    cpu = torch.device("cpu")
+    return cpu, tile_budget(model.prepared(cpu, "full"), model.spec.net, cpu)
 
 
 def _run(

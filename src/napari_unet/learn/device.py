@@ -81,6 +81,8 @@ def _works(name: str) -> bool:
         expected = layer(x)
         try:
             got = layer.to(name)(x.to(name)).cpu()
+        except torch.OutOfMemoryError:  # it is full, not broken
+            return True
         except (RuntimeError, NotImplementedError):
             return False
     return torch.allclose(expected, got, atol=1e-2)
