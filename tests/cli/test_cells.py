@@ -7,8 +7,10 @@ from scipy import ndimage
 
 from cli_tools import run
 from napari_unet.arrays.cells import cells_from_probabilities
+from napari_unet.arrays.where import Where
 from napari_unet.spec import BOUNDARY, CELL, CellSpec
 from napari_unet.storage.read import open_image
+from napari_unet.storage.write import create_output
 from synthetic import tissue
 
 
@@ -50,3 +52,12 @@ def test_what_does_not_fit_is_named_and_nothing_is_written(maps, tmp_path, optio
     assert result.exit_code == 1
     assert words in result.stderr
     assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.ome.zarr"])
+def test_cells_lie_where_their_probabilities_do(maps, tmp_path, name):
+    where = Where((0.0, 10.0, 10.0), 5.0, 30.0, "second")
+    with create_output(tmp_path / "p.ome.zarr", maps.shape, "f4", "CTYX", where=where) as out:
+        out[...] = maps
+    assert run("cells", tmp_path / "p.ome.zarr", "-o", tmp_path / name).exit_code == 0
+    assert open_image(tmp_path / name).where == where

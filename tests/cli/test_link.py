@@ -6,8 +6,10 @@ import tifffile
 
 import napari_unet as nu
 from cli_tools import run
+from napari_unet.arrays.where import Where
 from napari_unet.storage.read import open_image
 from napari_unet.storage.samples import load_sample
+from napari_unet.storage.write import create_output
 
 
 @pytest.fixture
@@ -63,3 +65,15 @@ def test_a_mistake_is_one_line_and_leaves_nothing(slices, tmp_path, options, mes
 
 def test_the_wrong_axis_is_wrong_usage(slices, tmp_path):
     assert run("link", slices[0], "-o", tmp_path / "out.tif", "--along", "y").exit_code == 2
+
+
+@pytest.mark.parametrize("command", [("link", "--along", "t"), ("export",)])
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.ome.zarr"])
+def test_cells_keep_their_place_and_the_times_of_their_frames(slices, tmp_path, command, name):
+    _, stack, _ = slices
+    where = Where((0.0, 10.0, 10.0), 5.0, 30.0, "second")
+    with create_output(tmp_path / "t.ome.zarr", stack.shape, "i4", "TYX", cells=True, where=where) as out:
+        out[...] = stack
+    first, *options = command
+    assert run(first, tmp_path / "t.ome.zarr", "-o", tmp_path / name, *options).exit_code == 0
+    assert open_image(tmp_path / name).where == where

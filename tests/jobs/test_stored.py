@@ -14,12 +14,14 @@ import tifffile
 import zarr
 
 import napari_unet as nu
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, Note, TileDone
 from napari_unet.jobs import Request, predict_file, stored, stored_work
 from napari_unet.spec import TilingSpec
 from napari_unet.storage.read import open_image
 from napari_unet.storage.unfinished import Unfinished, folder_of
+from napari_unet.storage.write import create_output
 from synthetic import classes, tissue
 
 IMAGE, CELLS = tissue((4, 90, 120), 120)
@@ -77,6 +79,32 @@ def test_a_part_is_cut_out_of_the_whole_and_knows_its_place(model, stack, tmp_pa
     (level, *_) = zarr.open_group(target).attrs["ome"]["multiscales"][0]["datasets"]
     (move,) = (t["translation"] for t in level["coordinateTransformations"] if t["type"] == "translation")
     assert move == [0, 1, 11, 5]
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+@pytest.mark.parametrize("output", ["probabilities", "classes", "cells"])
+def test_times_and_the_place_of_the_image_are_kept(model, tmp_path, suffix, output):
+    where = Where((0.0, 10.0, 10.0), 5.0, 30.0, "second")
+    source, target = tmp_path / "a.ome.zarr", tmp_path / f"out{suffix}"
+    with create_output(source, (3, 90, 120), "u1", "TYX", (1, 0.5, 0.25), unit="micrometer", where=where) as out:
+        out[...] = IMAGE[:3]
+    list(predict_file(model, Request(source, target, output, tiling=TILING)))
+    assert open_image(target).where == where
+    part = ((1, 3), None, (8, 80), (4, 100))
+    list(predict_file(model, Request(source, target, output, tiling=TILING, part=part)))
+    assert open_image(target).where == Where((0.0, 14.0, 11.0), 35.0, 30.0, "second")
+
+
+def test_an_image_that_was_moved_is_another_one(model, tmp_path):
+    request = Request(tmp_path / "a.ome.zarr", tmp_path / "out.ome.zarr", tiling=TILING)
+    for step in (30.0, 60.0):
+        with create_output(request.image, (2, 90, 120), "u1", "TYX", where=Where(step=step)) as out:
+            out[...] = IMAGE[:2]
+        events = predict_file(model, request)
+        next(e for e in events if isinstance(e, BlockDone))
+        events.close()
+    list(predict_file(model, request))
+    assert open_image(request.target).where.step == 60.0
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.events import BatchBegun, Finished, ImageDone
 from napari_unet.plugin.batch import running as running_module
@@ -35,6 +36,7 @@ from napari_unet.spec import BatchSpec
 from napari_unet.storage.held import find_in_file
 from napari_unet.storage.read import open_image
 from napari_unet.storage.samples import FOLDER, load_sample
+from napari_unet.storage.write import create_output
 
 
 def open_layer(path: Path, data: np.ndarray, name: str = "layer") -> ImageLayer:
@@ -81,6 +83,9 @@ def test_copies_keep_axes_and_voxel_size(
     layer = ImageLayer(data, rgb=shape[-1] == 3, **more)
     layer.scale = [0.5 if n in (layer.ndim - 1, layer.ndim - 2) else 1.0 for n in range(layer.ndim)]
     layer.units = ["micrometer"] * layer.ndim
+    layer.translate = [0] * (layer.ndim - 1) + [7]
+    if axes:
+        layer.scale, layer.units = [30, *layer.scale[1:]], ["minute", *layer.units[1:]]
     copy = tmp_path / "in" / "x.ome.zarr"
     copying(layer)(copy, tell)
     written = (copy / "zarr.json").stat()
@@ -89,6 +94,7 @@ def test_copies_keep_axes_and_voxel_size(
     image = open_image(copy)
     assert image.axes == found
     assert (image.spacing[1:], image.unit) == ((0.5, 0.5), "micrometer")
+    assert image.where == Where((0.0, 0.0, 7.0), *((0.0, 30.0, "minute") if axes else ()))
     given = data
     if found == "CYX":
         given = np.moveaxis(data, -1, 0)
@@ -283,6 +289,19 @@ def test_results_open_in_their_place(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(image.data), array[:, 1])
     with pytest.raises(UserError):
         layers_of(ImageDone("b", str(tmp_path / "gone.tif"), "done"), spec)
+
+
+def test_results_open_with_the_times_of_their_frames(tmp_path: Path) -> None:
+    """They lie as napari's readers show the image: from 0, whatever its file says of its place."""
+    for name in ("a", "a-cells"):
+        where = Where((0.0, 10.0, 10.0), 0.0, 30.0, "second")
+        with create_output(tmp_path / f"{name}.zarr", (3, 8, 9), "u1", "TYX", (1, 0.5, 0.5), where=where) as out:
+            out[...] = 1
+    spec = BatchSpec(model="m", inputs=("a.zarr",), folder=tmp_path, t=(1, 3), x=(2, 8))
+    for layer in layers_of(ImageDone("a", str(tmp_path / "a.zarr"), "done", ("a-cells.zarr",)), spec):
+        assert layer.scale.tolist() == [30.0, 0.5, 0.5]
+        assert str(layer.units[0]) == "second"
+        assert layer.translate.tolist() == ([30.0, 0.0, 1.0] if isinstance(layer, Labels) else [0.0] * 3)
 
 
 def test_the_list_keeps_what_is_checked(qtbot: QtBot, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from napari_unet.arrays.where import Where
 from napari_unet.storage.ome_zarr import metadata
 from napari_unet.storage.write import create_output
 
@@ -12,7 +13,8 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("napari_ome_zarr") is None, reason="napari-ome-zarr is not installed (0.10 is known)"
 )
 PLUGIN = "napari-ome-zarr"
-SPACING = {"T": 1.0, "C": 1.0, "Z": 2.0, "Y": 0.5, "X": 0.25}
+SPACING = {"T": 30.0, "C": 1.0, "Z": 2.0, "Y": 0.5, "X": 0.25}
+UNITS = {"T": "second", "Z": "micrometer", "Y": "micrometer", "X": "micrometer"}
 SHAPES = [((700, 900), "YX"), ((3, 600, 900), "ZYX"), ((2, 3, 600, 900), "TZYX")]
 
 
@@ -35,7 +37,9 @@ def opened(npe2pm):
 
 def save(path, values, axes, **options):
     spacing = [SPACING[a] for a in "ZYX"]
-    with create_output(path, values.shape, values.dtype, axes, spacing, unit="micrometer", **options) as out:
+    where = Where((0.0, 10.0, 20.0), 60.0, SPACING["T"], "second")
+    form = values.shape, values.dtype, axes, spacing
+    with create_output(path, *form, unit="micrometer", where=where, **options) as out:
         out[...] = values
 
 
@@ -55,7 +59,7 @@ def test_labels_are_read_as_labels(folder, opened, shape, axes, dtype):
     np.testing.assert_allclose(layer.translate, 0)
     np.testing.assert_allclose(layer.affine.affine_matrix, np.eye(len(axes) + 1))
     assert layer.axis_labels == tuple(axes.lower())
-    assert [str(u) for u in layer.units] == ["micrometer" if a in "ZYX" else "pixel" for a in axes]
+    assert [str(u) for u in layer.units] == [UNITS[a] for a in axes]
 
 
 def test_small_labels_have_one_level(folder, opened):
@@ -80,12 +84,12 @@ def test_probabilities_are_read_as_one_image_per_class(folder, opened, shape, ax
         assert layer.multiscale
         assert layer.contrast_limits == [0, 255 if dtype == "uint8" else 1]
         assert layer.axis_labels == tuple(axes.lower())
-        assert [str(u) for u in layer.units] == ["micrometer" if a in "ZYX" else "pixel" for a in axes]
+        assert [str(u) for u in layer.units] == [UNITS[a] for a in axes]
 
 
 def test_the_reader_leaves_out_where_a_region_lies(folder, opened):
     """It takes the first transform of a level, which must be the scale. Fails once it takes the second: good."""
-    save(folder / "a.zarr", np.ones((3, 4), np.int32), "YX", cells=True, origin=(0, 10, 20))
+    save(folder / "a.zarr", np.ones((3, 4), np.int32), "YX", cells=True)
     (layer,) = opened(folder / "a.zarr")
     np.testing.assert_allclose(layer.scale, [0.5, 0.25])
     np.testing.assert_allclose(layer.affine.translate, 0)

@@ -13,6 +13,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.where import Where
 from napari_unet.plugin import saving
 from napari_unet.plugin.layers import Geometry
 from napari_unet.plugin.requests import end_of_saving
@@ -24,8 +25,8 @@ from napari_unet.storage.records import facts_of, new_record, read_record
 
 RNG = np.random.default_rng(0)
 PROPERTIES: dict[str, tuple[Any, ...]] = {
-    "scale": (1.0, 2.0, 500.0, 500.0),
-    "translate": (0.0, 4.0, 1000.0, 0.0),
+    "scale": (30.0, 2.0, 500.0, 500.0),
+    "translate": (60.0, 4.0, 1000.0, 0.0),
     "units": ("s", "um", "nm", "nm"),
     "axis_labels": ("t", "z", "y", "x"),
 }
@@ -74,10 +75,13 @@ def test_what_is_saved_is_what_was_seen(
     assert found.dtype == np.int32
     assert cells.spacing == pytest.approx((2.0 if "Z" in axes else 0.5, 0.5, 0.5))
     assert cells.unit == "micrometer"
+    where = Where((4.0 if "Z" in axes else 0.0, 1.0, 0.0), *((60.0, 30.0, "second") if "T" in axes else ()))
+    assert cells.where == where
     probabilities = open_image(paths[0])
     order = [probabilities.axes.index(a) for a in "C" + axes.replace("C", "")]
     both = [np.asarray(viewer.layers[f"probability of {c}"].data)[drop] for c in ("cell", "boundary")]
     np.testing.assert_array_equal(np.asarray(probabilities.data).transpose(order), both)
+    assert probabilities.where == where
     assert [p for p in tmp_path.iterdir() if p not in paths] == []
 
 

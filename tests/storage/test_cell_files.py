@@ -14,6 +14,7 @@ from skimage.draw import polygon2mask
 
 from napari_unet.arrays.contours import contours
 from napari_unet.arrays.lines import outline
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.storage import cell_files
 from napari_unet.storage.cell_files import Cells, check_cells, write_cells
@@ -21,6 +22,7 @@ from napari_unet.storage.read import open_labels, read_whole
 from napari_unet.storage.samples import load_sample
 
 SPACING = (2.0, 0.5, 0.25)
+WHERE = Where((4.0, 1.0, 8.0), 4.0, 2.0, "minute")
 
 
 def stack(top=19):
@@ -40,7 +42,7 @@ def shapes():
 
 def write(data, axes, path, kind, unit="micrometer"):
     told = []
-    write_cells(Cells(data, axes, SPACING, unit), path, kind, told.append)
+    write_cells(Cells(data, axes, SPACING, unit, WHERE), path, kind, told.append)
     assert told[0] == 0
     assert told == sorted(told)
     assert [p for p in path.parent.iterdir() if p != path] == []
@@ -58,6 +60,10 @@ def test_ome_files_hold_the_cells_or_their_outlines(tmp_path, axes, data, name, 
     np.testing.assert_array_equal(values, expected)
     assert found.axes == axes
     assert (found.spacing[1:], found.unit) == (SPACING[1:], "micrometer")
+    assert found.where == Where(
+        (4.0 if "Z" in axes or name.endswith("tif") else 0.0, 1.0, 8.0),
+        *((4.0, 2.0, "minute") if "T" in axes else ()),
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,7 @@ def test_imagej_opens_a_hyperstack_with_the_size_of_pixels(tmp_path, axes, data,
     )
     assert (known["unit"], known["spacing"], known["max"]) == ("micron", 2.0, top)
     assert [a / b for a, b in resolution] == [4.0, 2.0]
+    assert known.get("finterval") == (120.0 if "T" in axes else None)
 
 
 def test_without_a_known_size_imagej_counts_pixels(tmp_path):

@@ -12,6 +12,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_unet.arrays.where import Where
 from napari_unet.storage import export
 from napari_unet.storage.export import export_tiff
 from napari_unet.storage.read import open_image, read_whole
@@ -77,7 +78,7 @@ def test_colours_come_last(tmp_path):
 
 def test_a_region_keeps_its_place(tmp_path):
     values = np.zeros((2, 3, 8, 9), np.uint8)
-    export_tiff(values, tmp_path / "a.tif", "CZYX", SPACING, unit="micrometer", origin=(10.0, 5.0, 2.5))
+    export_tiff(values, tmp_path / "a.tif", "CZYX", SPACING, unit="micrometer", where=Where((10.0, 5.0, 2.5)))
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         planes = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]["Plane"]
     places = {(p["TheC"], p["TheZ"]): (p["PositionZ"], p["PositionY"], p["PositionX"]) for p in planes}

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
+from napari_unet.arrays.where import Where
 from napari_unet.storage.ome_zarr import metadata
 from napari_unet.storage.pyramid import add_levels, adding_levels, factors, mean, nearest
 
@@ -32,7 +33,7 @@ class CountingStore(MemoryStore):
 
 
 def image(values, axes, spacing, *, cells=False, chunks=None, store=None, origin=(0, 0, 0)):
-    known = metadata(axes, spacing, "micrometer", "a", cells=cells, origin=origin, creator={"job": 1})
+    known = metadata(axes, spacing, "micrometer", "a", cells=cells, where=Where(origin), creator={"job": 1})
     group = zarr.create_group({} if store is None else store, attributes=known)
     group.create_array("0", data=values, chunks=chunks or values.shape, dimension_names=list(axes.lower()))
     return group

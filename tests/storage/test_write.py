@@ -7,6 +7,7 @@ import pytest
 import tifffile
 import zarr
 
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.storage import budget, export, write
 from napari_unet.storage.layout import image_group
@@ -100,7 +101,7 @@ def test_large_ome_zarr_becomes_a_pyramid(tmp_path, cells):
     values = np.random.default_rng(0).integers(0, 200, (2, 3, 700, 900)).astype(np.uint8)
     with create_output(
         tmp_path / "a.zarr", values.shape, "u1", "CTYX", SPACING, unit="micrometer", cells=cells,
-        origin=(0, 20, 30), creator={"model": "m.unet"},
+        where=Where((0, 20, 30)), creator={"model": "m.unet"},
     ) as out:  # fmt: skip
         out[...] = values
     group = image_group(tmp_path / "a.zarr", "r")

@@ -7,12 +7,13 @@ for the samples of a colour (RGB), which are channels to a network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.errors import UserError
 
 ALL = slice(None)
@@ -123,6 +124,8 @@ class Image:
         Size of a voxel along Z, Y, X, in any one unit.
     name
         For messages.
+    where
+        Its place, and the times of its frames.
 
     Examples
     --------
@@ -137,6 +140,7 @@ class Image:
     axes: str
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     name: str = "image"
+    where: Where = field(default=UNPLACED, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape))

@@ -89,4 +89,4 @@ def open_cells(path: Path, axes: str | None, kind: CellFormat) -> Cells:
     if set(opened.axes) - set("TZYX"):
         raise UserError(f"{path} has the axes {opened.axes}; cells have no channels: tell their axes with --axes")
     record = new_record(Exporting(kind=kind, axes=axes), facts_of(opened))
-    return Cells(opened.data, opened.axes, opened.spacing, opened.unit, record=record)
+    return Cells(opened.data, opened.axes, opened.spacing, opened.unit, opened.where, record)

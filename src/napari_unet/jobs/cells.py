@@ -132,8 +132,8 @@ def cells_file(
     names = None if classes is None else tuple(c if isinstance(c, str) else c.name for c in classes)
     settings = MakingCells(cells=cells, volume=volume, classes=names, axes=told_axes(probabilities))
     creator = as_creator(new_record(settings, facts_of(probabilities)))
-    where = shape, np.int32, axes, probabilities.spacing
-    with create_output(target, *where, unit=unit, cells=True, creator=creator) as out:
+    form = shape, np.int32, axes, probabilities.spacing
+    with create_output(target, *form, unit=unit, cells=True, where=probabilities.where, creator=creator) as out:
         yield from make_cells(probabilities, named, out, cells, volume=volume, scratch=target.parent)
 
 

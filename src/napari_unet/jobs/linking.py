@@ -174,8 +174,8 @@ def link_file(
     creator = as_creator(new_record(settings, facts_of(image)))
 
     def run() -> Iterator[Event]:
-        where = image.result_shape, DTYPE, image.result_axes, image.spacing
-        with create_output(target, *where, unit=unit, cells=True, creator=creator) as out:
+        form = image.result_shape, DTYPE, image.result_axes, image.spacing
+        with create_output(target, *form, unit=unit, cells=True, where=image.where, creator=creator) as out:
             yield from linking(image, out, along, least_overlap=least_overlap, gap=gap)
 
     return run()

@@ -239,7 +239,7 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
     """Return what must be equal for blocks of an earlier run to be used: a fingerprint of the work, by names."""
     facts = {
         "model": [model.facts.sha256, model.spec.model_dump(mode="json")],
-        "image": [image.axes, image.spacing, fingerprint(image)],
+        "image": [image.axes, image.spacing, dataclasses.astuple(image.where), fingerprint(image)],
         "output": [request.output, request.cells.model_dump(mode="json")],
         "part of the image": region.ranges,
         "tile or halo": [request.tiling.tile, request.tiling.halo],
@@ -320,7 +320,7 @@ def _finish(unfinished: Unfinished, work: Work, request: Request) -> Iterator[Ev
             place.spacing,
             unit=place.unit,
             classes=place.classes,
-            origin=place.origin,
+            where=place.where,
             stamp=stamp_of(unfinished.facts["request"]),
             creator=unfinished.facts["creator"],
         )

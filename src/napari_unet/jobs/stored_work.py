@@ -15,6 +15,7 @@ from napari_unet.arrays.identity import digest
 from napari_unet.arrays.intensity import Normalisation
 from napari_unet.arrays.region import WHOLE, Part, Region
 from napari_unet.arrays.tiles import Fit
+from napari_unet.arrays.where import Where
 from napari_unet.jobs.blocks import Arrays, Work
 from napari_unet.jobs.model import load
 from napari_unet.learn.plan import Plan
@@ -76,7 +77,7 @@ def new_array(path: Path, work: Work, request: Request, facts: Mapping[str, Any]
         name=stem_of(request.target),
         cells=request.output != "probabilities",
         classes=place.classes,
-        origin=place.origin,
+        where=place.where,
         creator={**facts["creator"], KEY: stamp_of(facts["request"])},
     )
 
@@ -87,17 +88,16 @@ class Place:
 
     spacing: tuple[float, float, float]
     unit: str
-    origin: tuple[float, ...]
+    where: Where
     classes: tuple[str, ...]
 
 
 def place_of(work: Work) -> Place:
-    """Tell where the result lies: along Z, Y, X."""
+    """Tell where the result lies: where its part of the image does."""
     image = work.image
-    starts = (start for start, _ in work.plan.region.ranges[1:])
-    origin = tuple(n * s for n, s in zip(starts, image.spacing, strict=True))
+    where = image.where.moved([start for start, _ in work.plan.region.ranges], image.spacing)
     names = tuple(c.name for c in work.model.classes) if "probabilities" in work.outputs else ()
-    return Place(image.spacing, image.unit if isinstance(image, FileImage) else "pixel", origin, names)
+    return Place(image.spacing, image.unit if isinstance(image, FileImage) else "pixel", where, names)
 
 
 def layout_of(work: Work) -> tuple[str, tuple[int, ...], tuple[int, ...]]:

@@ -21,11 +21,12 @@ from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
 from napari_unet.arrays.cell_columns import Lengths
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.targets import check_labels_dtype
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.storage.blocks import zeros as shared_zeros
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.read import axes_in_file
-from napari_unet.storage.units import to_micrometres
+from napari_unet.storage.units import time_unit, to_micrometres
 
 Index = tuple[int | slice, ...]
 _LETTERS = {"t": "T", "time": "T", "c": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
@@ -130,6 +131,22 @@ def lengths_of(layer: Layer, axes: str) -> Lengths:
 
     spacing, origin = along(np.abs(layer.scale).tolist(), 1.0), along(layer.translate.tolist(), 0.0)
     return Lengths(spacing, "micrometer" if known else "pixel", origin)
+
+
+def where_of(layer: Layer, axes: str) -> Where:
+    """Tell where a layer's first pixel lies, in the unit of `lengths_of`, and when its frames are.
+
+    Parameters
+    ----------
+    layer, axes
+        See `lengths_of`.
+    """
+    origin = lengths_of(layer, axes).origin
+    if "T" not in axes:
+        return Where(origin)
+    at = axes.index("T")
+    start, step = float(layer.translate[at]), abs(float(layer.scale[at]))
+    return Where.checked(origin, start, step, time_unit(str(layer.units[at])))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from napari.layers import Layer
 from psygnal import Signal
 
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
-from napari_unet.plugin.layers import full_data, lengths_of
+from napari_unet.plugin.layers import full_data, lengths_of, where_of
 from napari_unet.plugin.provenance import record_of
 from napari_unet.plugin.results import Piece
 from napari_unet.storage.budget import check_disk, human, is_full, nbytes
@@ -41,7 +42,7 @@ class Saved:
     axes: str
     """Of each array; those along C hold the same all along it."""
     spacing: tuple[float, float, float]
-    origin: tuple[float, float, float]
+    where: Where
     unit: str
     labels: bool
     classes: tuple[str, ...] = ()
@@ -112,7 +113,7 @@ def describe(piece: Piece, path: Path, axes: str) -> Saved:
         [full_data(x) for x in piece.layers],
         axes,
         lengths.spacing,
-        lengths.origin,
+        where_of(layer, axes),
         lengths.unit,
         piece.output != "probabilities",
         piece.classes,
@@ -141,7 +142,7 @@ class Source:
     Examples
     --------
     >>> data = [np.zeros((5, 2, 8, 9)), np.ones((5, 2, 8, 9))]
-    >>> saved = Saved(Path(), data, "TCYX", (1, 1, 1), (0, 0, 0), "pixel", labels=False)
+    >>> saved = Saved(Path(), data, "TCYX", (1, 1, 1), Where(), "pixel", labels=False)
     >>> source = Source(saved, lambda size: None)
     >>> source.axes, source.shape, int(source[1, 2:4].sum())
     ('CTYX', (2, 5, 8, 9), 144)
@@ -207,7 +208,7 @@ def write(saved: Saved, read: Callable[[int], None]) -> None:
             saved.spacing,
             unit=saved.unit,
             classes=saved.classes,
-            origin=saved.origin,
+            where=saved.where,
             creator=saved.creator,
         )
         return
@@ -220,7 +221,7 @@ def write(saved: Saved, read: Callable[[int], None]) -> None:
         unit=saved.unit,
         cells=saved.labels,
         classes=saved.classes,
-        origin=saved.origin,
+        where=saved.where,
         creator=saved.creator,
     ) as out:
         for index in parts_of(source.shape, source.dtype.itemsize):

@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.plugin.layers import full_data
 from napari_unet.storage.opened import FileImage
@@ -23,7 +24,7 @@ class VoxelSize:
     Parameters
     ----------
     scale
-        Micrometres along Z, Y, X; 1 along other axes.
+        Micrometres along Z, Y, X; time along T, where its unit is known; 1 along other axes.
     units
         As napari names them.
     """
@@ -32,7 +33,7 @@ class VoxelSize:
     units: tuple[str, ...]
 
     def __str__(self) -> str:
-        lengths = [f"{s:.4g}" for s, u in zip(self.scale, self.units, strict=True) if u != "pixel"]
+        lengths = [f"{s:.4g}" for s, u in zip(self.scale, self.units, strict=True) if u == "micrometer"]
         return f"{' x '.join(lengths)} µm"
 
 
@@ -55,22 +56,26 @@ def filed_voxel_size(layer: ImageLayer | None, axes: str) -> VoxelSize | None:
         return None
     if found is None or found[:2] != (axes, tuple(full_data(layer).shape)):
         return None
-    along = dict(zip("ZYX", found[2], strict=True))
-    return VoxelSize(
-        tuple(along.get(a, 1.0) for a in axes), tuple("micrometer" if a in along else "pixel" for a in axes)
-    )
+    spacing, where = found[2:]
+    known = {a: (length, "micrometer") for a, length in zip("ZYX", spacing, strict=True)}
+    if where.time_unit:
+        known["T"] = (where.step, where.time_unit)
+    along = [known.get(a, (1.0, "pixel")) for a in axes]
+    return VoxelSize(tuple(length for length, _ in along), tuple(unit for _, unit in along))
 
 
 @lru_cache(maxsize=16)
-def _size_in_file(path: Path, _modified: int) -> tuple[str, tuple[int, ...], tuple[float, float, float]] | None:
-    """Read axes, shape and voxel size of a file; no pixel is read."""
+def _size_in_file(
+    path: Path, _modified: int
+) -> tuple[str, tuple[int, ...], tuple[float, float, float], Where] | None:
+    """Read axes, shape, voxel size and times of a file; no pixel is read."""
     try:
         image = open_image(path)
     except (UserError, OSError):  # a format that is none of ours
         return None
     if not isinstance(image, FileImage) or image.unit != "micrometer":
         return None
-    return image.axes, tuple(image.data.shape), image.spacing
+    return image.axes, tuple(image.data.shape), image.spacing, image.where
 
 
 def has_size(layer: Layer) -> bool:

@@ -18,6 +18,7 @@ from napari_unet.arrays.axes import ArrayLike
 from napari_unet.arrays.lines import outline
 from napari_unet.arrays.numbering import planes_of
 from napari_unet.arrays.steps import Steps, Tell, nobody
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
 from napari_unet.spec import Record
@@ -26,6 +27,7 @@ from napari_unet.storage.cell_shapes import write_geojson, write_rois
 from napari_unet.storage.creator import Facts, as_description, as_info, write_side_file
 from napari_unet.storage.formats import SUFFIXES, WRITABLE, CellFormat, stem_of, suffix_of
 from napari_unet.storage.records import as_creator
+from napari_unet.storage.units import seconds
 from napari_unet.storage.write import check_file, check_output, create_output
 
 ENDINGS: dict[CellFormat, str] = {
@@ -56,8 +58,8 @@ class Cells:
         T, Z, Y, X as far as there are.
     spacing, unit
         Size of a voxel along Z, Y, X; "micrometer" or "pixel".
-    origin
-        Place of the first voxel, for OME files.
+    where
+        Place of the first voxel and times of the frames, for OME files; ImageJ learns of the times.
     record
         How they were made: kept in the file, or beside it.
     """
@@ -66,7 +68,7 @@ class Cells:
     axes: str
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     unit: str = "pixel"
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    where: Where = UNPLACED
     record: Record | None = None
 
     def __post_init__(self) -> None:
@@ -212,8 +214,8 @@ def _fill(
     steps: Steps,
 ) -> None:
     shape = tuple(cells.data.shape)
-    where = path, shape, dtype, cells.axes, cells.spacing
-    with create_output(*where, unit=cells.unit, origin=cells.origin, cells=True, creator=cells.creator) as out:
+    form = path, shape, dtype, cells.axes, cells.spacing
+    with create_output(*form, unit=cells.unit, where=cells.where, cells=True, creator=cells.creator) as out:
         for index in np.ndindex(shape[:-2]):
             steps.next()
             out[index] = change(np.asarray(cells.data[index]))
@@ -235,6 +237,8 @@ def _write_imagej(cells: Cells, path: Path, tell: Tell) -> None:
     metadata: dict[str, Any] = {"axes": cells.axes, "min": 0.0, "max": float(highest)} | as_info(cells.creator)
     if micrometres:
         metadata |= {"unit": "micron", "spacing": cells.spacing[0]}
+    if cells.where.time_unit and "T" in cells.axes:
+        metadata["finterval"] = cells.where.step * seconds(cells.where.time_unit)
     _write_tiff(
         cells,
         path,

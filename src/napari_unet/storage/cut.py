@@ -47,7 +47,8 @@ def cut(image: FileImage, region: Region) -> FileImage:
     >>> cut(image, Region((0, 1), (2, 4), (0, 8), (1, 4))).data.shape
     (2, 8, 3)
     """
-    return _seen(image, dict(zip("TZYX", region.slices, strict=True)))
+    where = image.where.moved([first for first, _ in region.ranges], image.spacing)
+    return replace(_seen(image, dict(zip("TZYX", region.slices, strict=True))), where=where)
 
 
 def _seen(image: FileImage, spans: dict[str, slice]) -> FileImage:

@@ -13,9 +13,11 @@ import numpy.typing as npt
 import tifffile
 
 from napari_unet.arrays.axes import ArrayLike, check_axes
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.files import replacing
 from napari_unet.storage import budget
 from napari_unet.storage.creator import Facts, as_annotation
+from napari_unet.storage.units import time_symbol
 
 TILE = 512
 """Length of a tile along Y and X, in files of large planes."""
@@ -32,7 +34,7 @@ def export_tiff(
     *,
     unit: str = "pixel",
     classes: Sequence[str] = (),
-    origin: Sequence[float] = (0.0, 0.0, 0.0),
+    where: Where = UNPLACED,
     stamp: str | None = None,
     creator: Facts | None = None,
 ) -> None:
@@ -52,8 +54,9 @@ def export_tiff(
         Size of a voxel along Z, Y, X; "micrometer" or "pixel". (1, 1, 1) counts as unknown and is left out.
     classes
         Names of the channels.
-    origin
-        Place of the first voxel along Z, Y, X in ``unit``: the position of every plane.
+    where
+        Place of the first voxel, its origin in ``unit``, from which the position of every plane follows. Times are
+        written where their unit is known, for a time without one would be seconds.
     stamp
         See `napari_unet.storage.stamp`.
     creator
@@ -95,7 +98,7 @@ def export_tiff(
             planarconfig="contig" if "S" in axes else None,
             compression="zlib",
             software=stamp,
-            metadata=_metadata(shape, axes, spacing, unit, classes, origin) | as_annotation(creator),
+            metadata=_metadata(shape, axes, spacing, unit, classes, where) | as_annotation(creator),
             bigtiff=budget.nbytes(shape, dtype) > 2**31,
             buffersize=LARGE,
         )
@@ -107,7 +110,7 @@ def _metadata(
     spacing: Sequence[float],
     unit: str,
     classes: Sequence[str],
-    origin: Sequence[float],
+    where: Where,
 ) -> dict[str, Any]:
     """Return what goes into the OME-XML, in the words of tifffile."""
     known: dict[str, Any] = {"axes": axes}
@@ -117,8 +120,15 @@ def _metadata(
             if axis in axes:
                 known[f"PhysicalSize{axis}"] = float(length)
                 known[f"PhysicalSize{axis}Unit"] = symbol
-    if any(origin):
-        known["Plane"] = _positions(shape, axes, spacing, symbol, origin)
+    planes: dict[str, Any] = {}
+    if any(where.origin):
+        planes |= _positions(shape, axes, spacing, symbol, where.origin)
+    if where.time_unit and "T" in axes:
+        time = {"TimeIncrement": where.step, "TimeIncrementUnit": time_symbol(where.time_unit)}
+        known |= time
+        planes |= _times(shape, axes, where) if where.start else {}
+    if planes:
+        known["Plane"] = planes
     if classes and "C" in axes:
         known["Channel"] = {"Name": list(classes)}
     return known
@@ -128,9 +138,7 @@ def _positions(
     shape: Sequence[int], axes: str, spacing: Sequence[float], symbol: str, origin: Sequence[float]
 ) -> dict[str, Any]:
     """Return the place of every plane, in the order in which they are written."""
-    lead = axes[: axes.index("Y")]
-    lengths = [range(n) for n in shape[: len(lead)]]
-    depths = [i[lead.index("Z")] if "Z" in lead else 0 for i in itertools.product(*lengths)]
+    depths = _numbers(shape, axes, "Z")
     z, y, x = (float(o) for o in origin)
     known = {
         "PositionX": [x] * len(depths),
@@ -138,6 +146,22 @@ def _positions(
         "PositionZ": [z + d * float(spacing[0]) for d in depths],
     }
     return known | {f"{name}Unit": [symbol] * len(depths) for name in known}
+
+
+def _times(shape: Sequence[int], axes: str, where: Where) -> dict[str, Any]:
+    """Return the time of every plane, in the order in which they are written."""
+    frames = _numbers(shape, axes, "T")
+    return {
+        "DeltaT": [where.start + n * where.step for n in frames],
+        "DeltaTUnit": [time_symbol(where.time_unit)] * len(frames),
+    }
+
+
+def _numbers(shape: Sequence[int], axes: str, axis: str) -> list[int]:
+    """Return the number along an axis of every plane, in the order in which they are written."""
+    lead = axes[: axes.index("Y")]
+    lengths = [range(n) for n in shape[: len(lead)]]
+    return [i[lead.index(axis)] if axis in lead else 0 for i in itertools.product(*lengths)]
 
 
 def _planes(array: ArrayLike, lead: int) -> Iterator[npt.NDArray[Any]]:

@@ -84,7 +84,7 @@ def with_true_file(image: Image) -> Image:
     held = None if path is None else find_in_file(image, path)
     if held is not None and held.channel is None:
         return image
-    return Image(image.data, image.axes, image.spacing, image.name)
+    return Image(image.data, image.axes, image.spacing, image.name, where=image.where)
 
 
 @lru_cache(maxsize=64)

@@ -24,10 +24,12 @@ from xml.etree import ElementTree
 import numpy as np
 import zarr
 
+from napari_unet.arrays.where import Where
 from napari_unet.errors import UserError
 from napari_unet.storage.creator import OWN_KEY
 from napari_unet.storage.ome_zarr import metadata, ordered
 from napari_unet.storage.reordered import Reordered
+from napari_unet.storage.units import time_symbol, time_unit
 
 SERIES = "bioformats2raw.layout"
 
@@ -101,7 +103,7 @@ def new_ordered(
     name: str,
     cells: bool,
     classes: Sequence[str],
-    origin: Sequence[float],
+    where: Where,
     creator: Mapping[str, Any],
 ) -> tuple[zarr.Group, Any]:
     """Make an OME-Zarr for an array whose axes are in another order than those that are stored.
@@ -114,7 +116,7 @@ def new_ordered(
         Letter, length and chunk of every axis, as the array is seen.
     dtype
         Of the array.
-    spacing, unit, name, cells, classes, origin, creator
+    spacing, unit, name, cells, classes, where, creator
         See `napari_unet.storage.ome_zarr.metadata`.
 
     Returns
@@ -131,7 +133,7 @@ def new_ordered(
         name,
         cells=cells,
         classes=classes,
-        origin=origin,
+        where=where,
         white=255.0 if dtype == np.uint8 else 1.0,
         creator=creator,
     )
@@ -197,7 +199,8 @@ def _ome_xml(image: Mapping[str, Any], shape: Sequence[int], dtype: np.dtype[Any
     sizes = {f"Size{a}": str(lengths.get(a.lower(), 1)) for a in "XYZCT"}
     root = ElementTree.Element("OME", xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06")
     described = ElementTree.SubElement(root, "Image", ID="Image:0", Name=image["name"])
-    known = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": kind, **sizes, **_physical_sizes(image)}
+    known = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": kind, **sizes}
+    known |= _physical_sizes(image) | _times(image)
     ElementTree.SubElement(ElementTree.SubElement(described, "Pixels", known), "MetadataOnly")
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -207,3 +210,11 @@ def _physical_sizes(image: Mapping[str, Any]) -> dict[str, str]:
     scale = image["datasets"][0]["coordinateTransformations"][0]["scale"]
     known = zip(image["axes"], scale, strict=True)
     return {f"PhysicalSize{a['name'].upper()}": str(s) for a, s in known if a.get("unit") == "micrometer"}
+
+
+def _times(image: Mapping[str, Any]) -> dict[str, str]:
+    """Time from one frame to the next, where its unit is told."""
+    scale = image["datasets"][0]["coordinateTransformations"][0]["scale"]
+    known = {a["name"]: (s, time_unit(a.get("unit"))) for a, s in zip(image["axes"], scale, strict=True)}
+    step, unit = known.get("t", (1.0, ""))
+    return {"TimeIncrement": str(step), "TimeIncrementUnit": time_symbol(unit)} if unit else {}

@@ -10,11 +10,12 @@ from typing import Any
 import zarr
 from zarr.errors import BaseZarrError
 
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.errors import UserError
 from napari_unet.storage import budget
 from napari_unet.storage.creator import OWN_KEY
 from napari_unet.storage.opened import Raw, checked_type
-from napari_unet.storage.units import spacing_zyx, to_micrometres
+from napari_unet.storage.units import spacing_zyx, time_unit, to_micrometres
 
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 """Types of the axes, in the order that the specification demands."""
@@ -69,18 +70,29 @@ def _of_multiscale(group: Any, scale: Mapping[str, Any]) -> Raw:
     array, transforms = max(datasets, key=lambda d: d[0].size)
     axes = [a if isinstance(a, dict) else {"name": a} for a in scale.get("axes", ())]
     letters = "".join(str(a["name"])[:1] for a in axes).upper()
-    factors = [1.0] * len(axes)
-    for transform in [*transforms, *scale.get("coordinateTransformations", ())]:
+    factors, starts = _placed(letters, [*transforms, *scale.get("coordinateTransformations", ())])
+    units = dict(zip(letters, (a.get("unit") for a in axes), strict=True))
+    known = {a: to_micrometres(units[a]) for a in factors if a in "ZYX"}
+    metric = bool(known) and all(known.values())
+    lengths = {a: (factor if metric else None) or 1.0 for a, factor in known.items()}
+    spacing, unit = spacing_zyx({a: factors[a] * n for a, n in lengths.items()}, 1.0 if metric else None)
+    origin = [starts.get(a, 0.0) * lengths.get(a, 1.0) for a in "ZYX"]
+    where = Where.checked(origin, starts.get("T", 0.0), factors.get("T", 1.0), time_unit(units.get("T")))
+    return Raw(array, letters or None, spacing, unit, where=where)
+
+
+def _placed(axes: str, transforms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the size of a voxel and the place of the first one along every axis, of transforms in their order."""
+    factors, starts = [1.0] * len(axes), [0.0] * len(axes)
+    for transform in transforms:
         if transform.get("type") == "scale":
-            factors = [f * float(s) for f, s in zip(factors, transform["scale"], strict=True)]
-    units = {a["name"].upper(): a.get("unit") for a in axes}
-    sizes = {a: f for a, f in zip(letters, factors, strict=True) if a in "ZYX"}
-    known = {a: to_micrometres(units.get(a)) for a in sizes}
-    if sizes and all(known.values()):
-        spacing, unit = spacing_zyx({a: s * (known[a] or 1.0) for a, s in sizes.items()}, 1.0)
-    else:
-        spacing, unit = spacing_zyx(sizes, None)
-    return Raw(array, letters or None, spacing, unit)
+            scale = [float(s) for s in transform["scale"]]
+            factors = [f * s for f, s in zip(factors, scale, strict=True)]
+            starts = [o * s for o, s in zip(starts, scale, strict=True)]
+        elif transform.get("type") == "translation" and len(transform.get("translation", ())) == len(axes):
+            move = [float(m) for m in transform["translation"]]
+            starts = [o + m for o, m in zip(starts, move, strict=True)]
+    return dict(zip(axes, factors, strict=True)), dict(zip(axes, starts, strict=True))
 
 
 def _check(path: Path, array: Any) -> None:
@@ -112,7 +124,7 @@ def metadata(
     cells: bool,
     classes: Sequence[str] = (),
     levels: Sequence[Sequence[int]] = (),
-    origin: Sequence[float] = (0.0, 0.0, 0.0),
+    where: Where = UNPLACED,
     white: float = 1.0,
     creator: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -135,8 +147,8 @@ def metadata(
     levels
         For every level of a pyramid, how many voxels of level 0 one of its voxels spans along every axis, level 0
         first (see `napari_unet.storage.pyramid.factors`); empty: level 0 alone.
-    origin
-        Place of the centre of the first voxel along Z, Y, X in ``unit``: not 0 for a region that was cut out.
+    where
+        Place of the first voxel, its origin in ``unit``, and the times of the frames.
     white
         The value that viewers show brightest, of images whose channels have names.
     creator
@@ -148,17 +160,13 @@ def metadata(
     >>> known["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     [{'type': 'scale', 'scale': [0.5, 0.5]}]
     """
-    lengths, place = dict(zip("ZYX", spacing, strict=True)), dict(zip("ZYX", origin, strict=True))
-    described: list[dict[str, str]] = []
-    for axis in axes:
-        entry = {"name": axis.lower(), "type": _TYPES[axis]}
-        if unit != "pixel" and axis in "ZYX":
-            entry["unit"] = unit
-        described.append(entry)
+    lengths = dict(zip("TZYX", (where.step, *spacing), strict=True))
+    place = dict(zip("TZYX", (where.start, *where.origin), strict=True))
+    units = dict.fromkeys("ZYX", "" if unit == "pixel" else unit) | {"T": where.time_unit}
     scale = [float(lengths.get(a, 1.0)) for a in axes]
     levels = levels or [(1,) * len(axes)]
     shown = datasets(scale, [float(place.get(a, 0.0)) for a in axes], levels, averaged=not cells)
-    image: dict[str, Any] = {"name": name, "axes": described, "datasets": shown}
+    image: dict[str, Any] = {"name": name, "axes": [_axis(a, units.get(a)) for a in axes], "datasets": shown}
     if len(levels) > 1:
         image["type"] = "nearest" if cells else "mean"
     ome: dict[str, Any] = {"version": "0.5", "multiscales": [image]}
@@ -205,6 +213,10 @@ def datasets(
             transforms.append({"type": "translation", "translation": place})
         found.append({"path": str(number), "coordinateTransformations": transforms})
     return found
+
+
+def _axis(letter: str, unit: str | None) -> dict[str, str]:
+    return {"name": letter.lower(), "type": _TYPES[letter]} | ({"unit": unit} if unit else {})
 
 
 def _channel(name: str, index: int, white: float) -> dict[str, Any]:

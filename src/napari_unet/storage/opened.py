@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from napari_unet.arrays.axes import ArrayLike, Image, check_axes, guess_axes
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.errors import UserError
 
 AxesSource = Literal["told", "file", "guessed"]
@@ -24,6 +25,7 @@ class Raw(NamedTuple):
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     unit: str = "pixel"
     warning: str = ""
+    where: Where = UNPLACED
 
 
 @dataclass(frozen=True)

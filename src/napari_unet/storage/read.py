@@ -151,4 +151,5 @@ def _image(path: Path, raw: Raw, told: str | None, rgb: bool | None) -> FileImag
         path=path,
         axes_source=source,
         warning=raw.warning,
+        where=raw.where,
     )

@@ -6,7 +6,7 @@ import logging
 import struct
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.errors import UserError
 from napari_unet.storage import budget
 from napari_unet.storage.opened import Raw, checked_type
-from napari_unet.storage.units import spacing_zyx, to_micrometres
+from napari_unet.storage.units import seconds, spacing_zyx, time_unit, to_micrometres
 
 EAGER = 256 * 2**20
 """Images up to this many bytes are decoded at once; larger ones tile by tile."""
@@ -67,9 +68,8 @@ def _open(path: Path) -> Raw:
             raise UserError(f"{path}: the TIFF holds no image; save it again")
         series = max(file.series, key=lambda s: s.size)
         checked_type(series.dtype, path.name)
-        sizes, factor = _ome_sizes(file) if file.is_ome else _imagej_sizes(file)
-        spacing, unit = spacing_zyx(sizes, factor)
-        return Raw(_pixels(path, series), _axes(file, series), spacing, unit, _left_out(file, series))
+        spacing, unit, where = _of_ome(file) if file.is_ome else _of_imagej(file)
+        return Raw(_pixels(path, series), _axes(file, series), spacing, unit, _left_out(file, series), where)
 
 
 def _left_out(file: tifffile.TiffFile, used: Any) -> str:
@@ -145,13 +145,25 @@ def _codec(error: KeyError) -> str:
     return f"not a readable TIFF, it may be damaged ({text}); copy it again"
 
 
-def _ome_sizes(file: tifffile.TiffFile) -> tuple[dict[str, float], float | None]:
-    """Voxel lengths along Z, Y, X from OME metadata, and the micrometres in their unit; none if it is damaged."""
+def _of_ome(file: tifffile.TiffFile) -> tuple[tuple[float, float, float], str, Where]:
+    """Voxel size along Z, Y, X, its unit, and the place from OME metadata; unknown if these are damaged."""
     try:
         root = ElementTree.fromstring(file.ome_metadata or "")
     except ElementTree.ParseError:
-        return {}, None
-    pixels = next((e.attrib for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), {})
+        return *spacing_zyx({}, None), UNPLACED
+    pixels = next((e for e in root.iter() if _tag(e) == "Pixels"), root)
+    planes = (e.attrib for e in pixels if _tag(e) == "Plane")
+    first = next((p for p in planes if p.get("TheT") == p.get("TheZ") == "0"), {})
+    spacing, unit = spacing_zyx(*_ome_sizes(pixels.attrib))
+    return spacing, unit, _ome_where(pixels.attrib, first, unit)
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _ome_sizes(pixels: Mapping[str, str]) -> tuple[dict[str, float], float | None]:
+    """Voxel lengths along Z, Y, X, and the micrometres in their unit."""
     sizes: dict[str, float] = {}
     for axis in "ZYX":
         with suppress(KeyError, ValueError):
@@ -160,6 +172,43 @@ def _ome_sizes(file: tifffile.TiffFile) -> tuple[dict[str, float], float | None]
     if not all(factors.values()):
         return sizes, None
     return {a: s * (factors[a] or 1.0) for a, s in sizes.items()}, 1.0
+
+
+def _ome_where(pixels: Mapping[str, str], first: Mapping[str, str], unit: str) -> Where:
+    """Place and time of the first plane; a place in another kind of unit than voxels, such as a stage's, is none.
+
+    Parameters
+    ----------
+    pixels, first
+        Attributes of the image, and of its first plane.
+    unit
+        "micrometer" or "pixel": of the voxel size.
+    """
+    origin = []
+    for axis in "ZYX":
+        told = first.get(f"Position{axis}Unit", "reference frame")
+        factor = to_micrometres(told) if unit == "micrometer" else float(told == unit)
+        origin.append(_number(first, f"Position{axis}") * (factor or 0.0))
+    steps = time_unit(pixels.get("TimeIncrementUnit", "s"))
+    times = time_unit(first.get("DeltaTUnit", "s"))
+    if not steps:
+        return Where.checked(origin, 0.0, 1.0, "")
+    start = _number(first, "DeltaT") * seconds(times) / seconds(steps) if times else 0.0
+    return Where.checked(origin, start, _number(pixels, "TimeIncrement"), steps)
+
+
+def _number(known: Mapping[str, Any], name: str) -> float:
+    """Return a number that is told, or 0."""
+    with suppress(KeyError, ValueError):
+        return float(known[name])
+    return 0.0
+
+
+def _of_imagej(file: tifffile.TiffFile) -> tuple[tuple[float, float, float], str, Where]:
+    """Voxel size along Z, Y, X, its unit, and the time between frames from ImageJ metadata."""
+    known = file.imagej_metadata or {}
+    where = Where.checked((0, 0, 0), 0.0, _number(known, "finterval"), time_unit(known.get("tunit", "sec")))
+    return *spacing_zyx(*_imagej_sizes(file)), where
 
 
 def _imagej_sizes(file: tifffile.TiffFile) -> tuple[dict[str, float], float | None]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_unet.arrays.axes import Writable, check_axes
+from napari_unet.arrays.where import UNPLACED, Where
 from napari_unet.errors import UserError
 from napari_unet.files import replace_folder
 from napari_unet.leftovers import temporary as name_temporary
@@ -109,7 +110,7 @@ def create_output(
     chunks: Sequence[int] | None = None,
     cells: bool = False,
     classes: Sequence[str] = (),
-    origin: Sequence[float] = (0.0, 0.0, 0.0),
+    where: Where = UNPLACED,
     creator: Mapping[str, Any] | None = None,
 ) -> Iterator[Writable]:
     """Give an array to write into; the file takes its name when the block ends without an error.
@@ -133,8 +134,8 @@ def create_output(
         folders that `napari_unet.storage.layout` describes).
     classes
         Names of the channels.
-    origin
-        Place of the first voxel along Z, Y, X in ``unit``.
+    where
+        Place of the first voxel, its origin in ``unit``, and the times of the frames.
     creator
         What makes the image, kept in the file: see `napari_unet.storage.creator`.
 
@@ -178,7 +179,7 @@ def create_output(
                 name=stem_of(path),
                 cells=cells,
                 classes=classes,
-                origin=origin,
+                where=where,
                 creator=creator or {},
             )
             yield array
@@ -187,7 +188,7 @@ def create_output(
         budget.check_disk(path.parent, 2 * size, str(path))
         with _scratch(path, shape, dtype) as array:
             yield array
-            export_tiff(array, path, axes, spacing, unit=unit, classes=classes, origin=origin, creator=creator)
+            export_tiff(array, path, axes, spacing, unit=unit, classes=classes, where=where, creator=creator)
 
 
 def _chunks(axes: str) -> list[int]:

@@ -18,7 +18,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import ImageDone
 from napari_unet.plugin.annotation import MARK
 from napari_unet.plugin.colours import class_colormap
-from napari_unet.plugin.layers import full_data, guess_layer_axes, image_of, lengths_of
+from napari_unet.plugin.layers import full_data, guess_layer_axes, image_of, lengths_of, where_of
 from napari_unet.plugin.opening import origin
 from napari_unet.spec import BOUNDARY, BatchSpec, Output
 from napari_unet.storage.cut import one_channel
@@ -77,16 +77,18 @@ def copying(layer: ImageLayer) -> Callable[[Path, Tell], None]:
     What was made of a copy that is older than its results stays.
     """
     axes, data = guess_layer_axes(layer), full_data(layer)
-    known = lengths_of(layer, axes.removesuffix("S"))
+    plain = axes.removesuffix("S")
+    known, where = lengths_of(layer, plain), where_of(layer, plain)
 
     def work(path: Path, tell: Tell) -> None:
         pixels, stored = _without_colours(data, axes)
-        if _is_copied(path, Image(pixels, stored, known.spacing), known.unit, tell):
+        if _is_copied(path, Image(pixels, stored, known.spacing, where=where), known.unit, tell):
             return
         lead = tuple(int(n) for n in pixels.shape[:-2])
         path.parent.mkdir(parents=True, exist_ok=True)
         steps = Steps(max(1, int(np.prod(lead))), tell)
-        with create_output(path, pixels.shape, pixels.dtype, stored, known.spacing, unit=known.unit) as array:
+        form = pixels.shape, pixels.dtype, stored, known.spacing
+        with create_output(path, *form, unit=known.unit, where=where) as array:
             for index in np.ndindex(lead):
                 steps.next()
                 array[index] = np.asarray(pixels[index])
@@ -116,7 +118,7 @@ def _is_copied(path: Path, wanted: Image, unit: str, tell: Tell) -> bool:
 
 def _about(image: Image) -> tuple[Any, ...]:
     lengths = [length for axis, length in zip("ZYX", image.spacing, strict=True) if axis in image.axes]
-    return image.shape, np.dtype(image.data.dtype), lengths
+    return image.shape, np.dtype(image.data.dtype), lengths, image.where
 
 
 def _without_colours(data: Any, axes: str) -> tuple[Any, str]:
@@ -179,13 +181,14 @@ def _result_layer(output: Output, path: Path, name: str, start: dict[str, int], 
 
 
 def _place(axes: str, image: FileImage, start: dict[str, int]) -> dict[str, Any]:
-    """Say how large pixels are and where they lie."""
-    size = dict(zip("ZYX", image.spacing, strict=True))
+    """Say how large pixels are and where they lie, from the image's own first one as napari's readers do."""
+    size = dict(zip("TZYX", (image.where.step, *image.spacing), strict=True))
+    unit = dict.fromkeys("ZYX", image.unit) | {"T": image.where.time_unit or "pixel"}
     scale = [size.get(a, 1.0) for a in axes]
     return {
         "scale": scale,
         "translate": [start.get(a, 0) * s for a, s in zip(axes, scale, strict=True)],
-        "units": [image.unit if a in "ZYX" else "pixel" for a in axes],
+        "units": [unit.get(a, "pixel") for a in axes],
         "axis_labels": [a.lower() for a in axes],
         "metadata": {OPENED: str(image.path)},
     }

@@ -99,7 +99,7 @@ class Writing(CellsTask):
             axes, record = axes_of(cells), record_of(cells)
             saved = describe(Piece("cells", (cells,)), path, axes)
             source = Source(saved, lambda _: None)
-            order = Cells(source, source.axes, saved.spacing, saved.unit, saved.origin)
+            order = Cells(source, source.axes, saved.spacing, saved.unit, saved.where)
 
             def made() -> Record:
                 if record is not None and kind == "cells":
