@@ -220,32 +220,6 @@ def test_labels_need_little_room(model, stack, tmp_path, monkeypatch):
     assert asked[str(tmp_path / "probabilities.tif")] >= 2 * whole
 
 
-def test_a_cluster_gives_the_same_bits_as_one_process(model, stack, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    whole, target = tmp_path / "whole.tif", tmp_path / "out.tif"
-    list(predict_file(model, Request(stack, whole, tiling=TILING)))
-    local = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    )
-    with local as cluster:
-        events = list(
-            predict_file(model, Request(stack, target, tiling=TILING), scheduler=cluster.scheduler_address)
-        )
-    assert any("2 workers" in w for w in words(events))
-    blocks = [e for e in events if isinstance(e, BlockDone)]
-    assert sorted(e.number for e in blocks) == list(range(blocks[0].total))
-    np.testing.assert_array_equal(read(target), read(whole))
-
-
-def test_a_scheduler_that_is_not_there_is_named(model, stack, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
-    from napari_unet.jobs import cluster
-
-    monkeypatch.setattr(cluster, "TIMEOUT", "1s")
-    with pytest.raises(UserError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler="tcp://127.0.0.1:9"))
-
-
 def test_killed_at_random_moments_it_still_ends_with_the_same_result(model, model_path, stack, tmp_path):
     whole, target = tmp_path / "whole.ome.zarr", tmp_path / "out.ome.zarr"
     list(predict_file(model, Request(stack, whole, tiling=TILING)))
@@ -369,9 +343,3 @@ def test_a_run_that_has_begun_needs_no_room_for_what_is_there(model, stack, tmp_
     stop_after(predict_file(model, request), 5)
     list(predict_file(model, request))
     assert asked[1] < asked[0]
-
-
-def test_a_scheduler_elsewhere_must_be_encrypted(model, stack, tmp_path):
-    pytest.importorskip("distributed")
-    with pytest.raises(UserError, match="on another machine and not encrypted"):
-        list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler="tcp://10.0.0.7:8786"))

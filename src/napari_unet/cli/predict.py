@@ -63,6 +63,7 @@ def predict(
     cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size, grow=grow)
     jobs = plan(image, out)
     from napari_unet.jobs import Request, load
+    from napari_unet.jobs.cluster import ClusterError
 
     trained = load(model)
 
@@ -76,6 +77,8 @@ def predict(
     for source, target in jobs:
         try:
             _predict_one(trained, request(source, target), share, scheduler)
+        except ClusterError:  # it is needed for the other images, too
+            raise
         except (UserError, OSError, MemoryError) as error:  # the other images may be good
             typer.echo(f"napari-unet: {source.name}: {one_line(error).removeprefix(f'{source}: ')}", err=True)
             failed += 1
