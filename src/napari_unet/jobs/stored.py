@@ -216,7 +216,7 @@ def _prepare(
     work, halo = plan_work(model, image, dtypes, request.tiling, request.cells, region, device)
     if halo is not None:
         yield Note(str(halo))
-    yield from halo_notes(model.spec.net, work.plan)
+    yield from halo_notes(model.spec.net, work.plan, request.tiling.halo)
     facts = {
         "format": FORMAT,
         "request": wanted,
