@@ -304,6 +304,21 @@ def test_an_image_that_was_moved_is_found(model, stack, tmp_path):
     np.testing.assert_allclose(read(target), model.predict(moved), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"), [(21, "1 of them have changed"), (0, "another image; starting anew")]
+)
+def test_a_change_beside_the_sample_costs_its_block_one_in_it_all(model, tmp_path, changed, told):
+    """As docs/howto/large.md tells it: 24 of 40 slices are the sample, the first is one of them."""
+    path, pixels = tmp_path / "deep.tif", np.tile(IMAGE[0, :32, :32], (40, 1, 1))
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "ZYX"})
+    request = Request(path, tmp_path / "out.tif", tiling=TILING)
+    stop_after(predict_file(model, request), 30)
+    assert 21 not in np.linspace(0, 39, 24).round()
+    pixels[changed] = 255 - pixels[changed]
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "ZYX"})
+    assert any(told in w for w in words(predict_file(model, request)))
+
+
 def test_pixels_that_changed_where_nobody_sampled_are_noticed(model, stack, tmp_path, monkeypatch):
     """The sample that is compared first is bounded; the hashes of the blocks see every pixel."""
     from napari_unet.arrays import intensity
