@@ -127,6 +127,17 @@ def test_what_another_model_or_image_made_is_not_used(model, stack, tmp_path):
     np.testing.assert_allclose(read(target), other.predict(255 - IMAGE), atol=1e-5)
 
 
+def test_a_folder_in_place_of_a_mark_is_named_with_its_cure(model, stack, tmp_path):
+    request = Request(stack, tmp_path / "out.tif", tiling=TILING)
+    stop_after(predict_file(model, request), 2)
+    in_the_way = folder_of(request.target) / "done" / "000005.json"
+    in_the_way.mkdir()
+    with pytest.raises(UserError, match=r"000005\.json is a folder where a file goes; remove it and start again"):
+        list(predict_file(model, request))
+    in_the_way.rmdir()
+    list(predict_file(model, request))
+
+
 def test_blocks_that_were_changed_are_made_again(model, stack, tmp_path):
     target = tmp_path / "out.ome.zarr"
     request = Request(stack, target, "classes", tiling=TILING)
