@@ -5,7 +5,7 @@ import pytest
 import tifffile
 import zarr
 
-from cli_tools import run
+from cli_tools import good, run
 from napari_unet.storage.read import open_image, read_whole
 from napari_unet.storage.samples import load_sample
 
@@ -34,6 +34,11 @@ def test_predict_a_part(loop, tmp_path):
     ("options", "message"),
     [
         (("--y", "40:1000"), "range 40:1000 along Y does not fit image.tif, which has 256 there"),
+        (
+            ("--y", "-257:"),
+            "range -257: along Y does not fit image.tif, which has 256 there: give numbers from 0 to "
+            "256, or from -256 to -1, which count from the end",
+        ),
         (("--z", "a"), "--z 'a' must be a number, or two such as 0:5"),
         (("--shard", "3/2"), "--shard '3/2' must be I/N"),
         (("--halo", "-4"), "--halo '-4' must be exact, auto or a number"),
@@ -45,6 +50,25 @@ def test_a_part_that_makes_no_sense_is_named(loop, tmp_path, options, message):
     assert result.exit_code == 1
     assert message in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_below_0_count_from_the_end(loop, tmp_path):
+    folder, _ = loop
+    for name, part in (("a.tif", "-10:"), ("b.tif", "246:256")):
+        good("predict", folder / "model.safetensors", folder / "image.tif", "-o", tmp_path / name, f"--y={part}")
+    a, b = (read_whole(open_image(tmp_path / name)) for name in ("a.tif", "b.tif"))
+    np.testing.assert_array_equal(a, b)
+    assert "-5: (the last five)" in " ".join(good("predict", "--help").replace("│", " ").split())
+
+
+def test_a_halo_beyond_the_exact_one_is_told(loop, tmp_path):
+    folder, _ = loop
+    job = ["predict", folder / "model.safetensors", folder / "image.tif", "--tile", 160]
+    good(*job, "-o", tmp_path / "exact.tif")
+    told = good(*job, "-o", tmp_path / "halo.tif", "--halo", 100000)
+    assert "a halo of 100000 pixels is more than the network sees: the exact one is computed" in told
+    a, b = (read_whole(open_image(tmp_path / name)) for name in ("exact.tif", "halo.tif"))
+    np.testing.assert_array_equal(a, b)
 
 
 def test_shards_finish_the_file_together(loop, tmp_path):

@@ -155,6 +155,17 @@ def test_what_another_model_or_image_made_is_not_used(model, stack, tmp_path):
     np.testing.assert_allclose(read(target), other.predict(255 - IMAGE), atol=1e-5)
 
 
+def test_a_folder_in_place_of_a_mark_is_named_with_its_cure(model, stack, tmp_path):
+    request = Request(stack, tmp_path / "out.tif", tiling=TILING)
+    stop_after(predict_file(model, request), 2)
+    in_the_way = folder_of(request.target) / "done" / "000005.json"
+    in_the_way.mkdir()
+    with pytest.raises(UserError, match=r"000005\.json is a folder where a file goes; remove it and start again"):
+        list(predict_file(model, request))
+    in_the_way.rmdir()
+    list(predict_file(model, request))
+
+
 def test_blocks_that_were_changed_are_made_again(model, stack, tmp_path):
     target = tmp_path / "out.ome.zarr"
     request = Request(stack, target, "classes", tiling=TILING)
@@ -248,32 +259,6 @@ def test_labels_need_little_room(model, stack, tmp_path, monkeypatch):
     assert asked[str(tmp_path / "probabilities.tif")] >= 2 * whole
 
 
-def test_a_cluster_gives_the_same_bits_as_one_process(model, stack, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    whole, target = tmp_path / "whole.tif", tmp_path / "out.tif"
-    list(predict_file(model, Request(stack, whole, tiling=TILING)))
-    local = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    )
-    with local as cluster:
-        events = list(
-            predict_file(model, Request(stack, target, tiling=TILING), scheduler=cluster.scheduler_address)
-        )
-    assert any("2 workers" in w for w in words(events))
-    blocks = [e for e in events if isinstance(e, BlockDone)]
-    assert sorted(e.number for e in blocks) == list(range(blocks[0].total))
-    np.testing.assert_array_equal(read(target), read(whole))
-
-
-def test_a_scheduler_that_is_not_there_is_named(model, stack, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
-    from napari_unet.jobs import cluster
-
-    monkeypatch.setattr(cluster, "TIMEOUT", "1s")
-    with pytest.raises(UserError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler="tcp://127.0.0.1:9"))
-
-
 def test_killed_at_random_moments_it_still_ends_with_the_same_result(model, model_path, stack, tmp_path):
     whole, target = tmp_path / "whole.ome.zarr", tmp_path / "out.ome.zarr"
     list(predict_file(model, Request(stack, whole, tiling=TILING)))
@@ -358,6 +343,21 @@ def test_an_image_that_was_moved_is_found(model, stack, tmp_path):
     np.testing.assert_allclose(read(target), model.predict(moved), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"), [(21, "1 of them have changed"), (0, "another image; starting anew")]
+)
+def test_a_change_beside_the_sample_costs_its_block_one_in_it_all(model, tmp_path, changed, told):
+    """As docs/howto/large.md tells it: 24 of 40 slices are the sample, the first is one of them."""
+    path, pixels = tmp_path / "deep.tif", np.tile(IMAGE[0, :32, :32], (40, 1, 1))
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "ZYX"})
+    request = Request(path, tmp_path / "out.tif", tiling=TILING)
+    stop_after(predict_file(model, request), 30)
+    assert 21 not in np.linspace(0, 39, 24).round()
+    pixels[changed] = 255 - pixels[changed]
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "ZYX"})
+    assert any(told in w for w in words(predict_file(model, request)))
+
+
 def test_pixels_that_changed_where_nobody_sampled_are_noticed(model, stack, tmp_path, monkeypatch):
     """The sample that is compared first is bounded; the hashes of the blocks see every pixel."""
     from napari_unet.arrays import intensity
@@ -397,9 +397,3 @@ def test_a_run_that_has_begun_needs_no_room_for_what_is_there(model, stack, tmp_
     stop_after(predict_file(model, request), 5)
     list(predict_file(model, request))
     assert asked[1] < asked[0]
-
-
-def test_a_scheduler_elsewhere_must_be_encrypted(model, stack, tmp_path):
-    pytest.importorskip("distributed")
-    with pytest.raises(UserError, match="on another machine and not encrypted"):
-        list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler="tcp://10.0.0.7:8786"))

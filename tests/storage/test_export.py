@@ -22,7 +22,7 @@ SPACING = (2.0, 0.5, 0.25)
 
 def at_once(path, array, axes, classes=()):
     """Write the array in one piece, as earlier versions did."""
-    known = {"axes": axes}
+    known = {"axes": axes, "MapAnnotation": {"Namespace": "napari_unet", "napari_unet": "{}"}}
     for axis, length in zip("ZYX", SPACING, strict=True):
         if axis in axes:
             known |= {f"PhysicalSize{axis}": length, f"PhysicalSize{axis}Unit": "µm"}

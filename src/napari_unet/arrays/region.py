@@ -60,14 +60,15 @@ class Region:
         """
         sizes = [image.size(axis) for axis in "TZYX"]
         ranges = [_counted(given, size) for given, size in zip(_checked(wanted), sizes, strict=True)]
-        for axis, size, (start, stop) in zip("TZYX", sizes, ranges, strict=True):
+        for axis, size, told, (start, stop) in zip("TZYX", sizes, wanted, ranges, strict=True):
             if not 0 <= start < stop <= size:
                 why = (
                     "is empty: its end has to lie after its start"
                     if stop <= start
-                    else f"does not fit {image.name}, which has {size} there; give one from 0:1 to 0:{size}"
+                    else f"does not fit {image.name}, which has {size} there: give numbers from 0 to {size}, or "
+                    f"from -{size} to -1, which count from the end"
                 )
-                raise UserError(f"the range {start}:{stop} along {axis} {why}")
+                raise UserError(f"the range {_as_told(told)} along {axis} {why}")
         return cls(*ranges)
 
     @property
@@ -136,6 +137,18 @@ def parse_range(what: str, text: str | None) -> Wanted:
     if stop is not None and (stop == 0 or (start < 0) == (stop < 0)) and stop <= start:
         raise UserError(f"{what} '{text}' is empty: its end has to lie after its start")
     return start, stop
+
+
+def _as_told(wanted: Wanted) -> str:
+    """Write a range as users do.
+
+    Examples
+    --------
+    >>> _as_told((-9, None)), _as_told((2, 5))
+    ('-9:', '2:5')
+    """
+    start, stop = wanted or (0, None)
+    return f"{start}:{'' if stop is None else stop}"
 
 
 def _checked(wanted: Any) -> tuple[Wanted, Wanted, Wanted, Wanted]:

@@ -16,7 +16,7 @@ from typing import Annotated, BinaryIO, get_args
 import typer
 
 from napari_unet.arrays.region import parse_range
-from napari_unet.cli.options import Axes, DeviceOption, PrecisionOption, Threads
+from napari_unet.cli.options import RANGES, Axes, DeviceOption, PrecisionOption, Threads
 from napari_unet.cli.predict import parse_halo, parse_shard
 from napari_unet.cli.progress import Stop, follow
 from napari_unet.errors import UserError
@@ -44,7 +44,9 @@ def batch(
         bool, typer.Option("--measure", help="A table of the cells of every image, NAME-cells.csv.")
     ] = False,
     channel: Annotated[int | None, typer.Option(min=0, help="Only this channel of the images, from 0.")] = None,
-    halo: Annotated[str, typer.Option(help="Context around each tile: exact, auto, or pixels.")] = "exact",
+    halo: Annotated[
+        str, typer.Option(help="Context around each tile: exact, auto, or pixels, at most exact.")
+    ] = "exact",
     tile: Annotated[int | None, typer.Option(min=1, help="Largest length of an input tile.")] = None,
     method: Annotated[CellMethod, typer.Option(help="How boundaries become cells.")] = "auto",
     threshold: Annotated[float, typer.Option(help="Boundary probability above which a pixel is boundary.")] = 0.5,
@@ -55,10 +57,10 @@ def batch(
     precision: PrecisionOption = "auto",
     threads: Threads = None,
     axes: Axes = None,
-    t: Annotated[str | None, typer.Option(help="Only these times, such as 0:5 (5 is left out), or 3.")] = None,
-    z: Annotated[str | None, typer.Option(help="Only these slices.")] = None,
-    y: Annotated[str | None, typer.Option(help="Only these rows.")] = None,
-    x: Annotated[str | None, typer.Option(help="Only these columns.")] = None,
+    t: Annotated[str | None, typer.Option(help=f"Only these times: {RANGES}")] = None,
+    z: Annotated[str | None, typer.Option(help=f"Only these slices: {RANGES}")] = None,
+    y: Annotated[str | None, typer.Option(help=f"Only these rows: {RANGES}")] = None,
+    x: Annotated[str | None, typer.Option(help=f"Only these columns: {RANGES}")] = None,
     shard: Annotated[
         str | None, typer.Option(help="Only every N-th image, from the I-th: I/N, for N processes in parallel.")
     ] = None,

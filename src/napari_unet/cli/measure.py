@@ -42,7 +42,7 @@ def measure(
 ) -> None:
     """Measure cells: size, shape, grey values, neighbours; writes a row for each cell.
 
-    Large stacks are read part by part. An older table of that name is replaced.
+    Large stacks are read part by part. An older table of that name is replaced, if it was written here.
     """
     from napari_unet.arrays.measuring import is_flat, measuring
     from napari_unet.spec import Measuring

@@ -25,6 +25,9 @@ PrecisionOption = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 
+RANGES = "0:5 (5 is left out), 3, or -5: (the last five)."
+"""How a part of an image is told."""
+
 ROLES: tuple[Role, ...] = ("cell", "boundary", "background", "other")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_unet.arrays.region import parse_range
-from napari_unet.cli.options import Axes, DeviceOption, PrecisionOption, Threads
+from napari_unet.cli.options import RANGES, Axes, DeviceOption, PrecisionOption, Threads
 from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError, one_line
 from napari_unet.spec import CellMethod, CellSpec, Output, TilingSpec
@@ -28,7 +28,8 @@ def predict(
     halo: Annotated[
         str,
         typer.Option(
-            help="Context around each tile: exact (tiled equals whole), auto (as good as exact), or pixels."
+            help="Context around each tile: exact (tiled equals whole), auto (as good as exact), or pixels: at "
+            "most the exact ones."
         ),
     ] = "exact",
     tile: Annotated[int | None, typer.Option(min=1, help="Largest length of an input tile.")] = None,
@@ -42,10 +43,10 @@ def predict(
     threads: Threads = None,
     axes: Axes = None,
     channel: Annotated[int | None, typer.Option(min=0, help="Only this channel of the image, from 0.")] = None,
-    t: Annotated[str | None, typer.Option(help="Only these times, such as 0:5 (5 is left out), or 3.")] = None,
-    z: Annotated[str | None, typer.Option(help="Only these slices.")] = None,
-    y: Annotated[str | None, typer.Option(help="Only these rows.")] = None,
-    x: Annotated[str | None, typer.Option(help="Only these columns.")] = None,
+    t: Annotated[str | None, typer.Option(help=f"Only these times: {RANGES}")] = None,
+    z: Annotated[str | None, typer.Option(help=f"Only these slices: {RANGES}")] = None,
+    y: Annotated[str | None, typer.Option(help=f"Only these rows: {RANGES}")] = None,
+    x: Annotated[str | None, typer.Option(help=f"Only these columns: {RANGES}")] = None,
     shard: Annotated[
         str | None, typer.Option(help="Only every N-th block, from the I-th: I/N, for N processes in parallel.")
     ] = None,
@@ -63,6 +64,7 @@ def predict(
     cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size, grow=grow)
     jobs = plan(image, out)
     from napari_unet.jobs import Request, load
+    from napari_unet.jobs.cluster import ClusterError
 
     trained = load(model)
 
@@ -76,6 +78,8 @@ def predict(
     for source, target in jobs:
         try:
             _predict_one(trained, request(source, target), share, scheduler)
+        except ClusterError:  # it is needed for the other images, too
+            raise
         except (UserError, OSError, MemoryError) as error:  # the other images may be good
             typer.echo(f"napari-unet: {source.name}: {one_line(error).removeprefix(f'{source}: ')}", err=True)
             failed += 1

@@ -87,13 +87,14 @@ def telling(what: str, doing: str) -> Iterator[Callable[[float], None]]:
 
 
 class _Display:
-    """A bar in a terminal, else a line every few seconds; who has seen one sees the last one, too."""
+    """A bar in a terminal, else a line every few seconds, if it is new; who has seen one sees the last, too."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._last = 0.0
+        self._line = ""
         self._unfinished = False
         """There is a line that says how far it is, and none yet that it has ended."""
 
@@ -118,8 +119,10 @@ class _Display:
         elif self._bar is not None:
             self._bar.update(self._task, completed=part, words=words)
         elif part > 0 and (time.monotonic() - self._last >= INTERVAL or (part >= 1 and self._unfinished)):
-            self._last, self._unfinished = time.monotonic(), part < 1
-            typer.echo(f"{self._what}: {_percent(part)}, {words}", err=True)
+            line = f"{self._what}: {_percent(part)}, {words}"
+            if line != self._line:  # of work that waits
+                typer.echo(line, err=True)
+            self._last, self._unfinished, self._line = time.monotonic(), part < 1, line
 
     def _say(self, words: str) -> None:
         if self._bar is not None and sys.stdout.isatty():

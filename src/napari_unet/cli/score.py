@@ -114,7 +114,7 @@ def _say_if_inverted(path: Path, predictions: list[Array], truths: list[Array]) 
 def _check_pictures(picture: Path, prediction: Path, truth: Path) -> None:
     """Raise `UserError` unless pictures can be written; makes the folder for folders."""
     from napari_unet.storage.difference import check_picture
-    from napari_unet.storage.formats import kind_of, suffix_of
+    from napari_unet.storage.formats import image_paths, kind_of, suffix_of
 
     if kind_of(truth) is not None or not truth.is_dir():
         check_picture(picture, prediction, truth)
@@ -124,6 +124,8 @@ def _check_pictures(picture: Path, prediction: Path, truth: Path) -> None:
     if picture.resolve() in (prediction.resolve(), truth.resolve()):
         raise UserError(f"{picture} holds the images; choose another folder for the pictures")
     picture.mkdir(exist_ok=True, parents=True)
+    for true in image_paths(truth):
+        check_picture(_picture_of(true, picture))
 
 
 def _draw(
@@ -139,16 +141,21 @@ def _draw(
     from napari_unet.arrays.comparison import compare
     from napari_unet.arrays.metrics import cells_of
     from napari_unet.storage.difference import write_picture
-    from napari_unet.storage.formats import stem_of
 
     total: dict[str, int] = {}
     for name, found, true, scores in zip(names, predictions, truths, each, strict=True):
         cells = cells_of(found, scores["threshold"]) if kind == "membrane" else found
         difference = compare(cells, true, ndim=ndim, kind=kind)
-        write_picture(picture / f"{stem_of(name)}.tif" if picture.is_dir() else picture, difference.picture)
+        write_picture(_picture_of(name, picture) if picture.is_dir() else picture, difference.picture)
         scores["difference"] = difference.counts
         total = {k: total.get(k, 0) + n for k, n in difference.counts.items()}
     return total
+
+
+def _picture_of(truth: Path, folder: Path) -> Path:
+    from napari_unet.storage.formats import stem_of
+
+    return folder / f"{stem_of(truth)}.tif"
 
 
 def mean(each: Iterable[Scores]) -> Scores:

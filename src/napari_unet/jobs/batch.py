@@ -24,6 +24,7 @@ from napari_unet.events import (
     TileDone,
 )
 from napari_unet.jobs.batch_plan import InTheWayError, Item, check, check_target, plan
+from napari_unet.jobs.cluster import ClusterError, connected
 from napari_unet.jobs.counting import count_cells, is_measured, measure_cells
 from napari_unet.jobs.model import Model, load
 from napari_unet.jobs.pace import Pace
@@ -60,11 +61,14 @@ def batch(spec: BatchSpec, *, shard: Shard | None = None, scheduler: str | None 
     Raises
     ------
     UserError
-        If the model cannot be read, or the folder cannot be written. Raised at once. What is wrong with an image
-        is told by its `ImageDone`.
+        If the model cannot be read, the folder cannot be written, or the scheduler does not answer. Raised at
+        once. What is wrong with an image is told by its `ImageDone`. Also, later, if the scheduler ends.
     """
     model = load(spec.model)
     model.check_precision(spec.tiling)
+    if scheduler is not None:
+        with connected(scheduler):  # only to see whether it answers
+            pass
     try:
         spec.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -129,6 +133,8 @@ class _Batch:
             yield from self._predict(item, warnings, left)
             measured = yield from self._measure(item, warnings)
             cells = self._count(item)
+        except ClusterError:  # no other image would fare better
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             words = f"{_words(error, item)}{_left_of(error, left)}"
             return _row(item, seconds=time.perf_counter() - began, message=words)

@@ -28,7 +28,7 @@ from napari_unet.spec import DEFAULT_CLASSES, CellSpec, ClassSpec, MakingCells
 from napari_unet.storage import budget
 from napari_unet.storage.opened import FileImage
 from napari_unet.storage.records import as_creator, facts_of, new_record, told_axes
-from napari_unet.storage.write import create_output
+from napari_unet.storage.write import check_output, create_output
 
 
 def cells_of(
@@ -123,6 +123,7 @@ def cells_file(
     UserError
         As `make_cells`; or if the file cannot be written.
     """
+    check_output(target)
     named, axes, shape = (
         _named(classes, probabilities.size("C")),
         probabilities.result_axes,

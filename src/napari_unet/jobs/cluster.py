@@ -2,28 +2,102 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_unet.errors import UserError
-from napari_unet.events import BlockDone, Event, Note, TileDone
+from napari_unet.events import BlockDone, Event, Note, Preparing, TileDone
 from napari_unet.spec import TilingSpec
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 TIMEOUT = "20s"
 """How long to wait for the scheduler."""
+PAUSE = 0.1
+"""Seconds between two looks for blocks that are done."""
+LOOK = 2.0
+"""Seconds between two looks for workers; what the scheduler does not tell within that time stays unknown."""
+GOES_ON = "what is done is kept, and the same command goes on"
+NOBODY_LEFT = "no workers are left on the cluster: waiting (Ctrl+C stops; what is done is kept)"
+_LOGGERS = (
+    "distributed.client",
+    "distributed.comm",
+    "distributed.core",
+    "distributed.batched",
+    "tornado.application",
+)
+"""Of dask, about a connection that breaks: with tracebacks, which say less than the error that is raised here."""
+
+
+class ClusterError(UserError):
+    """The cluster cannot be used, or not any more: nothing else can be computed on it, either."""
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """Connect with a dask scheduler that has workers.
+
+    Parameters
+    ----------
+    address
+        Such as ``tcp://127.0.0.1:8786``.
+
+    Raises
+    ------
+    ClusterError
+        If dask.distributed is not installed, the scheduler does not answer, or has no workers; or if it is on
+        another machine without encryption, for then anybody in the network could make it run code here.
+    """
+    _check_safe(address)
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError(
+            'the option for a cluster needs dask.distributed; run: pip install "napari-unet-live[cluster]"'
+        ) from error
+    with _quiet():
+        try:
+            client = Client(address, timeout=TIMEOUT, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ClusterError(f"no dask scheduler answers at {address}; check that it runs there") from error
+        try:
+            if not _count_workers(client):
+                raise ClusterError(f"the dask scheduler at {address} has no workers; start some, then try again")
+            yield client
+        finally:
+            with suppress(OSError, TimeoutError):  # it may have ended
+                client.close(timeout=LOOK)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what dask logs of broken connections off the screen."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def run_on_cluster(
-    address: str, folder: Path, numbers: Sequence[int], before: int, tiling: TilingSpec
+    client: Client, folder: Path, numbers: Sequence[int], before: int, tiling: TilingSpec
 ) -> Iterator[Event]:
     """Compute blocks of an unfinished result on the workers of a dask scheduler.
 
     Parameters
     ----------
-    address
-        Of the scheduler, such as ``tcp://127.0.0.1:8786``.
+    client
+        Of `connected`.
     folder
         The unfinished result, at a place that all workers see under the same name.
     numbers
@@ -36,57 +110,128 @@ def run_on_cluster(
     Yields
     ------
     Event
-        `BlockDone` and `TileDone` after each block.
+        `BlockDone` and `TileDone` after each block; a `Note` when all workers have gone, or are there again; the
+        last progress again while nothing happens.
 
     Raises
     ------
-    UserError
-        If dask.distributed is not installed, the scheduler does not answer, or has no workers; or if it is on
-        another machine without encryption, for then anybody in the network could make it run code here.
+    ClusterError
+        If the scheduler ends, or a block ends one worker after the other.
     """
-    _check_safe(address)
+    assert client.scheduler is not None  # it is connected
+    address = str(client.scheduler.address)
+    watch = _Watch(client)
+    yield Note(f"computing on {_workers(watch.count)} of the cluster at {address}")
+    began, total, done = time.perf_counter(), before + len(numbers), 0
+    common = [str(folder.absolute())] * len(numbers), numbers, [tiling.model_dump()] * len(numbers)
+    futures = client.map(run_one, *common, pure=False, retries=2)
+    progress: Event = Preparing("waiting for the first block", before, total)
     try:
-        from distributed import Client, as_completed
-    except ImportError as error:
-        raise UserError(
-            'the option for a cluster needs dask.distributed; run: pip install "napari-unet-live[cluster]"'
-        ) from error
-    try:
-        client = Client(address, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise UserError(f"no dask scheduler answers at {address}; check that it runs there") from error
-    with client:
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        if not workers:
-            raise UserError(f"the dask scheduler at {address} has no workers; start some, then try again")
-        yield Note(f"computing on {workers} workers of the cluster at {address}")
-        began, total = perf_counter(), before + len(numbers)
-        common = [str(folder.absolute())] * len(numbers), numbers, [tiling.model_dump()] * len(numbers)
-        futures = client.map(run_one, *common, pure=False, retries=2)
-        try:
-            for done, (_, number) in enumerate(
-                as_completed(futures, loop=client.loop, with_results=True), start=1
-            ):
-                seconds = perf_counter() - began
-                left = seconds / done * (len(numbers) - done)
-                yield TileDone(before + done, total, seconds, left)
-                yield BlockDone(number, before + done, total)
-        finally:
+        for found in _completed(client, futures):
+            yield from watch.changes()
+            if found is None:
+                yield progress if watch.count else Preparing("waiting for workers", before + done, total)
+                continue
+            number, done = _result(*found, address), done + 1
+            seconds = time.perf_counter() - began
+            left = seconds / done * (len(numbers) - done)
+            progress = TileDone(before + done, total, seconds, left)
+            yield progress
+            yield BlockDone(number, before + done, total)
+    finally:
+        if client.status == "running":
             client.cancel(futures)
 
 
+def _completed(client: Client, futures: Sequence[Future[Any]]) -> Iterator[tuple[Future[Any], Any] | None]:
+    """Give what has ended, with its result; None after every moment without, so that one can stop."""
+    from distributed import as_completed
+
+    waiting = as_completed(futures, loop=client.loop, with_results=True, raise_errors=False)
+    while not waiting.is_empty():
+        if waiting.has_ready():
+            yield from waiting.next_batch(block=False)
+        else:
+            time.sleep(PAUSE)
+            yield None
+
+
+def _result(future: Future[Any], result: Any, address: str) -> int:
+    """Return the number of the block that was computed; raises what a worker has raised."""
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return int(result)
+    if future.status != "error":  # cancelled, as all are when the connection breaks
+        raise ClusterError(f"the dask scheduler at {address} has ended, or cannot be reached any more; {GOES_ON}")
+    error: BaseException = result[1]
+    if isinstance(error, KilledWorker):
+        raise ClusterError(
+            f"one block has ended {error.allowed_failures + 1} workers, maybe for want of memory: give them "
+            f"more, or smaller tiles (--tile); {GOES_ON}"
+        ) from error
+    raise error
+
+
+class _Watch:
+    """Looks every now and then how many workers there are."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.count = _count_workers(client) or 0
+        self._looked = time.monotonic()
+
+    def changes(self) -> Iterator[Note]:
+        """Tell when all have gone, and when there are some again."""
+        if time.monotonic() - self._looked < LOOK:
+            return
+        before, found = self.count, _count_workers(self._client)
+        self._looked = time.monotonic()
+        if found is None:
+            return
+        self.count = found
+        if before and not found:
+            yield Note(NOBODY_LEFT)
+        elif found and not before:
+            yield Note(f"going on with {_workers(found)}")
+
+
+def _count_workers(client: Client) -> int | None:
+    """Ask the scheduler for its workers; None if it does not tell."""
+    if client.status != "running" or client.scheduler is None:
+        return None
+    try:
+        known = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=LOOK)
+    except (OSError, TimeoutError):
+        return None
+    return len(known["workers"])
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'' if count == 1 else 's'}"
+
+
 def _check_safe(address: str) -> None:
-    """Raise `UserError` for an address that is neither encrypted nor of this machine.
+    """Raise `ClusterError` for an unknown name, and for what is neither encrypted nor of this machine.
 
     Examples
     --------
-    >>> _check_safe("tcp://127.0.0.1:8786"), _check_safe("tls://node7:8786")
+    >>> _check_safe("tcp://127.0.0.1:8786"), _check_safe("tls://localhost:8786")
     (None, None)
     """
     protocol, _, rest = address.rpartition("://")
     host = rest.rsplit(":", 1)[0].strip("[]")
-    if protocol != "tls" and host not in ("127.0.0.1", "localhost", "::1"):
-        raise UserError(
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        raise ClusterError(
+            f"the machine '{host}' of the scheduler {address} is not known here; an address is such as "
+            "tcp://127.0.0.1:8786: check its spelling"
+        ) from error
+    if protocol != "tls":
+        raise ClusterError(
             f"the scheduler at {address} is on another machine and not encrypted; start it with TLS and give its "
             "address as tls://..., see https://distributed.dask.org/en/stable/tls.html"
         )

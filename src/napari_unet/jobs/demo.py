@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from napari_unet.jobs.prediction import prediction
 from napari_unet.jobs.training import Training
 from napari_unet.spec import Device, Output, TargetSpec, TilingSpec, TrainingSpec, TrainSpec, UNetSpec
 from napari_unet.storage.samples import load_sample
-from napari_unet.storage.write import create_output
+from napari_unet.storage.write import check_output, create_output
 
 Pair = tuple[Image, Image]
 Array = npt.NDArray[Any]
 
 STEPS = 150
 """Steps of each training. Steps, not seconds: a slow or busy machine takes longer, and finds the same cells."""
+SCORES = "scores.json"
 TITLES = ("image", "inside (probability)", "cells")
 """Of the panels of a picture."""
 GAP, STRIP = 8, 16
@@ -90,7 +91,7 @@ def demo(
     Raises
     ------
     UserError
-        If the folder cannot be made.
+        If the folder cannot be made, or holds files of the same names that no demo has written.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -98,6 +99,7 @@ def demo(
         raise UserError(f"cannot make the folder {output} ({error.strerror}); choose another one") from error
     scores: dict[str, dict[str, Any]] = {}
     shown = scenes()
+    _check_free(output, [image.name for scene in shown for image, _ in scene.test])
     for number, scene in enumerate(shown):
         yield Note(f"{scene.name}: {len(scene.train)} image(s) to learn from, {len(scene.test)} held out")
         spec = TrainingSpec(
@@ -114,9 +116,22 @@ def demo(
             yield from _predict(model, image, arrays, TilingSpec(device=device, threads=threads))
             scores[image.name] = dataclasses.asdict(instance_score(arrays["cells"], np.asarray(labels.data)))
             _save(output, image, arrays, model)
-    (output / "scores.json").write_text(json.dumps(scores, indent=2), encoding="utf-8")
+    (output / SCORES).write_text(json.dumps(scores, indent=2), encoding="utf-8")
     yield from (Note(line) for line in table(scores))
     yield Finished(f"pictures (image, inside, cells) and scores.json are in {output.resolve()}")
+
+
+def _check_free(folder: Path, names: Sequence[str]) -> None:
+    """Raise `UserError` unless what is written is not there yet, or is of an earlier demo, as its TIFFs tell."""
+    images = [folder / f"{name}{end}.tif" for name in names for end in ("", "-cells")]
+    for path in images:
+        check_output(path)
+    others = [*(folder / f"{name}.png" for name in names), folder / SCORES]
+    found = [path for path in others if path.exists()]
+    if found and not any(path.exists() for path in images):
+        raise UserError(
+            f"{found[0]}: no demo has written this file, and it is not replaced; choose another folder"
+        )
 
 
 def of_all(event: Event, number: int, count: int) -> Event:

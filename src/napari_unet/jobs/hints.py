@@ -95,8 +95,15 @@ def volume_notes(net: NetSpec, image: Image) -> Iterator[Note]:
         yield Note(f"'{net.kind}' treats all axes alike, but voxels are {voxel}: {words}", warning=True)
 
 
-def halo_notes(net: NetSpec, plan: Plan) -> Iterator[Note]:
-    """Warn if an imported network that looks farther than could be measured predicts in tiles.
+def halo_notes(net: NetSpec, plan: Plan, wanted: int | str = "exact") -> Iterator[Note]:
+    """Tell of a halo beyond the exact one, and of an imported network that looks farther and predicts in tiles.
+
+    Parameters
+    ----------
+    net, plan
+        What is predicted with, and how.
+    wanted
+        The halo as the user told it.
 
     Examples
     --------
@@ -107,9 +114,14 @@ def halo_notes(net: NetSpec, plan: Plan) -> Iterator[Note]:
     >>> region = Region((0, 1), (0, 1), (0, 900), (0, 900))
     >>> len(list(halo_notes(net, Plan(region, size, size, (1, 512, 512), fits, 2))))
     1
-    >>> list(halo_notes(net, Plan(region, size, size, (1, 904, 904), fits, 2)))
-    []
+    >>> whole = Plan(region, size, size, (1, 904, 904), fits, 2)
+    >>> list(halo_notes(net, whole)), [note.text for note in halo_notes(net, whole, 900)]
+    ([], ['a halo of 900 pixels is more than the network sees: the exact one is computed, 16 x 16'])
     """
+    exact = [fit.margin or fit.halo for fit in plan.fits[-net.ndim :]]
+    if isinstance(wanted, int) and wanted > max(exact):
+        why = "is more than the network sees: the exact one is computed"
+        yield Note(f"a halo of {wanted} pixels {why}, {' x '.join(map(str, exact))}")
     cut = any(tile < n for tile, n in zip(plan.tile[-net.ndim :], plan.size[-net.ndim :], strict=True))
     if isinstance(net, OnnxSpec) and not net.halo_is_enough and cut:
         yield Note(

@@ -257,7 +257,7 @@ def _run(
     work, halo = plan_work(model, image, dtypes, tiling, cells, region, devices[0], chunks=chunks)
     if halo is not None:
         yield Note(str(halo))
-    yield from halo_notes(model.spec.net, work.plan)
+    yield from halo_notes(model.spec.net, work.plan, tiling.halo)
     sink: Sink = ArraySink(work, outputs, of_region=of_region)
     if kept is not None:
         sink = Keeping(sink, ArraySink(work, {"probabilities": kept}, of_region=True))

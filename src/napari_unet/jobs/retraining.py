@@ -31,10 +31,27 @@ def recipe_of(out: Path) -> Path:
 
 
 def write_recipe(facts: Facts, out: Path) -> None:
-    """Write the settings of a training, to be read by ``train --recipe``."""
-    recipe_of(out).write_text(
-        TrainingSpec.model_validate(facts["spec"]).model_dump_json(indent=2), encoding="utf-8"
-    )
+    """Write the settings of a training, to be read by ``train --recipe``.
+
+    Raises
+    ------
+    UserError
+        If another kind of file has that name.
+    """
+    path = recipe_of(out)
+    if path.exists() and not _is_recipe(path):
+        raise UserError(
+            f"{path} holds no settings of a training, and is not replaced; move it, or choose another --out"
+        )
+    path.write_text(TrainingSpec.model_validate(facts["spec"]).model_dump_json(indent=2), encoding="utf-8")
+
+
+def _is_recipe(path: Path) -> bool:
+    try:
+        TrainingSpec.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def plan_training(

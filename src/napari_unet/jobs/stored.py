@@ -7,8 +7,9 @@ import json
 import shutil
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from napari_unet.events import Event, Finished, Note, Preparing
 from napari_unet.files import changed_at, replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
 from napari_unet.jobs.cells import make_cells
+from napari_unet.jobs.cluster import connected, run_on_cluster
 from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model
 from napari_unet.jobs.prediction import check_outputs, in_blocks, plan_work
@@ -45,6 +47,9 @@ from napari_unet.storage.records import as_creator, facts_of, new_record
 from napari_unet.storage.stamp import read_stamp, stamp_of
 from napari_unet.storage.unfinished import IMAGE, Unfinished, explain_full_disk, folder_of
 from napari_unet.storage.write import check_output
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 FORMAT = 3
 CELLS = "cells.zarr"
@@ -130,14 +135,15 @@ def _run(
     yield from image_notes(image)
     yield from spacing_notes(model, image)
     try:
-        yield from _prepare(model, image, request, wanted, region)
-        unfinished, work = Unfinished(folder), open_work(folder)
-        with unfinished.at_work():
-            done = yield from _checked(unfinished, work)
-            numbers = [n for n in range(len(work.plan)) if n not in done]
-            if shard is not None:
-                numbers = [n for n in numbers if n % shard[1] == shard[0] - 1]
-            yield from _compute(folder, numbers, request.tiling, done, scheduler)
+        with _cluster(scheduler) as client:  # without it nothing is begun
+            yield from _prepare(model, image, request, wanted, region)
+            unfinished, work = Unfinished(folder), open_work(folder)
+            with unfinished.at_work():
+                done = yield from _checked(unfinished, work)
+                numbers = [n for n in range(len(work.plan)) if n not in done]
+                if shard is not None:
+                    numbers = [n for n in numbers if n % shard[1] == shard[0] - 1]
+                yield from _compute(folder, numbers, request.tiling, done, client)
         missing = len(work.plan) - len(unfinished.done()) if folder.exists() else 0
         if missing:
             yield Note(f"this part is done; {missing} of {len(work.plan)} blocks are still missing")
@@ -158,16 +164,18 @@ def _run(
     yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
 
 
+def _cluster(scheduler: str | None) -> AbstractContextManager[Client | None]:
+    return nullcontext() if scheduler is None else connected(scheduler)
+
+
 def _compute(
-    folder: Path, numbers: Sequence[int], tiling: TilingSpec, done: Collection[int], scheduler: str | None
+    folder: Path, numbers: Sequence[int], tiling: TilingSpec, done: Collection[int], client: Client | None
 ) -> Iterator[Event]:
     """Compute the missing blocks, here or on a cluster."""
-    if scheduler is None:
+    if client is None:
         yield from run_numbers(folder, numbers, tiling, done)
-        return
-    from napari_unet.jobs.cluster import run_on_cluster
-
-    yield from run_on_cluster(scheduler, folder, numbers, len(done), tiling)
+    else:
+        yield from run_on_cluster(client, folder, numbers, len(done), tiling)
 
 
 def run_numbers(
@@ -208,7 +216,7 @@ def _prepare(
     work, halo = plan_work(model, image, dtypes, request.tiling, request.cells, region, device)
     if halo is not None:
         yield Note(str(halo))
-    yield from halo_notes(model.spec.net, work.plan)
+    yield from halo_notes(model.spec.net, work.plan, request.tiling.halo)
     facts = {
         "format": FORMAT,
         "request": wanted,

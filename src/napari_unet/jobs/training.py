@@ -40,6 +40,7 @@ from napari_unet.learn.resuming import restore, state_of
 from napari_unet.learn.start import fitting_rows
 from napari_unet.nets import build
 from napari_unet.spec import ClassSpec, TrainingSpec
+from napari_unet.storage.foreign import check_not_foreign
 from napari_unet.storage.opened import file_of
 
 MUCH = 0.2
@@ -86,6 +87,8 @@ class Training:
         fetch: Callable[[], Path] | None = None,
     ) -> None:
         check_output(output)
+        if output is not None:
+            check_not_foreign(output)
         self.output = output
         files = [file_of(labels) for _, labels in pairs]
         self._labels = [PaintedLabels.of(labels) for _, labels in pairs]

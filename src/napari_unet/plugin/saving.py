@@ -196,7 +196,7 @@ def write(saved: Saved, read: Callable[[int], None]) -> None:
     UserError, OSError
         If it cannot be written; an older file stays as it was.
     """
-    check_output(saved.path)
+    check_output(saved.path, asked=True)
     source = Source(saved, read)
     if SUFFIXES[suffix_of(saved.path)] == "tiff":
         size = nbytes(source.shape, source.dtype)

@@ -21,7 +21,7 @@ class TilingSpec(Spec):
     halo: Annotated[int, Field(ge=0)] | Literal["exact", "auto"] = "exact"
     """Context computed around each tile and thrown away. ``exact``: tiled equals whole. ``auto``: the smallest
     with which probabilities deviate by less than 1/255, measured on some places of the image with the model; it
-    pays in 3D, where an exact halo can cost many times what is kept."""
+    pays in 3D, where an exact halo can cost many times what is kept. A number: pixels, at most the exact ones."""
     device: Device = "auto"
     precision: Precision = "auto"
     """``full``: float32. ``half``: float16 on a GPU, bfloat16 on a CPU that computes with it, which is nearly

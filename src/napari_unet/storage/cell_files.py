@@ -117,7 +117,7 @@ def told_by(path: Path) -> CellFormat:
     return next((known for end, known in ends.items() if name.endswith(end)), "cells")
 
 
-def check_cells(path: Path, kind: CellFormat, source: Path | None = None) -> Path:
+def check_cells(path: Path, kind: CellFormat, source: Path | None = None, *, asked: bool = False) -> Path:
     """Check that cells can be written, before any work is done; returns the file's name.
 
     Parameters
@@ -128,6 +128,8 @@ def check_cells(path: Path, kind: CellFormat, source: Path | None = None) -> Pat
         What is to be written.
     source
         The file that must not be overwritten.
+    asked
+        As of `napari_unet.storage.write.check_output`.
 
     Raises
     ------
@@ -140,12 +142,12 @@ def check_cells(path: Path, kind: CellFormat, source: Path | None = None) -> Pat
                 f"{path}: cannot write this kind of file; end the name in {WRITABLE}, .zip (ImageJ's ROIs) or "
                 ".geojson (QuPath)"
             )
-        return check_output(path, source)
+        return check_output(path, source, asked=asked)
     if kind == "cellpose" and not path.name.endswith("_cp_masks.tif"):
-        check_file(path, (".tif", ".tiff"), source)
+        check_file(path, (".tif", ".tiff"), source, asked=True)
         path = path.with_name(f"{stem_of(path)}_cp_masks.tif")
     endings = {"rois": (".zip",), "geojson": (".geojson", ".json")}
-    return check_file(path, endings.get(kind, (".tif", ".tiff")), source)
+    return check_file(path, endings.get(kind, (".tif", ".tiff")), source, asked=asked)
 
 
 def write_cells(cells: Cells, path: Path, kind: CellFormat, tell: Tell = nobody) -> None:

@@ -23,20 +23,18 @@ Facts = Mapping[str, Any]
 
 
 def as_annotation(creator: Facts | None) -> dict[str, Any]:
-    """Give what tifffile writes into OME-XML."""
-    if not creator:
-        return {}
-    return {"MapAnnotation": {"Namespace": OWN_KEY, OWN_KEY: json.dumps(creator)}}
+    """Give what tifffile writes into OME-XML; without facts it still tells who has written the file."""
+    return {"MapAnnotation": {"Namespace": OWN_KEY, OWN_KEY: json.dumps(dict(creator or {}))}}
 
 
 def as_info(creator: Facts | None) -> dict[str, Any]:
     """Give what tifffile writes for ImageJ's *Image > Show Info*."""
-    return {"Info": f"{OWN_KEY}: {json.dumps(creator)}\n"} if creator else {}
+    return {"Info": f"{OWN_KEY}: {json.dumps(dict(creator or {}))}\n"}
 
 
 def as_description(creator: Facts | None) -> dict[str, Any]:
     """Give what tifffile writes into the JSON that describes a TIFF's shape."""
-    return {OWN_KEY: dict(creator)} if creator else {}
+    return {OWN_KEY: dict(creator or {})}
 
 
 def side_file(path: Path) -> Path:
@@ -61,7 +59,16 @@ def write_side_file(path: Path, creator: Facts) -> None:
 
 
 def read_creator(path: Path) -> dict[str, Any]:
-    """Read what made a file; empty if it is not ours, or older than this."""
+    """Read what made a file; empty if it is not ours, or does not tell."""
+    return _found(path) or {}
+
+
+def has_creator(path: Path) -> bool:
+    """Tell whether a file was written here: it says so even if it says nothing else of its making."""
+    return _found(path) is not None
+
+
+def _found(path: Path) -> dict[str, Any] | None:
     kind = kind_of(path)
     try:
         if kind == "zarr":
@@ -72,8 +79,8 @@ def read_creator(path: Path) -> dict[str, Any]:
         else:
             found = json.loads(side_file(path).read_text(encoding="utf-8")).get(OWN_KEY)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # somebody else's, or none
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _of_tiff(path: Path) -> Any:

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 
 from napari_unet.arrays.comparison import Category
 from napari_unet.arrays.outlines import STEP, Outline
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
+from napari_unet.storage.creator import OWN_KEY, as_description
 from napari_unet.storage.write import check_file
 
 COLOURS: dict[Category, str] = {
@@ -64,8 +66,8 @@ def colour_of(value: int) -> str:
 def check_picture(path: Path, *sources: Path) -> Path:
     """Check that a picture can be written, before any work is done; it must not overwrite its sources."""
     for source in sources:
-        check_file(path, SUFFIXES, source)
-    return path
+        check_file(path, SUFFIXES, source, asked=True)
+    return check_file(path, SUFFIXES)
 
 
 def write_picture(path: Path, picture: npt.NDArray[np.uint8]) -> None:
@@ -93,8 +95,10 @@ def write_picture(path: Path, picture: npt.NDArray[np.uint8]) -> None:
         raise UserError(f"{path}: a stack of shape {picture.shape} cannot be a PNG; end the name in .tif")
     made = Pillow.fromarray(picture)
     made.putpalette(table.tobytes())  # from now on the values count as indices
+    known = PngInfo()
+    known.add_text(OWN_KEY, "{}")  # by which it is told that it may be replaced
     with replacing(path) as temporary:
-        made.save(temporary, format="PNG")
+        made.save(temporary, format="PNG", pnginfo=known)
 
 
 def _write_tiff(path: Path, picture: npt.NDArray[np.uint8], table: npt.NDArray[Any]) -> None:
@@ -105,5 +109,5 @@ def _write_tiff(path: Path, picture: npt.NDArray[np.uint8], table: npt.NDArray[A
             photometric="palette",
             colormap=(table.T.astype(np.uint16) * 257),
             compression="zlib",
-            metadata={"axes": "TZYX"[-picture.ndim :]},
+            metadata={"axes": "TZYX"[-picture.ndim :]} | as_description(None),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_unet.errors import UserError
 from napari_unet.files import replacing
+from napari_unet.storage.foreign import check_not_foreign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +18,20 @@ DIGITS = 9
 """Significant digits of numbers with a fraction."""
 
 
-def check_table(path: str | os.PathLike[str]) -> Path:
+def check_table(path: str | os.PathLike[str], *, asked: bool = False) -> Path:
     """Check that a table can be written at ``path``, before any work is done.
+
+    Parameters
+    ----------
+    path
+        Of the table.
+    asked
+        As of `napari_unet.storage.write.check_output`.
 
     Raises
     ------
     UserError
-        For another suffix than `SUFFIX`, a missing folder, or a folder in the way.
+        For another suffix than `SUFFIX`, a missing folder, a folder in the way, or a table of others.
 
     Examples
     --------
@@ -39,18 +47,20 @@ def check_table(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; choose another name")
+    if not asked:
+        check_not_foreign(path)
     return path
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table whole or not at all; what is not defined stays empty.
+    """Write a table whole or not at all, whatever is there; what is not defined stays empty.
 
     Raises
     ------
     UserError, OSError
         If it cannot be written; an older file stays as it was.
     """
-    with replacing(check_table(path)) as temporary:
+    with replacing(check_table(path, asked=True)) as temporary:
         table.to_csv(temporary, index=False, float_format=f"%.{DIGITS}g", lineterminator="\n", encoding="utf-8")
 
 

@@ -93,13 +93,20 @@ class Unfinished:
             path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     def done(self) -> dict[int, dict[str, str]]:
-        """Return the marks of the blocks that are written."""
+        """Return the marks of the blocks that are written.
+
+        Raises
+        ------
+        UserError
+            If a folder has the name of a mark.
+        """
         found = {}
         for path in self._done.glob("*.json"):
             try:
                 found[int(path.stem)] = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):  # cut short by a power failure: the block is written again
-                continue
+            except (OSError, ValueError) as error:  # cut short by a power failure: the block is written again
+                if path.is_dir():
+                    raise UserError(f"{path} is a folder where a file goes; remove it and start again") from error
         return found
 
     def mark(self, number: int, facts: Mapping[str, str]) -> None:

@@ -21,6 +21,7 @@ from napari_unet.files import replace_folder
 from napari_unet.leftovers import temporary as name_temporary
 from napari_unet.storage import budget
 from napari_unet.storage.export import export_tiff
+from napari_unet.storage.foreign import check_not_foreign
 from napari_unet.storage.formats import SUFFIXES, WRITABLE, stem_of, suffix_of
 
 CHUNK = 512
@@ -29,7 +30,7 @@ CHUNK = 512
 _ALLOCATED = getattr(os, "posix_fallocate", None)
 
 
-def check_output(path: str | os.PathLike[str], source: Path | None = None) -> Path:
+def check_output(path: str | os.PathLike[str], source: Path | None = None, *, asked: bool = False) -> Path:
     """Check that an image can be written at ``path``, before any work is done.
 
     Parameters
@@ -38,12 +39,14 @@ def check_output(path: str | os.PathLike[str], source: Path | None = None) -> Pa
         Of the output.
     source
         The image that it is made of, which must not be overwritten.
+    asked
+        Whether a file of others may be replaced has been asked, and allowed; folders never are.
 
     Raises
     ------
     UserError
-        For an unknown suffix, a missing or read-only folder, a folder in the way, or a path that is, holds or lies
-        in the source.
+        For an unknown suffix, a missing or read-only folder, a folder in the way, a path that is, holds or lies
+        in the source, or what others have written.
     """
     path = Path(path)
     _check_source(path, source)
@@ -54,11 +57,18 @@ def check_output(path: str | os.PathLike[str], source: Path | None = None) -> Pa
         raise UserError(f"{path}: is a file, not a zarr folder; choose another name")
     if kind == "zarr" and path.is_dir() and not _is_own(path):
         raise UserError(f"{path}: this folder holds more than an output of this program; choose another name")
-    return _check_folder(path, folder=kind == "zarr")
+    return _check_folder(path, folder=kind == "zarr", asked=asked)
 
 
-def check_file(path: Path, suffixes: Sequence[str], source: Path | None = None) -> Path:
+def check_file(path: Path, suffixes: Sequence[str], source: Path | None = None, *, asked: bool = False) -> Path:
     """Check that a file with one of some suffixes can be written, before any work is done.
+
+    Parameters
+    ----------
+    path, source, asked
+        As of `check_output`.
+    suffixes
+        Those that the name may end in.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def check_file(path: Path, suffixes: Sequence[str], source: Path | None = None) 
     _check_source(path, source)
     if not path.name.lower().endswith(tuple(suffixes)):
         raise UserError(f"{path}: cannot write this kind of file; end the name in {' or '.join(suffixes)}")
-    return _check_folder(path, folder=False)
+    return _check_folder(path, folder=False, asked=asked)
 
 
 def _check_source(path: Path, source: Path | None) -> None:
@@ -78,12 +88,14 @@ def _check_source(path: Path, source: Path | None) -> None:
             raise UserError(f"{path} is or holds the image, or lies in it; choose another place for the output")
 
 
-def _check_folder(path: Path, *, folder: bool) -> Path:
-    """Check that the folder of ``path`` can be written into, and that no other one is in the way of a file."""
+def _check_folder(path: Path, *, folder: bool, asked: bool) -> Path:
+    """Check that the folder of ``path`` can be written into, and that nothing is in the way of a file."""
     if not path.parent.is_dir():
         raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not folder and path.is_dir():
         raise UserError(f"{path}: is a folder; choose another name")
+    if not asked:
+        check_not_foreign(path)
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -120,7 +132,8 @@ def create_output(
     path
         ``.zarr`` or ``.ome.zarr``: OME-Zarr 0.5, written chunk by chunk and stored with the axes in the order
         T, C, Z, Y, X, which its specification demands; smaller levels are added at the end. ``.tif`` or
-        ``.ome.tif``: compressed OME-TIFF, gathered in a file in the same folder.
+        ``.ome.tif``: compressed OME-TIFF, gathered in a file in the same folder. An older TIFF is replaced,
+        whoever has written it: callers check that with `check_output`.
     shape, dtype
         Of the array.
     axes
@@ -160,7 +173,7 @@ def create_output(
     >>> image.axes, image.spacing, int(image.data.sum())
     ('ZYX', (2.0, 0.5, 0.5), 16)
     """
-    path, axes = check_output(path), check_axes(axes, shape)
+    path, axes = check_output(path, asked=True), check_axes(axes, shape)
     shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
     size = budget.nbytes(shape, dtype)
     if SUFFIXES[suffix_of(path)] == "zarr":

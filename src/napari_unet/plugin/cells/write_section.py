@@ -80,7 +80,7 @@ class WriteSection(Section):
         if path:
             try:
                 named, kind = name_of(Path(path), chosen)
-                final = check_cells(named, kind)
+                final = check_cells(named, kind, asked=True)
             except UserError as error:
                 self._writing.said.emit(Message(sentence(error), "error"))
                 return

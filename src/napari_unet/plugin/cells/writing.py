@@ -95,7 +95,7 @@ class Writing(CellsTask):
         """Write the cells to a file."""
         try:
             cells = self._choice.require()
-            path = check_cells(path, kind)
+            path = check_cells(path, kind, asked=True)
             axes, record = axes_of(cells), record_of(cells)
             saved = describe(Piece("cells", (cells,)), path, axes)
             source = Source(saved, lambda _: None)
