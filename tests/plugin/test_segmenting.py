@@ -160,6 +160,17 @@ def test_a_move_to_another_slice_is_another_slice(desk: Desk) -> None:
     assert desk.button == "Go on"
 
 
+def test_the_slice_in_view_is_made_first(desk: Desk) -> None:
+    desk.viewer.dims.set_current_step(0, 3)
+    desk.press()
+    assert desk.engine.last("predict")["view"] == (0, 3)
+    desk.compute(3)
+    desk.end()
+    desk.viewer.dims.set_current_step(0, 1)
+    assert [r.z for r in desk.press()] == [(3, 4)]
+    assert desk.engine.last("predict")["view"] == (0, 1)
+
+
 def test_refused_before_there_are_layers_is_no_beginning(desk: Desk) -> None:
     desk.press()
     desk.compute(0, 1, 2, 3)

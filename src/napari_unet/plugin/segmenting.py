@@ -18,7 +18,7 @@ from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import keep
-from napari_unet.plugin.layers import Geometry
+from napari_unet.plugin.layers import Geometry, plane_at
 from napari_unet.plugin.plane_layer import take_the_place
 from napari_unet.plugin.provenance import CANCELLED, REMADE, in_parts, of_output, with_notes
 from napari_unet.plugin.requests import SegmentRequest
@@ -113,6 +113,12 @@ class Segmenting:
         ranges = (request.t, request.z)
         return find_region(self._viewer, layer, image, request.scope, through=request.through, ranges=ranges)
 
+    def _in_view(self, image: Image) -> tuple[int, int]:
+        """Tell which plane (t, z) of the image is looked at."""
+        layer = self._selection.image_layer
+        assert layer is not None
+        return plane_at(layer, image, self._viewer.dims.point)
+
     def can_go_on(self, request: SegmentRequest | None) -> bool:
         """Whether a request would go on with what was cancelled: nothing has changed since."""
         if request is None or self._complete or not self._begun or self.order is None or self.results is None:
@@ -160,6 +166,7 @@ class Segmenting:
             cells=request.cells,
             region=region,
             done=self._done if going_on else (),
+            view=self._in_view(image),
         )
         if not going_on:
             self.order = Order(image, geometry, region, request, self.models)
