@@ -40,12 +40,12 @@ class CheckDone:
 
 @dataclass(frozen=True)
 class TileDone:
-    """One tile of a prediction was computed."""
+    """One tile of a prediction was computed. ``seconds_left`` None: not known yet."""
 
     done: int
     total: int
     seconds: float
-    seconds_left: float
+    seconds_left: float | None
     plane: tuple[int, int] | None = None
     """(t, z) of the tile's block, of which z is the first of several in 3D."""
 

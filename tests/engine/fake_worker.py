@@ -109,10 +109,11 @@ class FakeJobs:
     def training(self, pairs, spec, output, resume, start):
         return Training(pairs, spec, output, resume)
 
-    def prediction(self, model, image, outputs, tiling, cells, region, done):
+    def prediction(self, model, image, outputs, tiling, cells, region, done, view):
         part = region or Region.of(image)
         places = [(t, z) for t in range(*part.t) for z in range(*part.z)]
         places = [p for p in places if not any((b.t[0], b.z[0]) == p for b in done)]
+        places.sort(key=lambda p: p != view)
         for done, (i, k) in enumerate(places, start=1):
             plane = image.read(i, slice(k, k + 1))[0, 0]
             index = image.result_index(i, k)

@@ -164,6 +164,15 @@ def test_a_prediction_comes_in_blocks(make_engine, image, labels, spec, tmp_path
     assert len(engine._loans.server) == 0
 
 
+def test_a_prediction_begins_with_the_plane_in_view(make_engine, tmp_path):
+    engine, seen = make_engine()
+    (tmp_path / "m").write_text("12")
+    stack = Image(np.ones((3, 8, 8), np.uint8), "ZYX")
+    engine.predict(stack, ["classes"], model=tmp_path / "m", view=(0, 2))
+    seen.wait("job_finished")
+    assert [block.index[0] for block in seen.of("block")] == [2, 0, 1]
+
+
 def test_a_prediction_of_some_planes_can_be_stopped(make_engine, tmp_path):
     engine, seen = make_engine()
     (tmp_path / "m").write_text("12")

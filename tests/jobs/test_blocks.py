@@ -8,7 +8,7 @@ import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.events import BlockDone, TileDone
-from napari_unet.jobs.blocks import ArraySink, run_blocks
+from napari_unet.jobs.blocks import ArraySink, Progress, run_blocks
 from napari_unet.jobs.prediction import plan_work
 from napari_unet.spec import CellSpec, TilingSpec
 from synthetic import classes, tissue
@@ -46,6 +46,17 @@ def test_any_order_gives_the_same_bits(model):
     np.testing.assert_array_equal(one[box], whole[box])
     one[box] = 0
     assert not one.any()
+
+
+def test_the_time_left_is_told_once_it_is_worth_something(model):
+    plan, now = work_of(model).plan, [0.0]
+    progress = Progress(plan, range(1, len(plan)), [0], clock=lambda: now[0])
+    total, told = plan.total, []
+    for _ in range(total - len(plan.tiles_of(plan.block_at(0)))):
+        now[0] += 1.0 if told else 30.0  # the first one takes long
+        told.append(progress.tiles(1, plan.block_at(1)).seconds_left)
+    assert told[:2] == [None, None]
+    assert told[2:] == list(range(len(told) - 3, -1, -1))
 
 
 def test_several_devices_share_the_blocks(model):

@@ -105,6 +105,15 @@ def test_a_prediction_of_something_large_makes_its_cells_in_blocks(model, small_
     assert isinstance(events[-1], Finished)
 
 
+def test_cells_made_in_blocks_begin_with_the_slice_in_view(model, small_blocks):
+    image, spec = Image(IMAGE, "ZYX"), CellSpec(method="components")
+    plain, turned = (np.zeros(image.result_shape, np.int32) for _ in range(2))
+    list(prediction(model, image, {"cells": plain}, cells=spec))
+    events = list(prediction(model, image, {"cells": turned}, cells=spec, view=(0, 1)))
+    assert [e.ranges[1] for e in events if isinstance(e, BlockDone)] == [(1, 2), (0, 1)]
+    np.testing.assert_array_equal(turned, plain)
+
+
 @pytest.mark.parametrize("name", ["cells.ome.zarr", "cells.tif"])
 def test_a_large_file_goes_on_from_its_probabilities(model, small_blocks, tmp_path, name):
     stack, target = tmp_path / "stack.tif", tmp_path / name

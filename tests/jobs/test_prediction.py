@@ -66,6 +66,18 @@ def test_what_was_done_before_is_left_out(model):
         np.testing.assert_array_equal(array[..., 1, :, :], out[name][..., 1, :, :])
 
 
+def test_the_plane_in_view_comes_first_and_changes_nothing(model):
+    image = Image(IMAGE, "ZYX")
+    out, turned = arrays_for(model, image), arrays_for(model, image)
+    list(prediction(model, image, out))
+    events = list(prediction(model, image, turned, view=(0, 1)))
+    assert [e.plane for e in events if isinstance(e, TileDone)] == [(0, 1), (0, 0)]
+    for name, array in turned.items():
+        np.testing.assert_array_equal(array, out[name])
+    rest = list(prediction(model, image, turned, view=(0, 1), done=[Region((0, 1), (1, 2), (0, 60), (0, 72))]))
+    assert {e.plane for e in rest if isinstance(e, TileDone)} == {(0, 0)}
+
+
 @pytest.mark.parametrize(
     ("name", "dtype", "message"),
     [

@@ -133,3 +133,32 @@ def test_without_a_halo_tiles_are_as_large_as_they_may_be(shape, tile, most):
     image = Image(Empty(shape), "YX")
     plan = make_plan(image, NETS[2], TilingSpec(halo=0, tile=tile), Region.of(image))
     assert plan.total <= most
+
+
+@settings(max_examples=60)
+@given(
+    part=parts((3, 9, 300, 300)),
+    ndim=st.sampled_from([2, 3]),
+    view=st.tuples(st.integers(0, 3), st.integers(0, 9)),
+)
+def test_blocks_from_a_plane_on_are_all_blocks_once_with_that_plane_first(part, ndim, view):
+    shape, ranges = part
+    image = Image(Empty(tuple(shape)), "TZYX")
+    plan = make_plan(image, NETS[ndim], TilingSpec(), Region.of(image, ranges), budget=20_000)
+    numbers = plan.numbers_from(view)
+    assert sorted(numbers) == list(range(len(plan)))
+    (t, z), inside = view, [r[0] <= at < r[1] for at, r in zip(view, ranges, strict=False)]
+    blocks = [plan.block_at(n) for n in numbers]
+    many = plan.counts[2] * plan.counts[3]
+    if inside[0]:
+        assert {b.t for b in blocks[:many]} == {(t, t + 1)}
+    if inside[1]:
+        assert all(b.z[0] <= z < b.z[1] for b in blocks[:many])
+    if not any(inside):
+        assert numbers == list(range(len(plan)))
+
+
+def test_a_movie_begins_with_the_plane_in_view_and_goes_on_in_order():
+    plan = make_plan(Image(Empty((3, 4, 64, 64)), "TZYX"), NETS[2], TilingSpec(), planes=True)
+    order = [(b.t[0], b.z[0]) for b in map(plan.block_at, plan.numbers_from((1, 2)))]
+    assert order == [(t, z) for t in (1, 2, 0) for z in (2, 3, 0, 1)]

@@ -149,6 +149,14 @@ def test_edits_are_told(window: Window) -> None:
     assert require_record(window.save()).not_repeated == (EDITED, ACCEPTED)
 
 
+def test_edits_that_are_undone_are_not_told(window: Window) -> None:
+    window.segment()
+    layer = window.desk.viewer.layers["cells"]
+    layer.paint((0, 5, 5), 3)
+    layer.undo()
+    assert window.record.not_repeated == ()
+
+
 def test_cells_that_were_made_anew_tell_how(window: Window) -> None:
     window.segment()
     window.desk.controller.segmenting.note_remade(CellSpec(beta=0.7))

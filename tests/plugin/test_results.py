@@ -13,10 +13,12 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 
+from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.plugin.layers import Geometry
+from napari_unet.plugin.probabilities import Probabilities
 from napari_unet.plugin.results import Results, Store, Wanted
-from napari_unet.spec import BOUNDARY, CELL
+from napari_unet.spec import BOUNDARY, CELL, CellSpec
 
 PLACE = Geometry("ZYX", (3, 16, 20), {"scale": (2.0, 1.0, 1.0), "translate": (0.0, 0.0, 0.0)})
 
@@ -75,6 +77,16 @@ def test_probabilities_are_one_image_per_class() -> None:
     assert (cell.data[2].max(), boundary.data[2].max(), cell.data[0].max()) == (200, 55, 0)
     assert boundary.visible
     assert not cell.visible
+
+
+def test_what_cells_are_made_of_is_in_order_whatever_came_first() -> None:
+    kept = Probabilities(PLACE, "ZYX", (CELL, BOUNDARY), Store())
+    assert kept.make_room() == ""
+    pieces = [Region((0, 1), (z, z + 1), (0, 16), (0, 20)) for z in range(3)]
+    for piece in (pieces[2], pieces[0], pieces[1]):
+        kept.note(piece, CellSpec())
+    assert kept.kept is not None
+    assert list(kept.kept.filled) == pieces
 
 
 def test_layers_are_drawn_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

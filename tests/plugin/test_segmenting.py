@@ -17,8 +17,9 @@ from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.controller import Controller
 from napari_unet.plugin.decide import Message, Shown
 from napari_unet.plugin.requests import SegmentRequest
-from napari_unet.plugin.results import Store
-from napari_unet.spec import BOUNDARY, CELL, CellSpec, TilingSpec, UNetSpec
+from napari_unet.plugin.results import Store, Wanted
+from napari_unet.plugin.saving import SaveEnd
+from napari_unet.spec import BOUNDARY, CELL, CellSpec, NetSpec, TilingSpec, UNet3DSpec, UNetSpec
 from plugin_tools import MODEL, FakeEngine, a_block, an_output, result
 
 STACK = SegmentRequest("stack", ("cells",))
@@ -56,6 +57,10 @@ class Desk:
 
     def end(self, outcome: str = "stopped") -> None:
         self.controller.on_job_finished(result("predict", outcome))
+
+    @property
+    def said(self) -> str:
+        return self.messages[-1].text
 
     @property
     def button(self) -> str:
@@ -160,6 +165,17 @@ def test_a_move_to_another_slice_is_another_slice(desk: Desk) -> None:
     assert desk.button == "Go on"
 
 
+def test_the_slice_in_view_is_made_first(desk: Desk) -> None:
+    desk.viewer.dims.set_current_step(0, 3)
+    desk.press()
+    assert desk.engine.last("predict")["view"] == (0, 3)
+    desk.compute(3)
+    desk.end()
+    desk.viewer.dims.set_current_step(0, 1)
+    assert [r.z for r in desk.press()] == [(3, 4)]
+    assert desk.engine.last("predict")["view"] == (0, 1)
+
+
 def test_refused_before_there_are_layers_is_no_beginning(desk: Desk) -> None:
     desk.press()
     desk.compute(0, 1, 2, 3)
@@ -213,7 +229,9 @@ def test_where_it_is_and_what_was_noted(desk: Desk) -> None:
     assert desk.states[-1].activity == "Segmenting z 1: tile 2 of 4, 10 cells so far"
     desk.compute(2, 3)
     desk.end("finished")
-    assert desk.messages[-1] == Message("Segmented: 40 cells. A halo of 16 does.", "good")
+    assert desk.messages[-1] == Message(
+        "Segmented: 40 cells in 4 slices, each on its own. A halo of 16 does.", "good"
+    )
 
 
 def test_a_model_that_is_read_again_after_the_engine_died_gives_the_classes(desk: Desk) -> None:
@@ -258,3 +276,154 @@ def test_brush_fill_and_undo_on_disk(desk: Desk) -> None:
     assert (layer.data[:] == 7).all()
     layer.redo()
     assert layer.data[1, 5, 5] == 9
+
+
+def cancelled(desk: Desk, *planes: int) -> None:
+    """Begin with the stack, and cancel."""
+    desk.press()
+    desk.compute(*planes)
+    desk.end()
+
+
+def test_a_stroke_begins_anew_and_undo_brings_go_on_back(desk: Desk) -> None:
+    cancelled(desk, 0, 2)
+    layer = desk.viewer.layers["cells"]
+    assert desk.said == "Cancelled: 2 of 4 slices are in the layers; Go on (under Segment) makes the rest."
+    layer.paint((0, 5, 5), 3)
+    assert desk.button == "Segment"
+    assert desk.said == (
+        "2 of 4 slices are in the layers; 'cells' was edited, so Segment begins anew, in new layers; "
+        "undo (Ctrl+Z) brings Go on back."
+    )
+    layer.undo()
+    assert desk.button == "Go on"
+    assert desk.said.startswith("The edit is undone. 2 of 4 slices are in the layers; Go on")
+    layer.redo()
+    assert desk.button == "Segment"
+    layer.undo()
+    assert [r.z for r in desk.press()] == [(0, 1), (2, 3)]
+    desk.compute(1, 3, value=8)
+    layer.redo()  # what the stroke went over may be computed by now
+    assert desk.planes() == [7, 8, 7, 8]
+    desk.end("finished")
+    assert "cells [1]" not in desk.viewer.layers
+
+
+def test_an_undo_that_does_not_bring_back_what_was_computed_begins_anew(desk: Desk) -> None:
+    desk.press()
+    desk.compute(0)
+    layer = desk.viewer.layers["cells"]
+    layer.paint((1, 5, 5), 3)
+    desk.compute(1)
+    desk.end()
+    assert desk.said == (
+        "Cancelled: 2 of 4 slices are in the layers; 'cells' was edited, so Segment begins anew, in new layers."
+    )
+    layer.undo()
+    assert not layer.data[1, 5, 5]
+    assert desk.button == "Segment"
+    assert desk.press() == ()
+    assert "cells [1]" in desk.viewer.layers
+
+
+def test_an_edit_where_something_else_has_changed_says_nothing_of_going_on(desk: Desk) -> None:
+    cancelled(desk, 0)
+    desk.controller.want(SegmentRequest("stack", ("cells",), z=(0, 2)))
+    before = len(desk.messages)
+    desk.viewer.layers["cells"].paint((0, 5, 5), 3)
+    assert len(desk.messages) == before
+
+
+def test_cancelled_before_anything_was_finished(desk: Desk) -> None:
+    cancelled(desk)
+    assert desk.said == "Cancelled: nothing was finished yet; Go on (under Segment) makes the rest."
+
+
+def test_what_is_saved_of_a_cancelled_segmentation_is_said_to_be_incomplete(desk: Desk, tmp_path: Path) -> None:
+    def save() -> Message:
+        saving, path = desk.controller.saving, tmp_path / "cells.ome.zarr"
+        desk.controller.save_results(desk.controller.pieces(), [path])
+        desk.controller.on_save_end(SaveEnd(saving.run, (path,)))
+        return desk.messages[-1]
+
+    desk.controller.saving.start = lambda _: None  # type: ignore[method-assign]
+    cancelled(desk, 0)
+    found = save()
+    assert found.kind == "warning"
+    assert found.text.endswith("cells.ome.zarr. The segmentation is not complete: 3 of 4 slices are missing.")
+    desk.press()
+    desk.compute(1, 2, 3)
+    desk.end("finished")
+    assert save().text.endswith("cells.ome.zarr.")
+    other = SegmentRequest("stack", ("cells",), tiling=TilingSpec(tile=70))
+    desk.controller.want(other)
+    desk.controller.segment(other)
+    desk.end()  # before it has made its layers
+    assert desk.said == "Cancelled: nothing was begun yet."
+    assert save().text.endswith("cells.ome.zarr.")
+
+
+def test_a_deleted_result_is_not_said_to_be_made(desk: Desk) -> None:
+    desk.press(SegmentRequest("stack", ("cells", "boundaries")))
+    results = desk.controller.segmenting.results
+    assert results is not None
+    results.allocate([Wanted("boundaries", "uint8")])
+    desk.compute(0)
+    desk.viewer.layers.remove("cells")
+    assert desk.said == "'cells' was deleted. The segmentation goes on without it; Cancel ends it."
+    desk.compute(1, 2, 3)
+    desk.end("finished")
+    assert desk.said == "Segmented. The results are new layers, but 'cells' was deleted."
+
+
+def test_all_results_deleted_while_they_are_filled(desk: Desk) -> None:
+    desk.press()
+    desk.compute(0)
+    desk.viewer.layers.remove("cells")
+    assert (
+        desk.said
+        == "'cells' was deleted. The segmentation goes on, but nothing of it will be left; Cancel ends it."
+    )
+    desk.compute(1, 2, 3)
+    desk.end("finished")
+    assert desk.messages[-1] == Message("Segmented, but 'cells' was deleted: nothing of it is left.", "warning")
+
+
+def test_a_result_deleted_after_cancel_begins_anew(desk: Desk) -> None:
+    cancelled(desk, 0)
+    desk.viewer.layers.remove("cells")
+    assert desk.said == "'cells' was deleted: Segment begins anew, in new layers."
+    assert desk.button == "Segment"
+
+
+def test_older_results_may_be_deleted_without_a_word(desk: Desk) -> None:
+    cancelled(desk, 0, 1, 2, 3)
+    desk.press(SegmentRequest("stack", ("cells",), CellSpec(beta=0.3)))
+    assert "cells [1]" in desk.viewer.layers
+    before = len(desk.messages)
+    desk.viewer.layers.remove("cells")
+    assert len(desk.messages) == before
+
+
+@pytest.mark.parametrize(
+    ("shape", "net", "words"),
+    [
+        ((4, 40, 50), UNetSpec(), "40 cells in 4 slices, each on its own."),
+        ((4, 40, 50), UNet3DSpec(), "40 cells."),
+        ((2, 2, 40, 50), UNetSpec(), "40 cells in 4 slices, each on its own."),
+        ((4, 2, 40, 50), UNet3DSpec(), "40 cells in 4 time points, each on its own."),
+    ],
+)
+def test_where_cells_are_counted_each_on_its_own(
+    desk: Desk, shape: tuple[int, ...], net: NetSpec, words: str
+) -> None:
+    desk.viewer.layers.clear()
+    desk.viewer.add_image(np.zeros(shape, np.uint8), name="other")
+    desk.controller.selection.set_axes("TZYX"[4 - len(shape) :])
+    desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=net)
+    desk.controller.segment(STACK)
+    desk.controller.on_outputs((an_output("cells", shape, "int32"),))
+    for done in range(4):
+        desk.controller.on_event(CellsDone(done + 1, 4, 10))
+    desk.end("finished")
+    assert desk.said == f"Segmented: {words} The results are new layers."

@@ -100,6 +100,19 @@ class Region:
         return Region(*((start - first, stop - first) for (start, stop), (first, _) in pairs))
 
 
+def onward(span: Range, first: int) -> list[int]:
+    """List the positions of a range from one of them on, then those before it; one beside it changes nothing.
+
+    Examples
+    --------
+    >>> onward((2, 6), 4), onward((2, 6), 9)
+    ([4, 5, 2, 3], [2, 3, 4, 5])
+    """
+    start, stop = span
+    first = first if start <= first < stop else start
+    return [*range(first, stop), *range(start, first)]
+
+
 def parse_range(what: str, text: str | None) -> Wanted:
     """Read a range as users write it: ``2:5`` holds 2, 3 and 4, ``2`` itself; ``:5`` and ``-2:`` as in Python.
 

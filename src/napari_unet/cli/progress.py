@@ -138,6 +138,8 @@ def progress_of(event: Event) -> tuple[float | None, str]:
     --------
     >>> progress_of(StepDone(10, 0.5, 0.25, 15.0, 45.0))
     (0.25, 'step 10, loss 0.500, 45 s left')
+    >>> progress_of(TileDone(1, 9, 4.2, None))
+    (0.1111111111111111, 'tile 1 of 9')
     >>> progress_of(CheckDone(40, 0.4, {"cell": 0.91, "boundary": None}, best=True))
     (None, 'step 40: held-out loss 0.400, cell 0.91, boundary n/a (best so far)')
     >>> progress_of(CellsDone(2, 3, 1234)), progress_of(CellsDone(1, 1, 57))
@@ -147,7 +149,7 @@ def progress_of(event: Event) -> tuple[float | None, str]:
         case StepDone():
             return event.progress, f"step {event.step}, loss {event.loss:.3f}, {_left(event.seconds_left)}"
         case TileDone():
-            done = f"tile {event.done} of {event.total}, {_left(event.seconds_left)}"
+            done = f"tile {event.done} of {event.total}{_and_left(event.seconds_left)}"
             return event.done / max(event.total, 1), done
         case BlockDone():
             return event.done / max(event.total, 1), f"block {event.done} of {event.total} written"
@@ -159,7 +161,7 @@ def progress_of(event: Event) -> tuple[float | None, str]:
         case CellsLinked():
             return event.done / max(event.total, 1), f"{event.before} cells became {event.after}"
         case BatchProgress():
-            left = "" if event.seconds_left is None else f", {_left(event.seconds_left)}"
+            left = _and_left(event.seconds_left)
             return event.part, f"{event.done} of {event.total} images done, now {event.name}{left}"
         case BatchBegun():
             return None, ""
@@ -187,6 +189,10 @@ def _percent(part: float) -> str:
     ('25%', '99%', '100%')
     """
     return f"{math.floor(100 * part)}%"
+
+
+def _and_left(seconds: float | None) -> str:
+    return "" if seconds is None else f", {_left(seconds)}"
 
 
 def _left(seconds: float) -> str:

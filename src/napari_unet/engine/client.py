@@ -108,6 +108,7 @@ class Engine(Connection):
         cells: CellSpec | None = None,
         region: Region | None = None,
         done: Sequence[Region] = (),
+        view: tuple[int, int] | None = None,
     ) -> None:
         """Predict an image: ``outputs`` is emitted, then blocks.
 
@@ -125,6 +126,8 @@ class Engine(Connection):
             Only this part; None: everything.
         done
             Blocks that are there already, from an equal prediction that was stopped.
+        view
+            The plane (t, z) that the user looks at: it is made first.
 
         Raises
         ------
@@ -142,6 +145,7 @@ class Engine(Connection):
                     cells=cells or CellSpec(),
                     region=region,
                     done=tuple(done),
+                    view=view,
                 )
             )
         self._set_state_of_job()

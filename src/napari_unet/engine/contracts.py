@@ -90,8 +90,9 @@ class Jobs(Protocol):
         cells: CellSpec,
         region: Region | None,
         done: Sequence[Region],
+        view: tuple[int, int] | None,
     ) -> Iterator[Event]:
-        """Set a prediction up."""
+        """Set a prediction up, which begins with the plane (t, z) in view."""
 
     def suggestion(
         self,
@@ -150,9 +151,12 @@ class RealJobs:
         cells: CellSpec,
         region: Region | None,
         done: Sequence[Region],
+        view: tuple[int, int] | None,
     ) -> Iterator[Event]:
         """Set a prediction up."""
-        return self._jobs.prediction(model, image, outputs, tiling=tiling, cells=cells, region=region, done=done)
+        return self._jobs.prediction(
+            model, image, outputs, tiling=tiling, cells=cells, region=region, done=done, view=view
+        )
 
     def suggestion(
         self,

@@ -87,6 +87,8 @@ class Predict(Message):
     cells: CellSpec = CellSpec()
     region: Region | None = None
     done: tuple[Region, ...] = ()
+    view: tuple[int, int] | None = None
+    """The plane (t, z) to begin with."""
 
 
 class Paint(Message):

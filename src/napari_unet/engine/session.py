@@ -152,7 +152,9 @@ class Session:
         infos = tuple(output_info(o, model, image) for o in order.outputs)
         outputs = {i.output: RemoteOutput(self.channel.send, i) for i in infos}
         tiling = order.tiling.model_copy(update={"threads": order.tiling.threads or self.threads})
-        prediction = self.jobs.prediction(model, image, outputs, tiling, order.cells, order.region, order.done)
+        prediction = self.jobs.prediction(
+            model, image, outputs, tiling, order.cells, order.region, order.done, order.view
+        )
         record = record_of(model, image, order, tiling)
         self.channel.send(m.OutputsReport(outputs=infos, model=describe(model), record=record))
         way: Way = "go"

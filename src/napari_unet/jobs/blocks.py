@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,8 @@ from napari_unet.spec import CellSpec, Output, Precision
 Array = npt.NDArray[Any]
 Arrays = Mapping[Output, Array]
 """Per output a block ([K,] Z, Y, X)."""
+TIMED = 2.0
+"""Seconds after the first tiles before it is told how long the rest takes."""
 
 
 class Sink(Protocol):
@@ -100,7 +102,7 @@ def run_blocks(
         `TileDone` after a tile was computed, `CellsDone` after the cells of a block were found, `BlockDone` after
         a block was written; `Note` if memory was short.
     """
-    progress = _Progress(work.plan, numbers, before)
+    progress = Progress(work.plan, numbers, before)
     if len(devices) == 1:
         yield from _run(work, iter(numbers), sink, devices[0], progress)
         return
@@ -109,7 +111,7 @@ def run_blocks(
 
 
 def _run(
-    work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: _Progress
+    work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: Progress
 ) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
     network, place = work.model.ready(device, work.precision)
@@ -138,31 +140,65 @@ def _drained(events: deque[Event]) -> Iterator[Event]:
         yield events.popleft()
 
 
-class _Progress:
-    """Counts, and tells how long it will take; safe to use from several threads."""
+class Progress:
+    """Counts, and tells how long it will take; safe to use from several threads.
 
-    def __init__(self, plan: Plan, numbers: Iterable[int], before: Collection[int]) -> None:
+    What comes first takes longer, as everything is set up for it, and is not timed.
+
+    Parameters
+    ----------
+    plan
+        Tells the tiles of blocks.
+    numbers, before
+        Blocks to do, and those that are done.
+    clock
+        Seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        numbers: Iterable[int],
+        before: Collection[int],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         to_do = sum(len(plan.tiles_of(plan.block_at(n))) for n in numbers)
-        self._before = self._tiles = sum(len(plan.tiles_of(plan.block_at(n))) for n in before)
-        self._total = self._before + to_do
+        self._tiles = sum(len(plan.tiles_of(plan.block_at(n))) for n in before)
+        self._total = self._tiles + to_do
         self._blocks = self._cells = len(before)
         self._all_blocks = len(before) + len(list(numbers))
-        self._began = time.perf_counter()
+        self._clock, self._began = clock, clock()
+        self._first: tuple[float, int] | None = None
+        """When the first tiles were there, and how many."""
         self._lock = threading.Lock()
 
     def tiles(self, count: int, block: Region) -> TileDone:
+        """Note that tiles of a block were computed."""
         with self._lock:
             self._tiles += count
-            seconds = time.perf_counter() - self._began
-            left = seconds / (self._tiles - self._before) * (self._total - self._tiles)
-            return TileDone(self._tiles, self._total, seconds, left, (block.t[0], block.z[0]))
+            now = self._clock()
+            left = self._left(now)
+            return TileDone(self._tiles, self._total, now - self._began, left, (block.t[0], block.z[0]))
+
+    def _left(self, now: float) -> float | None:
+        """How long the rest takes at the pace since the first tiles; None until that is worth something."""
+        if self._first is None:
+            self._first = now, self._tiles
+        began, tiles = self._first
+        if self._tiles == self._total:
+            return 0.0
+        if self._tiles == tiles or now - began < TIMED:
+            return None
+        return (now - began) / (self._tiles - tiles) * (self._total - self._tiles)
 
     def block(self, number: int, ranges: tuple[Range, ...]) -> BlockDone:
+        """Note that a block was written."""
         with self._lock:
             self._blocks += 1
             return BlockDone(number, self._blocks, self._all_blocks, ranges)
 
     def cells(self, found: int) -> CellsDone:
+        """Note that the cells of a block were found."""
         with self._lock:
             self._cells += 1
             return CellsDone(self._cells, self._all_blocks, found)
@@ -171,7 +207,7 @@ class _Progress:
 class _Writer:
     """Puts the tiles of a block together, makes cells of it, writes it."""
 
-    def __init__(self, work: Work, sink: Sink, events: deque[Event], progress: _Progress) -> None:
+    def __init__(self, work: Work, sink: Sink, events: deque[Event], progress: Progress) -> None:
         self._work, self._sink, self._events, self._progress = work, sink, events, progress
         self._parts: dict[Wanted, Array] = {}
         self._source = ""

@@ -20,7 +20,7 @@ from napari_unet.arrays.boxes import Box, block_of, is_large
 from napari_unet.arrays.evidence import check_shape
 from napari_unet.arrays.fragments import relative_spacing
 from napari_unet.arrays.joining import check_method
-from napari_unet.arrays.region import Region
+from napari_unet.arrays.region import Region, onward
 from napari_unet.errors import UserError
 from napari_unet.events import CellsDone, Event, Finished, Preparing
 from napari_unet.jobs.inputs import Source, as_image, with_spacing
@@ -146,6 +146,7 @@ def make_cells(
     *,
     volume: bool,
     scratch: Path | None = None,
+    view: tuple[int, int] | None = None,
 ) -> Iterator[Event]:
     """Make cells, slice by slice or volume by volume, of which large ones block by block.
 
@@ -159,6 +160,8 @@ def make_cells(
         Takes the cells, with ``probabilities.result_shape``; only written to.
     scratch
         Folder for what does not fit into memory; None: the system's.
+    view
+        The plane (t, z) to begin with; what comes before it comes last.
 
     Yields
     ------
@@ -185,7 +188,7 @@ def make_cells(
             f"none of the classes ({names}) is a cell or a boundary: call them cell, boundary, background"
         )
     _check_room(shape, scratch)
-    return _make(probabilities, classes, out, cells, shape, scratch)
+    return _make(probabilities, classes, out, cells, shape, scratch, view or (0, 0))
 
 
 def _check_room(shape: Sequence[int], scratch: Path | None) -> None:
@@ -201,10 +204,12 @@ def _make(
     cells: CellSpec,
     shape: Sequence[int],
     scratch: Path | None,
+    view: tuple[int, int],
 ) -> Iterator[Event]:
     began, found = time.perf_counter(), 0
-    slices = range(probabilities.size("Z")) if len(shape) == 2 else [None]
-    places = list(itertools.product(range(probabilities.size("T")), slices))
+    times, depths = (onward((0, probabilities.size(a)), at) for a, at in zip("TZ", view, strict=True))
+    slices = depths if len(shape) == 2 else [None]
+    places = list(itertools.product(times, slices))
     pixel = relative_spacing(probabilities.spacing, len(shape))
     with _stores(shape, scratch) as (store, numbers):
         for done, (t, z) in enumerate(places, start=1):

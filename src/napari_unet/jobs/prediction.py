@@ -18,7 +18,7 @@ from napari_unet.arrays.axes import Image, Writable
 from napari_unet.arrays.boxes import IN_ONE_PIECE, is_large
 from napari_unet.arrays.cells import boundary_mask, cells_from_probabilities
 from napari_unet.arrays.joining import check_method
-from napari_unet.arrays.region import Region
+from napari_unet.arrays.region import Region, onward
 from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Event, Finished, Note
 from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
@@ -36,6 +36,8 @@ from napari_unet.storage.budget import check_disk, check_memory, stored_size
 
 CELL_BYTES = 80
 """Bytes per pixel that finding cells takes, beside the probabilities."""
+View = tuple[int, int] | None
+"""The plane (t, z) to begin with."""
 
 
 def prediction(
@@ -47,6 +49,7 @@ def prediction(
     cells: CellSpec | None = None,
     region: Region | None = None,
     done: Collection[Region] = (),
+    view: View = None,
 ) -> Iterator[Event]:
     """Predict an image into arrays.
 
@@ -69,6 +72,8 @@ def prediction(
         for cells, which end at its border. Of a single slice a 3D network makes cells in 2D.
     done
         Blocks that an earlier, equal prediction has written (see `BlockDone`), which are left out.
+    view
+        The plane (t, z) to begin with; what comes before it comes last. None: in order. Results are the same.
 
     Yields
     ------
@@ -89,8 +94,8 @@ def prediction(
     chunks = _chunks(image, outputs)
     check_tile(image, model.spec.net, tiling, region)
     if "cells" in outputs and in_blocks(model, region):
-        return _run_in_two(model, image, outputs, tiling, cells, region, chunks, of_region)
-    return _run(model, image, outputs, tiling, cells, region, set(done), chunks, of_region)
+        return _run_in_two(model, image, outputs, tiling, cells, region, view, chunks, of_region)
+    return _run(model, image, outputs, tiling, cells, region, set(done), view, chunks, of_region)
 
 
 def in_blocks(model: Model, region: Region) -> bool:
@@ -239,6 +244,7 @@ def _run(
     cells: CellSpec,
     region: Region,
     done: Collection[Region],
+    view: View,
     chunks: Sequence[int],
     of_region: bool,
     kept: Writable | None = None,
@@ -261,7 +267,7 @@ def _run(
     sink: Sink = ArraySink(work, outputs, of_region=of_region)
     if kept is not None:
         sink = Keeping(sink, ArraySink(work, {"probabilities": kept}, of_region=True))
-    yield from follow_blocks(work, sink, devices, done)
+    yield from follow_blocks(work, sink, devices, done, view)
     yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
 
 
@@ -272,6 +278,7 @@ def _run_in_two(
     tiling: TilingSpec,
     cells: CellSpec,
     region: Region,
+    view: View,
     chunks: Sequence[int],
     of_region: bool,
 ) -> Iterator[Event]:
@@ -284,29 +291,35 @@ def _run_in_two(
         pieces = tuple(min(n, c) for n, c in zip(shape, (1, 1, 16, 256, 256)[-len(shape) :], strict=True))
         kept = zarr.create_array(Path(folder, "p.zarr"), shape=shape, dtype="uint8", chunks=pieces, fill_value=0)
         others: dict[Output, Writable] = {name: array for name, array in outputs.items() if name != "cells"}
-        with closing(_run(model, image, others, tiling, cells, region, (), chunks, of_region, kept)) as events:
+        with closing(
+            _run(model, image, others, tiling, cells, region, (), view, chunks, of_region, kept)
+        ) as events:
             # Cells are missing yet: no block is done, nor is the prediction.
             yield from (e for e in events if not isinstance(e, BlockDone | Finished))
         source = Image(kept, "C" + image.result_axes, image.spacing, image.name)
         target = outputs["cells"] if of_region else Shifted(outputs["cells"], image, region)
-        pieces_done = _pieces(region, flat=_flat(model, region))
-        for event in make_cells(source, model.classes, target, cells, volume=not _flat(model, region)):
+        flat = _flat(model, region)
+        pieces_done = _pieces(region, view, flat=flat)
+        seen = None if view is None else (view[0] - region.t[0], view[1] - region.z[0])
+        for event in make_cells(source, model.classes, target, cells, volume=not flat, view=seen):
             yield event
             if isinstance(event, CellsDone):
                 yield BlockDone(event.done - 1, event.done, event.total, pieces_done[event.done - 1].ranges)
 
 
-def _pieces(region: Region, *, flat: bool) -> list[Region]:
+def _pieces(region: Region, view: View, *, flat: bool) -> list[Region]:
     """List the slices or volumes of a region, in the order in which their cells are made."""
-    depths = [(z, z + 1) for z in range(*region.z)] if flat else [region.z]
-    return [Region((t, t + 1), z, region.y, region.x) for t in range(*region.t) for z in depths]
+    t_seen, z_seen = view or (region.t[0], region.z[0])
+    depths = [(z, z + 1) for z in onward(region.z, z_seen)] if flat else [region.z]
+    return [Region((t, t + 1), z, region.y, region.x) for t in onward(region.t, t_seen) for z in depths]
 
 
 def follow_blocks(
-    work: Work, sink: Sink, devices: Sequence[torch.device], done: Collection[Region] = ()
+    work: Work, sink: Sink, devices: Sequence[torch.device], done: Collection[Region] = (), view: View = None
 ) -> Iterator[Event]:
-    """Compute all blocks but those that are done."""
-    before = [n for n in range(len(work.plan)) if work.plan.block_at(n) in done] if done else []
+    """Compute all blocks but those that are done, from the plane in view on."""
+    order = range(len(work.plan)) if view is None else work.plan.numbers_from(view)
+    before = [n for n in order if work.plan.block_at(n) in done] if done else []
     known = set(before)
-    numbers = [n for n in range(len(work.plan)) if n not in known]
+    numbers = [n for n in order if n not in known]
     return run_blocks(work, numbers, sink, devices, before=before)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 from napari_unet.arrays import tiles
 from napari_unet.arrays.axes import Image
-from napari_unet.arrays.region import Range, Region
+from napari_unet.arrays.region import Range, Region, onward
 from napari_unet.arrays.tiles import Fit, Tile
 from napari_unet.errors import UserError
 from napari_unet.learn.memory import ENOUGH
@@ -73,6 +73,16 @@ class Plan:
             first = start + at * length
             ranges.append((first, min(stop, first + length)))
         return Region(*reversed(ranges))
+
+    def numbers_from(self, view: tuple[int, int]) -> list[int]:
+        """Order the blocks for someone who looks at a plane (t, z): from there on, then what is before it.
+
+        Each axis for itself, where the plane lies in the region: at every time its z comes first.
+        """
+        many_t, many_z, *plane = self.counts
+        t, z = (at - start for at, (start, _) in zip(view, self.region.ranges[:2], strict=True))
+        orders = onward((0, many_t), t), onward((0, many_z), z // self.block[0]), range(math.prod(plane))
+        return [(t * many_z + z) * math.prod(plane) + n for t, z, n in product(*orders)]
 
     def tiles_of(self, block: Region) -> list[Tile]:
         """Tiles (Z, Y, X) that together keep a block."""

@@ -114,6 +114,8 @@ class Controller:
         self._stale = False
         """The engine's model is of the project before; that of this one is read when it is needed."""
         self._warned = self._told = False
+        self._lacking = ""
+        """What is missing in the results that are saved, in words."""
         self._wanted: SegmentRequest | None = None
         """What Segment would do now."""
         self._image: Image | None = None
@@ -148,7 +150,10 @@ class Controller:
             lambda: self.trainer.automatic.on,
             self.work.said.emit,
             lambda action: self.later(action),
+            lambda names: self.segmenting.tell_deletion(names, self._wanted, running=self.job == "predict"),
         )
+        self.segmenting.edited.connect(self._result_edited)
+        self.segmenting.deleted.connect(self.notices.result_deleted)
 
     def close(self) -> None:
         """End the engine and let go of the viewer."""
@@ -220,6 +225,11 @@ class Controller:
         self._image = image
         self.update()
 
+    def _result_edited(self) -> None:
+        text = self.segmenting.tell_edit(self._wanted) if self.job is None else ""
+        if text:
+            self.work.say(text)
+
     # What the user asks for
 
     def pieces(self, *, selected: bool = False) -> list[Piece]:
@@ -231,6 +241,7 @@ class Controller:
 
     def save_results(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> None:
         """Write results to files."""
+        self._lacking = self.segmenting.lacking
         self.saving.start(self.segmenting.describe(pieces, paths))
         self.work.begin("export")
 
@@ -403,7 +414,7 @@ class Controller:
         """Tell what was saved."""
         if self.job != "export" or end.run != self.saving.run:
             return
-        self.work.said.emit(end_of_saving(end))
+        self.work.said.emit(end_of_saving(end, self._lacking))
         self.work.end()
 
     def on_job_finished(self, result: JobResult) -> None:
@@ -427,7 +438,7 @@ class Controller:
         usual = end_of_job(
             result,
             go_on=self.trainer.going.possible,
-            cells=self.segmenting.cells,
+            rest=self.segmenting.rest,
             model=self.engine.model,
             reason=self.trainer.reason,
             by_itself=self.trainer.automatic.on,

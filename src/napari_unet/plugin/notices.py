@@ -49,6 +49,8 @@ class Notices:
         Shows a message.
     later
         Calls something when all layers that are being deleted have gone.
+    of_results
+        Says what the deletion of result layers means.
     """
 
     def __init__(
@@ -59,11 +61,14 @@ class Notices:
         by_itself: Callable[[], bool],
         say: Callable[[Message], None],
         later: Later,
+        of_results: Callable[[list[str]], str],
     ) -> None:
         self._selection, self._say, self._later = selection, say, later
         self._job, self._model, self._by_itself = job, model, by_itself
+        self._of_results = of_results
         self._choice = self._chosen()
         self._gone: list[str] = []
+        self._results_gone: list[str] = []
         selection.changed.connect(self._changed)
         selection.gone.connect(self._deleted)
 
@@ -79,8 +84,14 @@ class Notices:
         self._gone.append(name)
         self._later(self._tell)
 
+    def result_deleted(self, name: str) -> None:
+        """Say what it means that a layer with results was deleted."""
+        self._results_gone.append(name)
+        self._later(self._tell)
+
     def _tell(self) -> None:
         names, self._gone = self._gone, []
-        text = words.deleted(names, self._job())
+        results, self._results_gone = self._results_gone, []
+        text = " ".join(filter(None, (words.deleted(names, self._job()), self._of_results(results))))
         if text:
             self._say(Message(text, "warning"))

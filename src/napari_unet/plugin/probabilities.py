@@ -91,7 +91,8 @@ class Probabilities:
             return None
         flat = all(piece.shape[1] == 1 for piece in self._made)
         cells = next((c for c in self._made.values() if c is not None), CellSpec())
-        return Kept(Stacked(self._arrays), self._geometry.axes, self._classes, cells, flat, tuple(self._made))
+        filled = tuple(sorted(self._made, key=lambda piece: piece.ranges))  # they came from what was in view on
+        return Kept(Stacked(self._arrays), self._geometry.axes, self._classes, cells, flat, filled)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from napari_unet.engine.client import JobResult, ModelInfo
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.saving import SaveEnd
 from napari_unet.plugin.scope import Scope
-from napari_unet.plugin.words import count, learnt
+from napari_unet.plugin.words import learnt, sentence
 from napari_unet.spec import CellSpec, Output, TilingSpec
 
 
@@ -47,7 +47,7 @@ _FINISHED = {
 _IMPORTED = "The model is open. It was imported, so it cannot be trained: press Segment; Train begins a new one."
 _STOPPED = {
     "train": "Stopped. The model so far is kept; Go on trains it further.",
-    "predict": "Cancelled. What was finished is in the layers; Go on (under Segment) makes the rest.",
+    "predict": "Cancelled.",
     "suggest": "Stopped looking.",
     "save": "Stopped.",
     "load": "Stopped.",
@@ -59,7 +59,7 @@ def end_of_job(
     result: JobResult,
     *,
     go_on: bool,
-    cells: int = 0,
+    rest: str = "",
     model: ModelInfo | None = None,
     reason: str = "",
     by_itself: bool = False,
@@ -72,8 +72,8 @@ def end_of_job(
         Of the engine.
     go_on
         A checkpoint is there.
-    cells
-        Cells that a prediction has found; 0 if none were asked for.
+    rest
+        How much of a prediction is finished, and how the rest is made, in words.
     model
         The engine's, which is that of a training that has got as far as saving one.
     reason
@@ -89,8 +89,6 @@ def end_of_job(
             return Message(f"Trained {text}.{end} Press Segment; or paint where it is wrong, {further}.", "good")
         if result.outcome == "stopped":
             return Message(f"Stopped after {text}. Go on trains it further.")
-    if result.outcome == "finished" and result.job == "predict" and cells:
-        return Message(f"Segmented: {count(cells, 'cell', 'cells')}. The results are new layers.", "good")
     if (result.job, result.outcome) == ("load", "finished") and model is not None and not model.net.trainable:
         return Message(_IMPORTED, "good")
     if result.outcome == "finished":
@@ -102,16 +100,27 @@ def end_of_job(
             "train": "Press Go on to continue from the last checkpoint."
             if go_on
             else "There is no checkpoint yet: press Train to begin again.",
-            "predict": "What was finished is in the layers: press Go on (under Segment) to make the rest.",
+            "predict": sentence(rest),
         }.get(result.job, "Try again.")
         return Message(f"{result.message} Your painting is untouched. {cure}", "error")
     return Message(result.message, "error")
 
 
-def end_of_saving(end: SaveEnd) -> Message:
-    """Tell what was saved and what was not."""
+def end_of_saving(end: SaveEnd, lacking: str = "") -> Message:
+    """Tell what was saved and what was not.
+
+    Parameters
+    ----------
+    end
+        What is there.
+    lacking
+        What is missing in it, in words; empty if nothing is.
+    """
     names = " and ".join(path.name for path in end.paths)
     if not end.error:
-        return Message(f"Saved in {end.paths[0].parent.name}: {names}.", "good")
+        saved = f"Saved in {end.paths[0].parent.name}: {names}."
+        if lacking:
+            return Message(f"{saved} The segmentation is not complete: {lacking}.", "warning")
+        return Message(saved, "good")
     kept = f" {names} {'is' if len(end.paths) == 1 else 'are'} saved." if names else ""
     return Message(f"{end.error}.{kept}", "error")

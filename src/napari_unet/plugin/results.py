@@ -17,7 +17,8 @@ from psygnal import Signal
 from napari_unet.arrays.evidence import is_tissue
 from napari_unet.arrays.region import Region
 from napari_unet.plugin.annotation import MARK
-from napari_unet.plugin.cells.accepted import accepted_in, is_edit
+from napari_unet.plugin.by_hand import ByHand
+from napari_unet.plugin.cells.accepted import accepted_in
 from napari_unet.plugin.colours import class_colormap, colour_of
 from napari_unet.plugin.layers import Geometry, Index, place, place_of, read_region
 from napari_unet.plugin.plane_layer import insert_quietly, take_the_place
@@ -81,8 +82,10 @@ class Results:
         Seconds; for tests.
     """
 
-    touched = Signal()
-    """A layer was edited for the first time."""
+    touched = Signal(Layer)
+    """A layer was edited, that was as it was computed."""
+    restored = Signal(Layer)
+    """All that was edited in a layer was undone."""
 
     def __init__(
         self,
@@ -97,14 +100,13 @@ class Results:
         self.classes, self._store, self._clock = tuple(classes), store, clock
         self._layers: dict[Output, list[Layer]] = {}
         self._aside: list[Layer] = []
-        self._edited: set[int] = set()
+        self._by_hand = ByHand()
+        self._by_hand.changed.connect(self._edited_or_undone)
         self._filled: list[Region] = []
         self._stale: list[Layer] = []
         """Layers that show less than was written."""
         self.probabilities = Probabilities(geometry, result_axes, self.classes, store)
         self._protection: Protection | None = None
-        self._quiet = False
-        """What is told of a layer at the moment is no edit."""
         self._refreshed = -math.inf
         self._records: dict[Output, Record] = {}
 
@@ -114,7 +116,7 @@ class Results:
         for output, group in self._layers.items():
             for layer in group:
                 put_record(layer, records.get(output))
-                if id(layer) in self._edited:
+                if layer in self.edited:
                     note_edit(layer)
 
     @property
@@ -124,13 +126,23 @@ class Results:
 
     @property
     def untouched(self) -> bool:
-        """All layers are still there, and were not edited."""
-        return not self._edited and all(layer in self._viewer.layers for layer in self.layers)
+        """All layers are still there, and hold what was computed."""
+        return not self.edited and not self.gone
 
     @property
-    def edited(self) -> bool:
-        """Some layer was painted in."""
-        return bool(self._edited)
+    def edited(self) -> list[Labels]:
+        """Layers that were painted in, and not undone."""
+        return [x for x in self.layers if isinstance(x, Labels) and self._by_hand.edited(x)]
+
+    @property
+    def gone(self) -> list[Layer]:
+        """Layers that the user has deleted."""
+        return [layer for layer in self.layers if layer not in self._viewer.layers]
+
+    @property
+    def lasting(self) -> bool:
+        """Something was edited or deleted, and undo does not bring it back."""
+        return bool(self.gone) or any(self._by_hand.lasting(x) for x in self.edited)
 
     @property
     def cells(self) -> Labels | None:
@@ -153,8 +165,9 @@ class Results:
     def protect_edits(self) -> list[str]:
         """Put a new layer in the place of every one that was edited by hand; returns the names of the old ones."""
         outputs: tuple[Output, ...] = ("cells", "boundaries")
-        edited = [(o, x) for o in outputs for x in self._layers.get(o, []) if id(x) in self._edited]
+        edited = [(o, x) for o in outputs for x in self.edited if x in self._layers.get(o, [])]
         for output, layer in edited:
+            self._by_hand.leave(layer)
             made = self._make(Wanted(output, str(layer.data.dtype)), 0)
             made.visible, layer.visible = layer.visible, False
             put_record(made, self._records.get(output))
@@ -162,7 +175,6 @@ class Results:
             insert_quietly(self._viewer, made, len(self._viewer.layers))
             take_the_place(self._viewer, layer, made)
         if edited:
-            self._edited.clear()
             self.probabilities.make_all()
         return [str(layer.name) for _, layer in edited]
 
@@ -195,9 +207,9 @@ class Results:
     def announce(self) -> None:
         """Tell others, such as a table, that these are other cells; it is no edit."""
         if self.cells is not None:
-            self._quiet = True
+            self._by_hand.quiet = True
             self.cells.events.data(value=self.cells.data)
-            self._quiet = False
+            self._by_hand.quiet = False
 
     def reusable(self, outputs: Iterable[Output], geometry: Geometry, region: Region) -> bool:
         """Tell whether a new prediction may be written into these layers: same place, untouched.
@@ -261,15 +273,16 @@ class Results:
             layer.colormap = class_colormap([BOUNDARY])
         elif item.output == "classes":
             layer.colormap = class_colormap(self.classes)
-        for event in (layer.events.paint, layer.events.labels_update, layer.events.data):
-            event.connect(lambda event: self._touch(layer) if is_edit(event) else None)
+        self._by_hand.follow(layer)
         return layer
 
-    def _touch(self, layer: Layer) -> None:
-        if not self._quiet and layer in self.layers and id(layer) not in self._edited:
-            self._edited.add(id(layer))
+    def _edited_or_undone(self, layer: Labels) -> None:
+        if self._by_hand.edited(layer):
             note_edit(layer)
-            self.touched.emit()
+            self.touched.emit(layer)
+        else:
+            put_record(layer, self._records.get(layer.metadata[OUTPUT]))
+            self.restored.emit(layer)
 
     @staticmethod
     def _probability(data: Any, item: ClassSpec, common: dict[str, Any]) -> ImageLayer:
@@ -294,7 +307,8 @@ class Results:
             key, values = place(index, block, self._axes, self._geometry.axes)
         for layer in self._layers.get(output, []):
             if layer in self._viewer.layers:
-                if output != "probabilities":
+                if isinstance(layer, Labels):
+                    self._by_hand.overwrite(layer)
                     layer.data[key] = values
                 if layer not in self._stale and self._in_view(layer, key):
                     self._stale.append(layer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -18,7 +19,8 @@ from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
 from napari_unet.plugin import words
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import keep
-from napari_unet.plugin.layers import Geometry
+from napari_unet.plugin.layers import Geometry, plane_at
+from napari_unet.plugin.outcome import Standing, amount_of, found
 from napari_unet.plugin.plane_layer import take_the_place
 from napari_unet.plugin.provenance import CANCELLED, REMADE, in_parts, of_output, with_notes
 from napari_unet.plugin.requests import SegmentRequest
@@ -65,6 +67,10 @@ class Segmenting:
 
     changed = Signal()
     """It may be gone on with, or not any more."""
+    edited = Signal()
+    """What was computed was edited, or the edits were undone."""
+    deleted = Signal(str)
+    """Name of a layer of the results."""
 
     def __init__(
         self, viewer: ViewerModel, selection: Selection, engine: Engine, store: Store | None = None
@@ -82,6 +88,12 @@ class Segmenting:
         """How far the segmentation at hand is, in words."""
         self._going_on = self._complete = self._begun = False
         """Going on with the one before; all is done; there are layers for it."""
+        self._flat = False
+        """Cells are those of slices."""
+        self._blocks = 0
+        """Blocks in all, as far as it is known."""
+        self.lacking = ""
+        """What is missing in the results, in words; empty if nothing is."""
         self._done: list[Region] = []
         self._records: dict[Region, Record] = {}
         """How each part of the results was made."""
@@ -93,10 +105,21 @@ class Segmenting:
         self._not_kept = ""
         """Why the probabilities are not kept, in words."""
         viewer.dims.events.point.connect(self._moved)
+        viewer.layers.events.removed.connect(self._removed)
 
     def close(self) -> None:
         """Let go of the viewer."""
         self._viewer.dims.events.point.disconnect(self._moved)
+        self._viewer.layers.events.removed.disconnect(self._removed)
+
+    def _removed(self, event: Any) -> None:
+        if self._begun and self.results is not None and event.value in self.results.layers:
+            self.deleted.emit(event.value.name)
+            self.changed.emit()
+
+    def _touched(self) -> None:
+        self.edited.emit()
+        self.changed.emit()
 
     def _moved(self) -> None:
         if self.order is not None and not self._complete:
@@ -113,12 +136,22 @@ class Segmenting:
         ranges = (request.t, request.z)
         return find_region(self._viewer, layer, image, request.scope, through=request.through, ranges=ranges)
 
+    def _in_view(self, image: Image) -> tuple[int, int]:
+        """Tell which plane (t, z) of the image is looked at."""
+        layer = self._selection.image_layer
+        assert layer is not None
+        return plane_at(layer, image, self._viewer.dims.point)
+
     def can_go_on(self, request: SegmentRequest | None) -> bool:
         """Whether a request would go on with what was cancelled: nothing has changed since."""
+        return self._stands(request) and self.results is not None and self.results.untouched
+
+    def _stands(self, request: SegmentRequest | None) -> bool:
+        """Whether a request is that of what was cancelled: nothing has changed since, but perhaps its layers."""
         if request is None or self._complete or not self._begun or self.order is None or self.results is None:
             return False
         image, geometry = self._selection.image, self._selection.geometry
-        if image is None or geometry is None or not self.results.untouched:
+        if image is None or geometry is None:
             return False
         if any(cells != request.cells for cells in self.results.probabilities.made.values()):
             return False
@@ -160,10 +193,11 @@ class Segmenting:
             cells=request.cells,
             region=region,
             done=self._done if going_on else (),
+            view=self._in_view(image),
         )
         if not going_on:
             self.order = Order(image, geometry, region, request, self.models)
-            self._done, self._cells_done, self._begun = [], 0, False
+            self._done, self._blocks, self._cells_done, self._begun = [], 0, 0, False
         self._going_on, self._complete, self._problem = going_on, False, ""
         self.cells, self.progress, self._notes = self._cells_done, "", []
         return going_on
@@ -207,7 +241,8 @@ class Segmenting:
                 self._viewer, order.geometry, order.image.result_axes, model.classes, self._store
             )
             self._records = {}
-            self.results.touched.connect(self.changed.emit)
+            self.results.touched.connect(self._touched)
+            self.results.restored.connect(self._touched)
         assert self.results is not None
         try:
             self.results.allocate([Wanted(o.output, o.dtype) for o in shown], order.region)
@@ -215,7 +250,7 @@ class Segmenting:
             self.results, self._problem = None, str(error)
             return False
         if not self._going_on:
-            flat = model.net.ndim == 2 or order.region.shape[1] == 1
+            self._flat = flat = model.net.ndim == 2 or order.region.shape[1] == 1
             take_the_place(self._viewer, cells_before, self.results.cells)
             self.results.begin_anew(cells_before, order.request.cells.min_size, flat=flat)
         more = len(shown) < len(outputs)
@@ -262,6 +297,7 @@ class Segmenting:
         if isinstance(event, BlockDone) and event.ranges and not self._problem:
             t, z, y, x = event.ranges
             self._done.append(Region(t, z, y, x))
+            self._blocks = event.total
             self._cells_done = self.cells
             self._note_cells(self._done[-1])
         if self.results is not None:
@@ -296,16 +332,56 @@ class Segmenting:
             self.tell_kept()
             if not self._complete:
                 self._tell_records(CANCELLED)
+        standing = self._standing()
+        if standing is not None:
+            self.lacking = "" if self._complete else standing.amount.missing
         if self._problem:
             return Message(self._problem, "error")
-        if self._complete and self._not_kept:
-            found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. "
+        if self._complete and standing is not None:
+            return self._tell_found(standing)
+        return Message(f"Cancelled: {self.rest}.") if result.outcome == "stopped" else None
+
+    def _tell_found(self, standing: Standing) -> Message:
+        if standing.gone:
+            return Message(standing.finished, "warning")
+        if self._not_kept:
             why = f"Changing the method later takes the network again: {self._not_kept}."
-            return Message(found + why, "warning")
-        if self._complete and self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
-            found = f"Segmented: {words.count(self.cells, 'cell', 'cells')}. " if self.cells else "Segmented. "
-            return Message(f"{found}{words.sentence(self._notes[-1])}", "good")
-        return None
+            return Message(f"{standing.begin} {why}", "warning")
+        if self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
+            return Message(f"{standing.begin} {words.sentence(self._notes[-1])}", "good")
+        return Message(standing.finished, "good")
+
+    def _standing(self, request: SegmentRequest | None = None) -> Standing | None:
+        """Tell where the last segmentation stands for a request, or for the same again; None without layers."""
+        order, results = self.order, self.results
+        if order is None or results is None or not self._begun:
+            return None
+        cells = self.cells if results.cells is not None else 0
+        return Standing(
+            amount_of(order.region, self._done, self._blocks),
+            found(cells, order.region, flat=self._flat) if cells else "",
+            len(results.layers),
+            tuple(str(x.name) for x in results.gone),
+            tuple(str(x.name) for x in results.edited),
+            results.lasting,
+            self._stands(request or order.request),
+        )
+
+    @property
+    def rest(self) -> str:
+        """How much is finished, and what Segment does next, in words."""
+        standing = self._standing()
+        return "nothing was begun yet" if standing is None else standing.cancelled
+
+    def tell_edit(self, request: SegmentRequest | None) -> str:
+        """Say what an edit, or that it was undone, means for what Segment would do; empty if nothing."""
+        standing = self._standing(request)
+        return "" if standing is None else standing.after_edit
+
+    def tell_deletion(self, names: Sequence[str], request: SegmentRequest | None, *, running: bool) -> str:
+        """Say what the deletion of result layers means; empty if nothing."""
+        standing = self._standing(request)
+        return "" if standing is None else standing.after_deletion(names, running=running)
 
     @property
     def account(self) -> str:

@@ -54,8 +54,18 @@ def sentence(text: object) -> str:
     >>> sentence("no cell is predicted here")
     'No cell is predicted here.'
     """
-    found = str(text)
-    return f"{found[:1].upper()}{found[1:]}."
+    return f"{capital(str(text))}."
+
+
+def capital(text: str) -> str:
+    """Begin with a capital letter.
+
+    Examples
+    --------
+    >>> capital("nothing is finished")
+    'Nothing is finished'
+    """
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def count(number: int, one: str, many: str) -> str:
