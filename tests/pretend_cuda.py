@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from napari_unet.learn import device as devices
+from napari_unet.learn import precision
 
 CPU = torch.device("cpu")
 FREE = 8 << 30
@@ -73,8 +74,9 @@ def pretend_cuda(count: int = 1, largest: int | None = None) -> Iterator[None]:
         for name, stand_in in replaced.items():
             stack.enter_context(mock.patch(name, stand_in))
         stack.enter_context(mock.patch.dict("napari_unet.learn.memory._measured"))
-        devices._works.cache_clear()
-        stack.callback(devices._works.cache_clear)
+        for remembered in (devices._works, precision.halves_rightly):
+            remembered.cache_clear()
+            stack.callback(remembered.cache_clear)
         stack.enter_context(_Routes(machine))
         stack.enter_context(_Computes(machine))
         yield

@@ -1,6 +1,7 @@
 """Nothing that is not ours is overwritten."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -148,6 +149,15 @@ def test_a_result_that_another_program_has_saved_is_its(folder):
     good("export", "cells.tif", "-o", "own.ome.tif")
     tifffile.imwrite("own.ome.tif", tifffile.imread("own.ome.tif"))
     assert "or another program has saved it since" in run("export", "cells.tif", "-o", "own.ome.tif").stderr
+
+
+def test_a_table_that_was_edited_is_not_replaced(folder):
+    good("measure", "cells.tif", "-o", "own.csv")
+    later = (folder / "own.csv").stat().st_mtime + 60
+    (folder / "own.csv").write_text("label,my judgement\n1,dead\n")
+    os.utime(folder / "own.csv", (later, later))
+    assert "or another program has saved it since" in run("measure", "cells.tif", "-o", "own.csv").stderr
+    assert "my judgement" in (folder / "own.csv").read_text()
 
 
 def test_a_file_of_others_beside_a_table_stays(folder):

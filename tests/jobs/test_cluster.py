@@ -87,7 +87,7 @@ def test_a_cluster_gives_the_same_bits_as_one_process(model, stack, tmp_path):
     whole, target = tmp_path / "whole.tif", tmp_path / "out.tif"
     list(predict_file(model, Request(stack, whole, tiling=TILING)))
     local = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
     )
     with local as running:
         address = running.scheduler_address
@@ -141,7 +141,7 @@ def test_a_scheduler_that_cannot_be_used_is_named_and_nothing_begun(
 
 def test_a_scheduler_without_workers_is_named_and_nothing_begun(model, stack, tmp_path):
     with (
-        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as running,
+        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as running,
         pytest.raises(UserError, match="has no workers; start some"),
     ):
         list(predict_file(model, Request(stack, tmp_path / "a.tif"), scheduler=running.scheduler_address))

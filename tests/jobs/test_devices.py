@@ -1,5 +1,7 @@
 """Models compute on the device that their network can compute on."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import tifffile
@@ -71,7 +73,7 @@ def test_previews_and_suggestions_of_a_graph_open_one_session(graph):
 
 
 def test_files_are_predicted_on_the_cpu_and_by_a_cluster_too(graph, tmp_path, monkeypatch):
-    def run(address, folder, numbers, before, tiling):
+    def run(client, folder, numbers, before, tiling):
         for n in numbers:
             cluster.run_one(str(folder), n, tiling.model_dump())
         yield from ()
@@ -83,7 +85,8 @@ def test_files_are_predicted_on_the_cpu_and_by_a_cluster_too(graph, tmp_path, mo
             said.append(event)
             yield event
 
-    monkeypatch.setattr(cluster, "run_on_cluster", run)
+    monkeypatch.setattr(stored, "connected", nullcontext)
+    monkeypatch.setattr(stored, "run_on_cluster", run)
     monkeypatch.setattr(stored, "run_numbers", follow)
     tifffile.imwrite(tmp_path / "i.tif", IMAGE, photometric="minisblack", metadata={"axes": "ZYX"})
     for name, scheduler in (("a.tif", None), ("b.tif", "tcp://127.0.0.1:8786")):

@@ -118,3 +118,30 @@ def test_memory_that_ends_while_the_optimiser_makes_its_state_is_survived(monkey
     notes = [e.text for e in job if isinstance(e, Note) and e.warning]
     assert notes == ["the memory is full: going on with 2 patches per step"]
     assert len(calls) == 5
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_one_bright_pixel_does_not_end_a_training(held_out, monkeypatch):
+    """It spoils the statistics of BatchNorm, too; or only the scores, where it is among what is held out."""
+    monkeypatch.setattr(loop, "number_type", lambda device, half: torch.float16)
+    monkeypatch.setattr(loop, "autocast", lambda device, half: torch.autocast("cpu", torch.float16, enabled=half))
+    job = job_of(val_fraction=0.2, start="random", checks=2)
+    of_step, of_check = job._loop.sampler, job._loop.held_out
+    assert of_check is not None
+    if held_out:
+        of_check.images[0, 0, 5, 5] = 1e5
+    else:
+        draw = of_step.draw
+
+        def bright(count):
+            batch = draw(count)
+            batch.images[0, 0, 5, 5] = 1e5
+            return batch
+
+        monkeypatch.setattr(of_step, "draw", bright)
+    job._loop.half = True
+    words = [e.text for e in job if isinstance(e, Note) and e.warning]
+    assert words == ["the numbers are too large for half precision: going on in full precision"]
+    assert not job._loop.half
+    assert all(t.isfinite().all() for t in job._loop.average.state_dict().values())
+    assert [h["step"] for h in job._loop.history] == [2, 4]

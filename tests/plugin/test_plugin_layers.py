@@ -141,3 +141,9 @@ def test_plane_at_a_point_of_the_world() -> None:
     assert layers.plane_at(layer, image, (10 + 4 * 3, 1, 1)) == (0, 3)
     assert layers.plane_at(layer, image, (99.0, 10 + 4 * 2, 1, 1)) == (0, 2)  # another layer has more axes
     assert layers.plane_at(layer, image, (1000, 1, 1)) == (0, 4)
+
+
+def test_a_place_is_the_same_after_it_was_written_and_read() -> None:
+    """Files keep nine decimals; a copy of a layer must not count as changed for what lies beyond."""
+    layer = stack((4, 4), translate=(0.0, 3 * 0.1))
+    assert layers.where_of(layer, "YX").origin == (0.0, 0.0, 0.3)

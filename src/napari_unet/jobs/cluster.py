@@ -201,10 +201,9 @@ def _count_workers(client: Client) -> int | None:
     if client.status != "running" or client.scheduler is None:
         return None
     try:
-        known = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=LOOK)
+        return len(client.sync(client.scheduler.ncores, callback_timeout=LOOK))
     except (OSError, TimeoutError):
         return None
-    return len(known["workers"])
 
 
 def _workers(count: int) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from napari_unet.errors import UserError
+from napari_unet.learn.memory import is_out_of_memory
 from napari_unet.spec import Device
 
 _M_TRIM_THRESHOLD = -1
@@ -81,10 +82,8 @@ def _works(name: str) -> bool:
         expected = layer(x)
         try:
             got = layer.to(name)(x.to(name)).cpu()
-        except torch.OutOfMemoryError:  # it is full, not broken
-            return True
-        except (RuntimeError, NotImplementedError):
-            return False
+        except (RuntimeError, NotImplementedError) as error:
+            return is_out_of_memory(error)  # it is full, not broken
     return torch.allclose(expected, got, atol=1e-2)
 
 

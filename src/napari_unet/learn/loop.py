@@ -39,6 +39,7 @@ LEAST_STEPS = 60
 """Steps without a gain that patience lasts at least: where steps are slow, few lie between two checks."""
 RECALIBRATION = 8
 """Batches from which the BatchNorm statistics of the averaged weights are estimated at a check."""
+IN_FULL = "the numbers are too large for half precision: going on in full precision"
 ALREADY_COMPLETE = "this training is complete already: give it more time to go on"
 State = dict[str, Tensor]
 
@@ -146,7 +147,10 @@ class Loop:
             self.progress.seconds += time.perf_counter() - began
             yield self._report(loss)
             if self.progress.part(self.spec) >= (self.progress.checks + 1) / self.spec.train.checks:
+                half = self.half
                 yield self.check()
+                if half and not self.half:
+                    yield Note(IN_FULL, warning=True)
                 if self._exhausted:
                     return
 
@@ -171,7 +175,7 @@ class Loop:
         loss = self._loss(batch)
         value = loss.item()
         if not math.isfinite(value):
-            if self.half and number_type(self.device, half=True) == torch.float16:
+            if self._may_be_too_large:
                 raise TooLargeError
             raise DivergedError(f"the loss became {value} at step {self.progress.step + 1}")
         self.optimizer.zero_grad(set_to_none=True)
@@ -181,6 +185,11 @@ class Loop:
         self._update_average()
         self._look()
         return value
+
+    @property
+    def _may_be_too_large(self) -> bool:
+        """What is not finite may be so merely because float16 ends at 65,504."""
+        return self.half and number_type(self.device, half=True) == torch.float16
 
     @torch.no_grad()
     def _look(self) -> None:
@@ -253,7 +262,16 @@ class Loop:
         self.recalibrate()
         offered = self.offered()
         event = self._score(offered)
-        self._require_sound(event.loss)
+        try:
+            self._require_sound(event.loss)
+        except DivergedError:
+            if not self._may_be_too_large:
+                raise
+            self._take_full()
+            self.recalibrate()
+            offered = self.offered()
+            event = self._score(offered)
+            self._require_sound(event.loss)
         self.progress.seconds += time.perf_counter() - began
         self._follow(event.loss)
         if event.best:
@@ -417,9 +435,12 @@ class Loop:
         self.batch //= 2
         return f"the memory is full: going on with {self.batch} patches per step"
 
+    @torch.no_grad()
     def _take_full(self) -> str:
         self.half = False
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
+        for known, spoilt in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            spoilt.copy_(known)  # BatchNorm has taken the statistics of numbers that were too large
         if self.anchor is not None:
             self.anchor.to(self.device, half=False)
-        return "the numbers are too large for half precision: going on in full precision"
+        return IN_FULL

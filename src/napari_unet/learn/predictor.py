@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -139,6 +140,7 @@ class Predictor:
         self._network, self._net, self._plan, self._reduce, self._say = network, net, plan, reduce, say
         self.device = device
         self._full: Predictor | None = None
+        self._one_at_a_time = threading.Lock()
         self._most: int | None = None
 
     def compute(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
@@ -221,16 +223,19 @@ class Predictor:
     def _forward(self, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
         results = self._launch(self._network, batch, pixels)
         if isinstance(self._network, Halved):
-            results.instead = partial(self._in_full, self._network, batch, pixels)
+            results.instead = partial(self._in_full, self._network, self.device, batch, pixels)
         return results
 
-    def _in_full(self, halved: Halved, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
+    def _in_full(
+        self, halved: Halved, device: torch.device, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]
+    ) -> Results:
         """Compute tiles again that half precision has no numbers for."""
-        if self._full is None:
-            self._say("some places are too bright or too dark for half precision: they are computed in full")
-            full, device = halved.full(self.device), self.device
-            self._full = Predictor(full, self._net, self._plan, device, reduce=self._reduce, say=self._say)
-        return self._full.compute(batch, pixels)
+        with self._one_at_a_time:  # results are taken where tiles are computed, or where they are written
+            if self._full is None:
+                self._say("some places are too bright or too dark for half precision: they are computed in full")
+                network, device = _full_of(halved, device)
+                self._full = Predictor(network, self._net, self._plan, device, reduce=self._reduce, say=self._say)
+            return Results(self._full.compute(batch, pixels).arrays())
 
     @torch.inference_mode()
     def _launch(self, network: nn.Module, batch: Sequence[Tile], pixels: npt.NDArray[np.float32]) -> Results:
@@ -305,6 +310,17 @@ def _on_its_way(values: Tensor) -> Tensor:
     """Begin to copy values from the GPU to pinned memory."""
     copied = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     return copied.copy_(values, non_blocking=True)
+
+
+def _full_of(halved: Halved, device: torch.device) -> tuple[nn.Module, torch.device]:
+    """Give a network in full precision on a device, or on the CPU where the device's memory has no room for it."""
+    try:
+        return halved.full(device), device
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    cpu = torch.device("cpu")
+    return halved.full(cpu), cpu
 
 
 def _on_cpu(network: nn.Module) -> nn.Module:

@@ -51,6 +51,7 @@ class ByHand:
     def follow(self, layer: Labels) -> None:
         """Follow a layer that is not edited yet."""
         self._seen[id(layer)] = self._told[id(layer)] = False
+        self._lasting.discard(id(layer))  # a layer that is gone may have had the same
         for event in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
             event.connect(lambda: self._look(layer))  # napari tells of undo by the last of them only
         layer.events.data.connect(lambda: self._replaced(layer))

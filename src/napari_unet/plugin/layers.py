@@ -143,7 +143,7 @@ def where_of(layer: Layer, axes: str) -> Where:
     """
     origin = lengths_of(layer, axes).origin
     if "T" not in axes:
-        return Where(origin)
+        return Where.checked(origin, 0.0, 1.0, "")
     at = axes.index("T")
     start, step = float(layer.translate[at]), abs(float(layer.scale[at]))
     return Where.checked(origin, start, step, time_unit(str(layer.units[at])))

@@ -12,6 +12,9 @@ from napari_unet.storage.creator import OWN_KEY, has_creator, side_file
 from napari_unet.storage.formats import SUFFIXES, suffix_of
 from napari_unet.storage.stamp import is_of_request
 
+AT_ONCE = 2.0
+"""Seconds between a file and that beside it, at most, if they were written, or copied, together."""
+
 
 def check_not_foreign(path: Path) -> None:
     """Raise `UserError` if a file is there that this program has not written; an empty one is nobody's."""
@@ -46,7 +49,12 @@ def _is_own(path: Path) -> bool:
         return _is_own_png(path)
     if path.suffix.lower() == ".safetensors":
         return _is_own_model(path)
-    return has_creator(path)
+    return has_creator(path) and not _is_edited(path)
+
+
+def _is_edited(path: Path) -> bool:
+    """Whether a table, or what else has no place for its making, was saved after the file that tells it."""
+    return path.stat().st_mtime > side_file(path).stat().st_mtime + AT_ONCE
 
 
 def _is_own_png(path: Path) -> bool:

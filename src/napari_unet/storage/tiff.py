@@ -207,7 +207,7 @@ def _number(known: Mapping[str, Any], name: str) -> float:
 def _of_imagej(file: tifffile.TiffFile) -> tuple[tuple[float, float, float], str, Where]:
     """Voxel size along Z, Y, X, its unit, and the time between frames from ImageJ metadata."""
     known = file.imagej_metadata or {}
-    where = Where.checked((0, 0, 0), 0.0, _number(known, "finterval"), time_unit(known.get("tunit", "sec")))
+    where = Where.checked((0, 0, 0), 0.0, _number(known, "finterval"), time_unit(str(known.get("tunit", "sec"))))
     return *spacing_zyx(*_imagej_sizes(file)), where
 
 
