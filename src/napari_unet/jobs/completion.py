@@ -70,13 +70,13 @@ def complete(spec: TrainingSpec, pairs: Pairs, found: data.Survey, start: NetSpe
     return spec.model_copy(update={"net": net, "target": target, "train": train})
 
 
-def with_classes(spec: TrainingSpec, classes: tuple[ClassSpec, ...]) -> TrainingSpec:
+def for_classes(spec: TrainingSpec, classes: tuple[ClassSpec, ...]) -> TrainingSpec:
     """Give the same of other classes.
 
     Examples
     --------
     >>> from napari_unet.spec import DEFAULT_CLASSES
-    >>> with_classes(TrainingSpec(), DEFAULT_CLASSES[:3]).net.classes
+    >>> for_classes(TrainingSpec(), DEFAULT_CLASSES[:3]).net.classes
     3
     """
     net = spec.net.model_copy(update={"classes": len(classes)})

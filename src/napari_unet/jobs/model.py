@@ -20,7 +20,7 @@ from napari_unet.jobs.preview import Previewer
 from napari_unet.learn import modelfile
 from napari_unet.learn.device import choose_devices
 from napari_unet.learn.inference import prepare
-from napari_unet.learn.memory import is_out_of_memory
+from napari_unet.learn.memory import where_it_fits
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.precision import predicts_in_half
 from napari_unet.nets import count_parameters, geometry_of
@@ -185,13 +185,7 @@ class Model:
 
     def ready(self, device: torch.device, precision: Precision) -> tuple[nn.Module, torch.device]:
         """Give the network, made ready on a device, or on the CPU where the device's memory has no room for it."""
-        try:
-            return self.prepared(device, precision), device
-        except RuntimeError as error:
-            if device.type == "cpu" or not is_out_of_memory(error):
-                raise
-        cpu = torch.device("cpu")
-        return self.prepared(cpu, "full"), cpu
+        return where_it_fits(lambda d: self.prepared(d, precision if d == device else "full"), device)
 
     def _run(
         self,

@@ -27,7 +27,7 @@ from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
-from napari_unet.learn.memory import is_out_of_memory, tile_budget
+from napari_unet.learn.memory import tile_budget, where_it_fits
 from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
 from napari_unet.learn.predictor import Predictor
 from napari_unet.nets import geometry_of
@@ -225,15 +225,14 @@ def plan_work(
 
 def _budget(model: Model, device: torch.device, precision: Precision) -> tuple[torch.device, int]:
     """Tell the pixels of the largest tile, and where; on the CPU if there is no memory even to measure it."""
-    network, place = model.ready(device, precision)
-    try:
-        half = place == device and model.in_half(precision, device)
-        return place, tile_budget(network, model.spec.net, place, half=half)
-    except RuntimeError as error:
-        if place.type == "cpu" or not is_out_of_memory(error):
-            raise
-    cpu = torch.device("cpu")
-    return cpu, tile_budget(model.prepared(cpu, "full"), model.spec.net, cpu)
+
+    def measured(place: torch.device) -> int:
+        there: Precision = precision if place == device else "full"
+        half = model.in_half(there, place)
+        return tile_budget(model.prepared(place, there), model.spec.net, place, half=half)
+
+    budget, place = where_it_fits(measured, device)
+    return place, budget
 
 
 def _run(

@@ -18,7 +18,7 @@ from napari_unet.arrays.squares import Suggestion
 from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
-from napari_unet.jobs.completion import check_output, complete, explain, invalid_pixels, with_classes
+from napari_unet.jobs.completion import check_output, complete, explain, for_classes, invalid_pixels
 from napari_unet.jobs.differing import check_resume, new_classes, take_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
@@ -123,7 +123,7 @@ class Training:
         half = learns_in_half(self.spec, device)
         self.notes.append(Note(found_device))
         self._device = device
-        of_all = with_classes(self.spec, found.classes)  # the targets hold those that are new as well
+        of_all = for_classes(self.spec, found.classes)  # the targets hold those that are new as well
         if before is None:
             self._held_out = hold_out(units, of_all)
         else:
@@ -296,7 +296,7 @@ class Training:
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
             units = sorted(kept + new, key=lambda u: u.place)
-            of_all = with_classes(self.spec, found.classes)
+            of_all = for_classes(self.spec, found.classes)
             held_out, words = hold_out_since(self._held_out, self._units, units, of_all)
             sampler, batch = split(units, held_out, of_all)
         except UserError as error:
@@ -331,7 +331,7 @@ class Training:
     ) -> list[Note]:
         """Go on with a network that tells more classes apart."""
         before, old, outputs = self.classes, self._loop, self.spec.net.outputs
-        self.spec = with_classes(self.spec, classes)
+        self.spec = for_classes(self.spec, classes)
         begun = begin(self.spec, None, None, goes_on=False)
         anchor, words = hold(begun, self.spec, sampler, None)
         rows = fitting_rows(before, outputs, classes, self.spec.net.outputs)

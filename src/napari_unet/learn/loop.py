@@ -259,19 +259,13 @@ class Loop:
         began = time.perf_counter()
         self.progress.checks += 1
         self.progress.checked = self.progress.step
-        self.recalibrate()
-        offered = self.offered()
-        event = self._score(offered)
         try:
-            self._require_sound(event.loss)
+            offered, event = self._judge()
         except DivergedError:
             if not self._may_be_too_large:
                 raise
             self._take_full()
-            self.recalibrate()
-            offered = self.offered()
-            event = self._score(offered)
-            self._require_sound(event.loss)
+            offered, event = self._judge()
         self.progress.seconds += time.perf_counter() - began
         self._follow(event.loss)
         if event.best:
@@ -280,6 +274,14 @@ class Loop:
         self.keep()
         self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
         return event
+
+    def _judge(self) -> tuple[nn.Module, CheckDone]:
+        """Score what would be offered now; raises `DivergedError` if that is not finite."""
+        self.recalibrate()
+        offered = self.offered()
+        event = self._score(offered)
+        self._require_sound(event.loss)
+        return offered, event
 
     def _follow(self, held_out: float | None) -> None:
         """Note whether the held-out loss still falls."""

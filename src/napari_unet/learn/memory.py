@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -14,6 +14,8 @@ from torch.utils._pytree import tree_leaves
 
 from napari_unet.nets import geometry_of
 from napari_unet.spec import NetSpec
+
+T = TypeVar("T")
 
 SHARE = 0.5
 """Part of the free memory that the activations of a tile may take."""
@@ -125,6 +127,23 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     words = str(error)
     return isinstance(error, RuntimeError) and any(sign in words for sign in _SIGNS)
+
+
+def where_it_fits(make: Callable[[torch.device], T], device: torch.device) -> tuple[T, torch.device]:
+    """Make something on a device, or on the CPU where the device's memory has no room for it.
+
+    Returns
+    -------
+    made, torch.device
+        What was made, and where.
+    """
+    try:
+        return make(device), device
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    cpu = torch.device("cpu")  # only here, where the error no longer holds what was made
+    return make(cpu), cpu
 
 
 _SIGNS = (

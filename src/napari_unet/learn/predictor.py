@@ -23,7 +23,7 @@ from napari_unet.arrays.tiles import Span, Tile
 from napari_unet.errors import UserError
 from napari_unet.learn.device import memory_format
 from napari_unet.learn.inference import Halved
-from napari_unet.learn.memory import ENOUGH, is_out_of_memory
+from napari_unet.learn.memory import ENOUGH, is_out_of_memory, where_it_fits
 from napari_unet.learn.plan import Plan
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import NetSpec
@@ -233,7 +233,7 @@ class Predictor:
         with self._one_at_a_time:  # results are taken where tiles are computed, or where they are written
             if self._full is None:
                 self._say("some places are too bright or too dark for half precision: they are computed in full")
-                network, device = _full_of(halved, device)
+                network, device = where_it_fits(halved.full, device)
                 self._full = Predictor(network, self._net, self._plan, device, reduce=self._reduce, say=self._say)
             return Results(self._full.compute(batch, pixels).arrays())
 
@@ -243,18 +243,20 @@ class Predictor:
         x = torch.from_numpy(np.ascontiguousarray(pixels[:, :, 0] if flat else pixels))
         x = (x.pin_memory() if on_gpu else x).to(self.device, non_blocking=on_gpu)
         outputs = network(x.contiguous(memory_format=memory_format(self._net.ndim)))
-        sum_ = outputs.sum()  # NaN and infinity stay; looked at when it is here, so that a GPU need not wait
+        total = outputs.sum()  # NaN and infinity stay; looked at when it is here, so that a GPU need not wait
         with torch.cuda.device(self.device) if on_gpu else nullcontext():  # whose stream the copies go to
-            return self._fetch(batch, self._reduce(probabilities(outputs, self._net)), sum_, on_gpu=on_gpu)
+            return self._fetch(batch, self._reduce(probabilities(outputs, self._net)), total, on_gpu=on_gpu)
 
-    def _fetch(self, batch: Sequence[Tile], found: Mapping[Any, Tensor], sum_: Tensor, *, on_gpu: bool) -> Results:
+    def _fetch(
+        self, batch: Sequence[Tile], found: Mapping[Any, Tensor], total: Tensor, *, on_gpu: bool
+    ) -> Results:
         """Begin to fetch the kept parts of some tiles."""
         flat = self._net.ndim == 2
         kept: list[tuple[Any, ...]] = [tuple(s.kept for s in tile)[-self._net.ndim :] for tile in batch]
         one_by_one = [{name: v[n][(..., *box)] for name, v in found.items()} for n, box in enumerate(kept)]
         if flat:
             one_by_one = [{name: v[..., None, :, :] for name, v in one.items()} for one in one_by_one]
-        return Results.fetch(one_by_one, sum_, on_gpu=on_gpu)
+        return Results.fetch(one_by_one, total, on_gpu=on_gpu)
 
 
 class Results:
@@ -269,22 +271,22 @@ class Results:
     def __init__(
         self,
         tensors: Sequence[Mapping[Any, Any]],
-        sum_: Tensor | None = None,
+        total: Tensor | None = None,
         arrived: torch.cuda.Event | None = None,
     ) -> None:
-        self._tensors, self._sum, self._arrived = tensors, sum_, arrived
+        self._tensors, self._total, self._arrived = tensors, total, arrived
         self.instead: Callable[[], Results] | None = None
 
     @classmethod
-    def fetch(cls, tensors: Sequence[Mapping[Any, Tensor]], sum_: Tensor, *, on_gpu: bool) -> Results:
+    def fetch(cls, tensors: Sequence[Mapping[Any, Tensor]], total: Tensor, *, on_gpu: bool) -> Results:
         """Begin to copy tensors, and the sum of the network's outputs, into the machine's memory."""
         if not on_gpu:
-            return cls([{name: v.cpu().numpy() for name, v in one.items()} for one in tensors], sum_)
+            return cls([{name: v.cpu().numpy() for name, v in one.items()} for one in tensors], total)
         copies = [{name: _on_its_way(v) for name, v in one.items()} for one in tensors]
-        sum_ = _on_its_way(sum_)
+        total = _on_its_way(total)
         arrived = torch.cuda.Event()
         arrived.record()
-        return cls(copies, sum_, arrived)
+        return cls(copies, total, arrived)
 
     def arrays(self) -> list[dict[Any, npt.NDArray[Any]]]:
         """Wait until everything is there, and give it.
@@ -296,7 +298,7 @@ class Results:
         """
         if self._arrived is not None:
             self._arrived.synchronize()
-        if self._sum is not None and not self._sum.isfinite():
+        if self._total is not None and not self._total.isfinite():
             if self.instead is not None:
                 return self.instead().arrays()
             raise UserError(
@@ -310,17 +312,6 @@ def _on_its_way(values: Tensor) -> Tensor:
     """Begin to copy values from the GPU to pinned memory."""
     copied = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     return copied.copy_(values, non_blocking=True)
-
-
-def _full_of(halved: Halved, device: torch.device) -> tuple[nn.Module, torch.device]:
-    """Give a network in full precision on a device, or on the CPU where the device's memory has no room for it."""
-    try:
-        return halved.full(device), device
-    except RuntimeError as error:
-        if device.type == "cpu" or not is_out_of_memory(error):
-            raise
-    cpu = torch.device("cpu")
-    return halved.full(cpu), cpu
 
 
 def _on_cpu(network: nn.Module) -> nn.Module:
