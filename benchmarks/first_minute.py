@@ -6,6 +6,8 @@ Strokes are painted on known truth by a fixed generator, 2% of the pixels of a f
 that were never seen. The random forest learns from filter responses of the same strokes, as ilastik does. Both
 give probabilities, from which cells are made by the same method, at its default and at other values
 of ``beta``. Prints a JSON line per run: seconds of training, steps, score at the default, scores at all of them.
+What is scored is the preview: the mean of looks at the last few networks, a second apart, each through another
+mirror image. ``once`` are the scores of the network alone, as a prediction without mirror images has them.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -26,14 +29,18 @@ from skimage.segmentation import find_boundaries
 from common import need, probe
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.metrics import instance_score, membrane_score
+from napari_unet.engine.looks import LOOKS, Looks
+from napari_unet.engine.schedule import PREVIEW_INTERVAL
 from napari_unet.events import StepDone
-from napari_unet.jobs import Training, as_pairs
+from napari_unet.jobs import Model, Training, as_image, as_pairs
 from napari_unet.spec import DEFAULT_CLASSES, CellSpec, Precision, TargetSpec, TrainingSpec, TrainSpec
 from strokes import paint
 
 BETAS = (0.4, 0.45, 0.5, 0.6)
 MARKS = (5, 10, 20, 40, 60)
 Floats = npt.NDArray[np.float32]
+Found = tuple[float, int, dict[str, list[Floats]]]
+"""Seconds, steps, and probabilities of the images that are scored."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +105,8 @@ def responses(image: npt.NDArray) -> Floats:
     return multiscale_basic_features(values, texture=True, sigma_min=0.7, sigma_max=10, num_sigma=6)
 
 
-def forest(task: Task) -> Iterator[tuple[float, int, list[Floats]]]:
-    """Learn a random forest from the strokes; yields seconds, steps and probabilities once."""
+def forest(task: Task) -> Iterator[Found]:
+    """Learn a random forest from the strokes; yields once."""
     from sklearn.ensemble import RandomForestClassifier
 
     began = time.perf_counter()
@@ -112,12 +119,10 @@ def forest(task: Task) -> Iterator[tuple[float, int, list[Floats]]]:
         x = responses(image)
         chances = model.predict_proba(x.reshape(-1, x.shape[-1])).astype(np.float32)
         results.append(chances.T.reshape(-1, *image.shape))
-    yield seconds, 0, results
+    yield seconds, 0, {"scores": results}
 
 
-def network(
-    task: Task, start: str, seed: int, precision: Precision, until: int
-) -> Iterator[tuple[float, int, list[Floats]]]:
+def network(task: Task, start: str, seed: int, precision: Precision, until: int) -> Iterator[Found]:
     """Train for a minute; yields what the preview would show at every mark."""
     spec = TrainingSpec(
         target=TargetSpec(style="classes"),
@@ -127,14 +132,26 @@ def network(
     )
     training = Training(as_pairs(task.images, task.strokes, None), spec)
     marks = [m for m in MARKS if m <= until]
+    due, models = PREVIEW_INTERVAL, deque[Model](maxlen=LOOKS)
     for event in training:
+        if isinstance(event, StepDone) and event.seconds >= due:
+            due = event.seconds + PREVIEW_INTERVAL
+            models.append(training.model(best=False))
         if isinstance(event, StepDone) and event.seconds >= marks[0]:
             while marks and event.seconds >= marks[0]:
                 marks.pop(0)
-            model = training.model(best=False)
-            yield event.seconds, event.step, [model.predict(image) for image in task.tests]
+            once = [models[-1].predict(image) for image in task.tests]
+            looked = [preview(models, image) for image in task.tests]
+            yield event.seconds, event.step, {"scores": looked, "once": once}
         if not marks:
             return
+
+
+def preview(models: Sequence[Model], image: npt.NDArray) -> Floats:
+    """Give what is shown of an image after a look at it with every model."""
+    looks, opened = Looks(), as_image(image)
+    found = [looks.at(image, lambda n, m=m: m.preview(opened, 0, 0, n), now=0) for m in models]
+    return found[-1]
 
 
 def score(task: Task, chances: Sequence[Floats], beta: float) -> float:
@@ -163,16 +180,16 @@ def main() -> None:
                 s: network(task, s, seed, options.precision, options.until) for s in options.start
             }
             for way, results in ways.items():
-                for seconds, steps, chances in results:
-                    scores = {b: score(task, chances, b) for b in BETAS}
+                for seconds, steps, found in results:
+                    scores = {k: {b: round(score(task, p, b), 3) for b in BETAS} for k, p in found.items()}
                     line = {
                         "set": name,
                         "seed": seed,
                         "way": way,
                         "seconds": round(seconds, 1),
                         "steps": steps,
-                        "score": round(scores[CellSpec().beta], 3),
-                        "scores": {b: round(s, 3) for b, s in scores.items()},
+                        "score": scores["scores"][CellSpec().beta],
+                        **scores,
                         "probe": round(probe(), 3),
                     }
                     print(json.dumps(line), flush=True)

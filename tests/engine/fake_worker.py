@@ -20,7 +20,12 @@ from napari_unet.spec import BOUNDARY, CELL, ModelFacts, TrainingSpec
 STEP_SECONDS = 0.01
 
 
-def preview_of(image, t, z):
+def preview_of(image, t, z, mirror):
+    """The plane; the name of the image tells how it is seen."""
+    if image.name == "slow":
+        time.sleep(2.5)
+    if image.name == "mirrors":  # every mirror image looks different
+        return np.full((2, *image.shape[-2:]), mirror / 10, np.float32)
     plane = image.read(t, slice(z, z + 1))[0, 0].astype(np.float32) / 255
     return np.stack([plane, 1 - plane])
 
@@ -47,8 +52,8 @@ class Model:
     def save(self, path):
         path.write_text(f"{self.steps}")
 
-    def preview(self, image, t, z):
-        return preview_of(image, t, z)
+    def preview(self, image, t, z, mirror):
+        return preview_of(image, t, z, mirror)
 
 
 class Training:
@@ -93,8 +98,14 @@ class Training:
         if name == "frozen":
             time.sleep(1000)
 
-    def preview(self, image, t, z):
-        return preview_of(image, t, z)
+    def preview(self, image, t, z, mirror):
+        return preview_of(image, t, z, mirror)
+
+    def paint(self, t, z, y, x, values):
+        pass
+
+    def take_up(self):
+        return []
 
     def suggest(self, view, shown):
         yield None

@@ -70,6 +70,37 @@ def test_previews_show_the_plane_that_is_looked_at(make_engine, image, labels, t
     assert len(engine._loans.server) == 0
 
 
+def levels(seen, *, before=False, last=4):
+    """What the previews showed, in tenths, of an image whose mirror images are seen as 0 to 3 tenths."""
+    return [p.probabilities.max() / 25.5 for p in seen.of("preview") if p.before == before][-last:]
+
+
+def test_a_preview_is_the_mean_of_mirror_images(make_engine, image, labels, tmp_path):
+    engine, seen = make_engine()
+    mirrors = Image(image.data, "ZYX", name="mirrors")
+    engine.train(mirrors, labels, LONG, tmp_path / "m", view=(0, 1))
+    seen.wait("preview", lambda p: len(seen.of("preview")) == 5)
+    assert levels(seen, last=5) == pytest.approx([0, 0.5, 1, 1.5, 1.5 * 0.75], abs=0.05)
+    engine.paint(0, 1, 0, 0, np.ones((2, 2), labels.data.dtype))  # what was seen before does not count any more
+    seen.wait("preview", lambda p: not p.probabilities.any() and len(seen.of("preview")) > 5)
+    engine.stop()
+    seen.wait("job_finished")
+    seen.wait("preview", lambda p: levels(seen) == pytest.approx([0, 0.5, 1, 1.5], abs=0.05))
+    engine.set_view(0, 2)
+    seen.wait("preview", lambda p: p.z == 2 and levels(seen) == pytest.approx([0, 0.5, 1, 1.5], abs=0.05))
+
+
+def test_a_slow_preview_is_not_done_again(make_engine, image, labels, spec, tmp_path):
+    engine, seen = make_engine()
+    engine.train(image, labels, spec, tmp_path / "m")
+    seen.wait("job_finished")
+    engine.set_view(0, 1, Image(image.data.copy(), "ZYX", name="slow"))
+    seen.wait("preview", lambda p: p.z == 1)
+    engine.set_view(0, 2, image)
+    seen.wait("preview", lambda p: p.z == 2)
+    assert [p.z for p in seen.of("preview")].count(1) == 1
+
+
 def test_the_network_as_it_was_is_previewed_once_and_the_training_goes_on(
     make_engine, image, labels, spec, tmp_path
 ):
@@ -80,7 +111,7 @@ def test_the_network_as_it_was_is_previewed_once_and_the_training_goes_on(
     preview = seen.wait("preview", lambda p: p.before)
     assert (preview.z, preview.step) == (2, 0)
     seen.wait("event", lambda e: isinstance(e, StepDone) and e.step > seen.of("event", StepDone)[0].step + 300)
-    assert sum(p.before for p in seen.of("preview")) == 1
+    assert sum(p.before for p in seen.of("preview")) == 4  # once through every mirror image
     assert seen.of("preview")[-1].before  # nor any other meanwhile
     engine.set_view(0, 2)
     assert seen.wait("preview", lambda p: not p.before and p.z == 2).step > 300

@@ -48,5 +48,9 @@ def test_learns_saves_and_tiles(net, tmp_path):
         2 * m + s if m else 2 * h + s
         for m, h, s in zip(geometry.margin, geometry.halo, geometry.stride, strict=True)
     )
-    tiled = model.predict(part, tiling=TilingSpec(tile=least + max(geometry.stride)))
+    tile = least + max(geometry.stride)
+    tiled = model.predict(part, tiling=TilingSpec(tile=tile))
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
+    mirrored, tiled = (model.predict(part, tiling=TilingSpec(tile=n, mirrors=4)) for n in (None, tile))
+    assert np.abs(mirrored - whole).max() > 1e-3
+    np.testing.assert_allclose(tiled, mirrored, atol=1e-5)

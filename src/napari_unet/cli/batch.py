@@ -16,7 +16,7 @@ from typing import Annotated, BinaryIO, get_args
 import typer
 
 from napari_unet.arrays.region import parse_range
-from napari_unet.cli.options import RANGES, Axes, DeviceOption, PrecisionOption, Threads
+from napari_unet.cli.options import MIRRORS, RANGES, Axes, DeviceOption, MirrorsOption, PrecisionOption, Threads
 from napari_unet.cli.predict import parse_halo, parse_shard
 from napari_unet.cli.progress import Stop, follow
 from napari_unet.errors import UserError
@@ -55,6 +55,7 @@ def batch(
     grow: Annotated[int, typer.Option(help="How far a cell grows into its boundary at most, pixels.")] = 8,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    mirrors: MirrorsOption = "1",
     threads: Threads = None,
     axes: Axes = None,
     t: Annotated[str | None, typer.Option(help=f"Only these times: {RANGES}")] = None,
@@ -94,7 +95,14 @@ def batch(
         z=parse_range("--z", z),
         y=parse_range("--y", y),
         x=parse_range("--x", x),
-        tiling=TilingSpec(tile=tile, halo=parse_halo(halo), device=device, precision=precision, threads=threads),
+        tiling=TilingSpec(
+            tile=tile,
+            halo=parse_halo(halo),
+            device=device,
+            precision=precision,
+            mirrors=MIRRORS[mirrors],
+            threads=threads,
+        ),
         cells=CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size, grow=grow),
     )
     share = parse_shard(shard)

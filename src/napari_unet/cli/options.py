@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from napari_unet.errors import UserError
-from napari_unet.spec import ClassSpec, Device, Precision, Role
+from napari_unet.spec import ClassSpec, Device, Mirrors, Precision, Role
 
 Axes = Annotated[
     str | None,
@@ -23,6 +23,13 @@ PrecisionOption = Annotated[
         help="full (float32); half: about twice as fast where the device has it; auto: half on a GPU only."
     ),
 ]
+MirrorsOption = Annotated[
+    Literal["1", "2", "4"],
+    typer.Option(
+        help="Average over so many mirror images: better where the model is in doubt, but 2 or 4 times slower."
+    ),
+]
+MIRRORS: dict[str, Mirrors] = {"1": 1, "2": 2, "4": 4}
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 
 RANGES = "0:5 (5 is left out), 3, or -5: (the last five)."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_unet.arrays.region import parse_range
-from napari_unet.cli.options import RANGES, Axes, DeviceOption, PrecisionOption, Threads
+from napari_unet.cli.options import MIRRORS, RANGES, Axes, DeviceOption, MirrorsOption, PrecisionOption, Threads
 from napari_unet.cli.progress import follow
 from napari_unet.errors import UserError, one_line
 from napari_unet.spec import CellMethod, CellSpec, Output, TilingSpec
@@ -40,6 +40,7 @@ def predict(
     grow: Annotated[int, typer.Option(help="Farthest that a cell grows into its boundary, in pixels.")] = 8,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    mirrors: MirrorsOption = "1",
     threads: Threads = None,
     axes: Axes = None,
     channel: Annotated[int | None, typer.Option(min=0, help="Only this channel of the image, from 0.")] = None,
@@ -60,7 +61,14 @@ def predict(
     """
     part = parse_range("--t", t), parse_range("--z", z), parse_range("--y", y), parse_range("--x", x)
     share = parse_shard(shard)
-    tiling = TilingSpec(tile=tile, halo=parse_halo(halo), device=device, precision=precision, threads=threads)
+    tiling = TilingSpec(
+        tile=tile,
+        halo=parse_halo(halo),
+        device=device,
+        precision=precision,
+        mirrors=MIRRORS[mirrors],
+        threads=threads,
+    )
     cells = CellSpec(method=method, threshold=threshold, beta=beta, min_size=min_size, grow=grow)
     jobs = plan(image, out)
     from napari_unet.jobs import Request, load

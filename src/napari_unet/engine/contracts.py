@@ -39,8 +39,8 @@ class ModelLike(Protocol):
     def save(self, path: Path, /) -> None:
         """Write the model file."""
 
-    def preview(self, image: Image, t: int, z: int, /) -> npt.NDArray[np.float32]:
-        """Predict one plane: (K, Y, X)."""
+    def preview(self, image: Image, t: int, z: int, mirror: int, /) -> npt.NDArray[np.float32]:
+        """Predict one plane, through one of `LOOKS` mirror images: (K, Y, X)."""
 
 
 class TrainingLike(Protocol):
@@ -52,8 +52,8 @@ class TrainingLike(Protocol):
 
     def __iter__(self) -> Iterator[Event]: ...
 
-    def preview(self, image: Image, t: int, z: int, /) -> npt.NDArray[np.float32]:
-        """Predict one plane: (K, Y, X)."""
+    def preview(self, image: Image, t: int, z: int, mirror: int, /) -> npt.NDArray[np.float32]:
+        """Predict one plane, through one of `LOOKS` mirror images: (K, Y, X)."""
 
     def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], /) -> None:
         """Change the labels."""

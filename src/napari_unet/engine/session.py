@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
 from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, Strokes, leave
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
 from napari_unet.engine.lesser import Search, may_fail, one_line
+from napari_unet.engine.looks import Looks
 from napari_unet.engine.preview import to_uint8
 from napari_unet.engine.recording import record_of
 from napari_unet.engine.remote import RemoteOutput, remote_image
@@ -25,6 +29,8 @@ from napari_unet.spec import TrainingSpec
 from napari_unet.storage.held import with_true_file
 
 DTYPES = {"probabilities": "|u1", "classes": "|u1", "boundaries": "|u1", "cells": "<i4"}
+QUICK = 2.0
+"""Seconds from the first look at a plane in which another one is begun; orders have to wait for its end."""
 Way = Literal["go", "stop", "leave"]
 
 
@@ -62,6 +68,7 @@ class Session:
         self._throttle = Throttle()
         self._painted = False
         self._search = Search(channel)
+        self._looks = Looks()
         self._compared: View | None = None
         """The view of before the training that was answered last: it does not change."""
 
@@ -101,6 +108,7 @@ class Session:
         self.channel.at_work = self.channel.interruptible = True
         self.channel.stopping = False
         self._throttle, self._clock = Throttle(), PreviewClock()
+        self._looks.forget()
         self.channel.send(m.StateReport(state=state))
         try:
             report: m.JobReport = work()
@@ -114,6 +122,7 @@ class Session:
         self.channel.at_work = self.channel.interruptible = self.channel.stopping = False
         self.channel.send(report)
         if job in ("train", "load") and self.channel.inbox.empty:
+            self._looks.forget()
             self._preview_idle()
 
     def _report(self, job: m.Job, outcome: m.Outcome, **more: Any) -> m.JobReport:
@@ -247,6 +256,7 @@ class Session:
             for note in training.take_up():
                 self._forward(note)
             self._clock.ask()
+            self._looks.forget()
         return "go"
 
     def _paint(self, training: TrainingLike, strokes: Strokes) -> None:
@@ -283,13 +293,11 @@ class Session:
 
     def _preview_idle(self) -> None:
         model, view = self.model, self.view
-        if view is None:
-            return
-        if view.before:
+        if view is not None and view.before:
             self._preview_before(view)
-        elif model is not None:
+        elif view is not None and model is not None:
             with may_fail(self.channel, "preview of this plane"):
-                self._send_preview(view, model, int(model.describe().get("steps", 0)))
+                self._preview_model(view, model)
 
     def _preview_before(self, view: View) -> None:
         """Predict a plane with the network as it was."""
@@ -297,10 +305,20 @@ class Session:
         with may_fail(self.channel, "preview of this plane"):
             if self.before is None:
                 raise UserError("what was predicted before the last training is not known any more")
-            self._send_preview(view, self.before, int(self.before.describe().get("steps", 0)))
+            self._preview_model(view, self.before)
+
+    def _preview_model(self, view: View, model: ModelLike) -> None:
+        """Predict a plane, and again through other mirror images, as far as that is quick and nothing is to do."""
+        steps, began = int(model.describe().get("steps", 0)), time.monotonic()
+        self._send_preview(view, model, steps)
+        while not self._looks.complete and self.channel.inbox.empty and time.monotonic() - began < QUICK:
+            self._send_preview(view, model, steps)
 
     def _send_preview(self, view: View, predictor: TrainingLike | ModelLike, step: int) -> None:
-        found = to_uint8(predictor.preview(view.image, view.t, view.z))
+        def look(mirror: int) -> npt.NDArray[np.float32]:
+            return predictor.preview(view.image, view.t, view.z, mirror)
+
+        found = to_uint8(self._looks.at(view, look, time.monotonic()))
         report = m.PreviewReport(t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before)
         self.channel.send(report, found)
 

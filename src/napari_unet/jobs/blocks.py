@@ -26,7 +26,8 @@ from napari_unet.learn.pipeline import Behind, ahead
 from napari_unet.learn.plan import Plan
 from napari_unet.learn.predictor import Batch, Predictor, Results, read
 from napari_unet.learn.reduce import Wanted, reducer
-from napari_unet.spec import CellSpec, Output, Precision
+from napari_unet.learn.turns import mirror_images
+from napari_unet.spec import CellSpec, Mirrors, Output, Precision
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[Output, Array]
@@ -53,6 +54,7 @@ class Work:
     outputs: Mapping[Output, np.dtype[Any]]
     cells: CellSpec
     precision: Precision
+    mirrors: Mirrors
 
     @property
     def flat(self) -> bool:
@@ -123,6 +125,7 @@ def _run(
         work.plan,
         place,
         reduce=reducer(sorted(set(work.wanted().values())), work.model.classes, work.cells.threshold),
+        turns=mirror_images(work.mirrors),
         say=lambda words: events.append(Note(words, warning=True)),
     )
     writer = _Writer(work, sink, events, progress)

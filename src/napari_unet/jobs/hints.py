@@ -12,6 +12,7 @@ from napari_unet.events import Note
 from napari_unet.jobs.model import Model
 from napari_unet.learn.data import Survey, read_labels
 from napari_unet.learn.plan import Plan
+from napari_unet.learn.turns import learnt_mirror_images
 from napari_unet.spec import NetSpec, OnnxSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
 from napari_unet.storage.opened import FileImage
 
@@ -136,6 +137,22 @@ def image_notes(image: Image) -> Iterator[Note]:
     """Warn of an image in which little can be found, or that is only a part of its file."""
     told = (image.warning if isinstance(image, FileImage) else "", oddity(image))
     yield from (Note(words, warning=True) for words in told if words)
+
+
+def mirror_notes(spec: TrainingSpec, mirrors: int) -> Iterator[Note]:
+    """Warn of mirror images for a model that has never seen any.
+
+    Examples
+    --------
+    >>> from napari_unet.spec import AugmentSpec, TrainSpec
+    >>> spec = TrainingSpec(train=TrainSpec(augment=AugmentSpec(flip=False)))
+    >>> [len(list(mirror_notes(spec, n))) for n in (1, 2, 4)], len(list(mirror_notes(TrainingSpec(), 4)))
+    ([0, 0, 1], 0)
+    """
+    known = len(learnt_mirror_images(spec.train.augment))
+    if mirrors > known:
+        words = f"averaging over {mirrors} may make it worse than {known}"
+        yield Note(f"the model has not learnt from mirror images of this kind: {words}", warning=True)
 
 
 def spacing_notes(model: Model, image: Image) -> Iterator[Note]:

@@ -89,7 +89,7 @@ class Model:
             Array to write into (numpy, zarr ...), (classes, [T,] [Z,] Y, X), of a float type, or uint8, in which
             255 is a probability of 1; a new one if None.
         tiling
-            Tile, halo, device, precision.
+            Tile, halo, device, precision, mirror images.
         part
             Only these ranges (start, stop) along T, Z, Y, X, None for all of an axis; all that the result holds.
 
@@ -134,12 +134,15 @@ class Model:
         """
         return self._run("cells", image, axes, out, tiling, cells or CellSpec(), part)
 
-    def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
-        """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`."""
+    def preview(self, image: Image, t: int, z: int, mirror: int = 0) -> npt.NDArray[np.float32]:
+        """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`.
+
+        ``mirror``, from 0 to 3, tells through which mirror image; see `Previewer.plane`.
+        """
         device = self.device
         if self._preview is None:
             self._preview = Previewer(self.spec, device)
-        return self._preview.plane(self.prepared(device, "auto"), image, t, z)
+        return self._preview.plane(self.prepared(device, "auto"), image, t, z, mirror)
 
     def suggester(self) -> Suggester:
         """Give what looks for places to annotate next; quick when it looks at the same `Image` again."""

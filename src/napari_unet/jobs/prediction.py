@@ -23,13 +23,14 @@ from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Event, Finished, Note
 from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
-from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
+from napari_unet.jobs.hints import halo_notes, image_notes, mirror_notes, spacing_notes
 from napari_unet.jobs.model import Model
 from napari_unet.learn.device import keep_memory, set_threads
 from napari_unet.learn.halo import Halo, find_halo
 from napari_unet.learn.memory import tile_budget, where_it_fits
 from napari_unet.learn.plan import BATCH, Plan, check_tile, make_plan
 from napari_unet.learn.predictor import Predictor
+from napari_unet.learn.turns import mirror_images
 from napari_unet.nets import geometry_of
 from napari_unet.spec import CellSpec, Output, Precision, TilingSpec
 from napari_unet.storage.budget import check_disk, check_memory, stored_size
@@ -218,9 +219,10 @@ def plan_work(
     if tiling.halo == "auto" and not any(geometry_of(net).margin):
         exact = plan(tiling=tiling.model_copy(update={"tile": None}))  # the tile told may be too small for it
         full, device = model.ready(device, "full")  # half precision rounds by more than is looked for
-        halo = find_halo(Predictor(full, net, exact, device), image, normalisation, exact)
+        predictor = Predictor(full, net, exact, device, turns=mirror_images(tiling.mirrors))
+        halo = find_halo(predictor, image, normalisation, exact)
     made = plan(None if halo is None else halo.lengths)
-    return Work(model, image, made, normalisation, dict(outputs), cells, tiling.precision), halo
+    return Work(model, image, made, normalisation, dict(outputs), cells, tiling.precision, tiling.mirrors), halo
 
 
 def _budget(model: Model, device: torch.device, precision: Precision) -> tuple[torch.device, int]:
@@ -253,6 +255,7 @@ def _run(
     yield Note(words)
     yield from image_notes(image)
     yield from spacing_notes(model, image)
+    yield from mirror_notes(model.spec, tiling.mirrors)
     set_threads(tiling.threads)
     keep_memory()
     began = time.perf_counter()

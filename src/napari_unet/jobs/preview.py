@@ -12,6 +12,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import Predictor, read
+from napari_unet.learn.turns import AS_IT_IS, Turn, learnt_mirror_images
 from napari_unet.spec import TilingSpec, TrainingSpec
 
 
@@ -30,7 +31,7 @@ class Previewer:
         self._spec, self._device = spec, device
         self._seen: tuple[Image, intensity.Normalisation] | None = None
 
-    def plane(self, network: nn.Module, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
+    def plane(self, network: nn.Module, image: Image, t: int, z: int, mirror: int = 0) -> npt.NDArray[np.float32]:
         """Predict the plane ``z`` at time ``t``.
 
         Parameters
@@ -41,13 +42,17 @@ class Previewer:
             Only the plane is read; for a 3D network also the planes around it that its halo covers.
         t, z
             Which plane.
+        mirror
+            Through which mirror image: 0 is the image itself, from 1 on others that were learnt from, if any.
 
         Returns
         -------
         ndarray
             float32 (classes, Y, X): what a prediction of the whole image gives there.
         """
-        return self.part(network, image, Region.of(image, ((t, t + 1), (z, z + 1), None, None)))
+        plane = Region.of(image, ((t, t + 1), (z, z + 1), None, None))
+        turns = learnt_mirror_images(self._spec.train.augment)
+        return self.part(network, image, plane, turns[mirror % len(turns)])
 
     def normalisation(self, image: Image) -> intensity.Normalisation:
         """Give the normalisation of an image, as it is for all that is predicted of it."""
@@ -59,7 +64,9 @@ class Previewer:
         """Take over the normalisation of an image that was fitted before."""
         self._seen = (image, normalisation)
 
-    def part(self, network: nn.Module, image: Image, region: Region) -> npt.NDArray[np.float32]:
+    def part(
+        self, network: nn.Module, image: Image, region: Region, turn: Turn = AS_IT_IS
+    ) -> npt.NDArray[np.float32]:
         """Predict a part of one plane; arguments as in `plane`.
 
         Returns
@@ -69,7 +76,7 @@ class Previewer:
         """
         net = self._spec.net
         plan = make_plan(image, net, TilingSpec(), region)
-        predictor = Predictor(network, net, plan, self._device)
+        predictor = Predictor(network, net, plan, self._device, turns=(turn,))
         result = np.zeros((net.classes, *region.shape[2:]), np.float32)
         top, left = region.y[0], region.x[0]
         for batch in read(image, self.normalisation(image), plan, range(len(plan))):

@@ -22,7 +22,7 @@ from napari_unet.files import changed_at, replace_folder
 from napari_unet.jobs.blocks import Work, run_blocks
 from napari_unet.jobs.cells import make_cells
 from napari_unet.jobs.cluster import connected, run_on_cluster
-from napari_unet.jobs.hints import halo_notes, image_notes, spacing_notes
+from napari_unet.jobs.hints import halo_notes, image_notes, mirror_notes, spacing_notes
 from napari_unet.jobs.model import OUTPUT_DTYPE, Model
 from napari_unet.jobs.prediction import check_outputs, in_blocks, plan_work
 from napari_unet.jobs.stored_work import (
@@ -134,6 +134,7 @@ def _run(
         return
     yield from image_notes(image)
     yield from spacing_notes(model, image)
+    yield from mirror_notes(model.spec, request.tiling.mirrors)
     try:
         with _cluster(scheduler) as client:  # without it nothing is begun
             yield from _prepare(model, image, request, wanted, region)
@@ -252,6 +253,7 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
         "part of the image": region.ranges,
         "tile or halo": [request.tiling.tile, request.tiling.halo],
         "precision": request.tiling.precision,
+        "mirror images": request.tiling.mirrors,
         "version of the program": modelfile.versions()["napari-unet-live"],
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))

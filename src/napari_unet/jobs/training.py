@@ -226,15 +226,15 @@ class Training:
         trained = Trained(self.spec, network.cpu().eval(), tuple(self._loop.history), info)
         return Model(trained, self.output if best and self.saved else None)
 
-    def preview(self, image: Image, t: int, z: int) -> npt.NDArray[np.float32]:
-        """Predict one plane with the weights as they are now.
+    def preview(self, image: Image, t: int, z: int, mirror: int = 0) -> npt.NDArray[np.float32]:
+        """Predict one plane with the weights as they are now, through one of four mirror images.
 
         Returns
         -------
         ndarray
             float32 (classes, Y, X). A 3D network sees only the neighbourhood of the plane that its halo covers.
         """
-        return self._previewer.plane(self._prepared(), image, t, z)
+        return self._previewer.plane(self._prepared(), image, t, z, mirror)
 
     def _prepared(self) -> nn.Module:
         """Give the network as it is now, made ready for inference."""

@@ -25,6 +25,7 @@ from napari_unet.learn.device import memory_format
 from napari_unet.learn.inference import Halved
 from napari_unet.learn.memory import ENOUGH, is_out_of_memory, where_it_fits
 from napari_unet.learn.plan import Plan
+from napari_unet.learn.turns import AS_IT_IS, Turn
 from napari_unet.nets.head import probabilities
 from napari_unet.spec import NetSpec
 
@@ -123,6 +124,8 @@ class Predictor:
         Where to compute.
     reduce
         What is made of the probabilities before they leave the device.
+    turns
+        Views of a tile whose predictions are averaged; see `napari_unet.learn.turns.mirror_images`.
     say
         Told of what was done about a lack of memory.
     """
@@ -135,10 +138,11 @@ class Predictor:
         device: torch.device,
         *,
         reduce: Reduce = as_they_are,
+        turns: Sequence[Turn] = (AS_IT_IS,),
         say: Say = lambda _: None,
     ) -> None:
         self._network, self._net, self._plan, self._reduce, self._say = network, net, plan, reduce, say
-        self.device = device
+        self._turns, self.device = turns, device
         self._full: Predictor | None = None
         self._one_at_a_time = threading.Lock()
         self._most: int | None = None
@@ -234,7 +238,9 @@ class Predictor:
             if self._full is None:
                 self._say("some places are too bright or too dark for half precision: they are computed in full")
                 network, device = where_it_fits(halved.full, device)
-                self._full = Predictor(network, self._net, self._plan, device, reduce=self._reduce, say=self._say)
+                self._full = Predictor(
+                    network, self._net, self._plan, device, reduce=self._reduce, turns=self._turns, say=self._say
+                )
             return Results(self._full.compute(batch, pixels).arrays())
 
     @torch.inference_mode()
@@ -242,10 +248,21 @@ class Predictor:
         flat, on_gpu = self._net.ndim == 2, self.device.type == "cuda"
         x = torch.from_numpy(np.ascontiguousarray(pixels[:, :, 0] if flat else pixels))
         x = (x.pin_memory() if on_gpu else x).to(self.device, non_blocking=on_gpu)
-        outputs = network(x.contiguous(memory_format=memory_format(self._net.ndim)))
-        total = outputs.sum()  # NaN and infinity stay; looked at when it is here, so that a GPU need not wait
+        found, total = self._look(network, x, self._turns[0])
+        for turn in self._turns[1:]:
+            more, of_more = self._look(network, x, turn)
+            found, total = found + more, total + of_more
+        found = found / len(self._turns) if len(self._turns) > 1 else found
         with torch.cuda.device(self.device) if on_gpu else nullcontext():  # whose stream the copies go to
-            return self._fetch(batch, self._reduce(probabilities(outputs, self._net)), total, on_gpu=on_gpu)
+            return self._fetch(batch, self._reduce(found), total, on_gpu=on_gpu)
+
+    def _look(self, network: nn.Module, x: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
+        """Give the probabilities of one view, turned back, and the sum of the network's outputs.
+
+        NaN and infinity stay in the sum; it is looked at when it is here, so that a GPU need not wait.
+        """
+        outputs = network(turn.apply(x).contiguous(memory_format=memory_format(self._net.ndim)))
+        return turn.undo(probabilities(outputs, self._net)), outputs.sum()
 
     def _fetch(
         self, batch: Sequence[Tile], found: Mapping[Any, Tensor], total: Tensor, *, on_gpu: bool

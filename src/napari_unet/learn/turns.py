@@ -1,4 +1,4 @@
-"""Mirror images and quarter turns: views of a patch that are as good as the patch itself."""
+"""Mirror images and quarter turns: views of an image that are as good as the image itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_unet.spec import AugmentSpec
+from napari_unet.spec import AugmentSpec, Mirrors
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,16 @@ class Turn:
 
     def apply(self, values: Tensor) -> Tensor:
         """Give the view of values (..., Y, X)."""
-        return torch.rot90(values.flip(self.mirrored), self.quarters, (-2, -1))
+        values = values.flip(self.mirrored) if self.mirrored else values
+        return torch.rot90(values, self.quarters, (-2, -1)) if self.quarters else values
 
     def undo(self, values: Tensor) -> Tensor:
         """Give back what a view (..., Y, X) was made of."""
-        return torch.rot90(values, -self.quarters, (-2, -1)).flip(self.mirrored)
+        values = torch.rot90(values, -self.quarters, (-2, -1)) if self.quarters else values
+        return values.flip(self.mirrored) if self.mirrored else values
+
+
+AS_IT_IS = Turn()
 
 
 def turns(spec: AugmentSpec, patch: Sequence[int]) -> tuple[Turn, ...]:
@@ -55,3 +60,31 @@ def turns(spec: AugmentSpec, patch: Sequence[int]) -> tuple[Turn, ...]:
     axes = [a for a in range(-len(patch), 0) if spec.flip and a != -2]  # the rest of -2 is done by half turns
     mirrored = itertools.chain.from_iterable(itertools.combinations(axes, n) for n in range(len(axes) + 1))
     return tuple(Turn(q, m) for m, q in itertools.product(mirrored, quarters))
+
+
+def learnt_mirror_images(spec: AugmentSpec) -> tuple[Turn, ...]:
+    """Give those of the mirror images that a training sees: what was never learnt from tells nothing.
+
+    Examples
+    --------
+    >>> count = [len(learnt_mirror_images(AugmentSpec(flip=f, rotate90=r))) for f, r in [(1, 1), (0, 1), (0, 0)]]
+    >>> count
+    [4, 2, 1]
+    """
+    return mirror_images(4 if spec.flip else 2 if spec.rotate90 else 1)
+
+
+def mirror_images(count: Mirrors) -> tuple[Turn, ...]:
+    """Give the views that a prediction averages: mirrored along Y and X, so that tiles keep their shape.
+
+    The grid of a network with strides falls onto itself when a tile is mirrored, whose lengths are multiples of
+    the strides: tiled stays equal to whole.
+
+    Examples
+    --------
+    >>> values = torch.tensor([[0, 1], [2, 3]])
+    >>> [turn.apply(values).flatten().tolist() for turn in mirror_images(4)]
+    [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1]]
+    """
+    every = AS_IT_IS, Turn(mirrored=(-2, -1)), Turn(mirrored=(-1,)), Turn(mirrored=(-2,))
+    return every[:count]

@@ -10,6 +10,7 @@ from napari_unet.spec.base import Spec
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "full", "half"]
+Mirrors = Literal[1, 2, 4]
 Output = Literal["probabilities", "classes", "boundaries", "cells"]
 
 
@@ -26,6 +27,9 @@ class TilingSpec(Spec):
     precision: Precision = "auto"
     """``full``: float32. ``half``: float16 on a GPU, bfloat16 on a CPU that computes with it, which is nearly
     twice as fast and changes some pixels in ten thousand; tiles stay exact. ``auto``: half on a GPU (CUDA)."""
+    mirrors: Mirrors = 1
+    """Mirror images that are predicted as well and averaged, the image itself counted: better where the network is
+    in doubt, for as many times the time. 2: turned by half; 4: along Y and X, too."""
     threads: int | None = Field(default=None, ge=1)
 
 

@@ -75,6 +75,7 @@ class Predicting(Spec):
             {"--output": self.output, "--halo": tiling.halo, "--tile": tiling.tile},
             of_cells,
             {"--device": tiling.device, "--precision": tiling.precision},
+            {"--mirrors": tiling.mirrors if tiling.mirrors > 1 else None},
             {"--threads": tiling.threads, "--axes": self.axes},
         )
         return used + self.of_image()

@@ -165,6 +165,13 @@ TILING_ROWS = (
         "processor that computes so. Automatic is half on a GPU, else full.",
         one_of(*_PRECISIONS),
     ),
+    Row(
+        "mirrors",
+        "Mirror images",
+        "When segmenting, predicts mirror images of the image as well, and averages: better where the network\n"
+        "is in doubt, for two or four times the time. The preview does so by itself, one at every refresh.",
+        one_of((1, 2, 4), ("none", "2, averaged", "4, averaged")),
+    ),
 )
 
 
