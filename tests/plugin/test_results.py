@@ -102,6 +102,18 @@ def test_layers_are_drawn_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch
     assert 9 <= len(drawn) <= 11
 
 
+def test_what_is_seen_does_not_wait_for_what_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer = ViewerModel()
+    results = Results(viewer, PLACE, "ZYX", (CELL, BOUNDARY), Store(), clock=lambda: 0.0)
+    results.allocate([Wanted("boundaries", "uint8"), Wanted("cells", "int32")])
+    drawn: list[str] = []
+    for layer in viewer.layers:
+        monkeypatch.setattr(layer, "refresh", lambda name=layer.name, **_: drawn.append(name))
+    for output in ("boundaries", "cells"):
+        results.write(output, (1, slice(0, 16), slice(0, 20)), np.ones((16, 20), np.int32))
+    assert drawn == ["cells"]
+
+
 def test_new_layers_do_not_take_the_brush_away() -> None:
     viewer = ViewerModel()
     strokes = viewer.add_labels(np.zeros((3, 16, 20), np.uint8), metadata={"napari-unet-live": "annotation"})

@@ -310,7 +310,7 @@ class Results:
                 if isinstance(layer, Labels):
                     self._by_hand.overwrite(layer)
                     layer.data[key] = values
-                if layer not in self._stale and self._in_view(layer, key):
+                if layer.visible and layer not in self._stale and self._in_view(layer, key):
                     self._stale.append(layer)
         self.refresh_if_due()
 
@@ -340,7 +340,7 @@ class Results:
         return read_region(chosen.data, self._geometry.axes, region)
 
     def _in_view(self, layer: Layer, key: Index) -> bool:
-        """Whether a part of a layer is seen now; other slices are read when the user goes there."""
+        """Whether a part of a layer is in the plane that is seen; others are read when the user goes there."""
         dims = self._viewer.dims
         place = layer.world_to_data(tuple(dims.point)[-layer.ndim :])
         hidden = [axis - (dims.ndim - layer.ndim) for axis in dims.not_displayed]
