@@ -253,7 +253,7 @@ def _request_facts(model: Model, image: Image, request: Request, region: Region)
         "part of the image": region.ranges,
         "tile or halo": [request.tiling.tile, request.tiling.halo],
         "precision": request.tiling.precision,
-        "mirror images": request.tiling.mirrors,
+        "number of mirror images": request.tiling.mirrors,
         "version of the program": modelfile.versions()["napari-unet-live"],
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))

@@ -139,7 +139,7 @@ def _work(folder: Path, text: str, _modified: int) -> Work:
         {name: np.dtype(dtype) for name, dtype in facts["predicted"].items()},
         CellSpec.model_validate(cells),
         facts["request"]["precision"],
-        facts["request"]["mirror images"],
+        facts["request"]["number of mirror images"],
     )
 
 
