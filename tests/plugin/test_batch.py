@@ -32,7 +32,7 @@ from napari_unet.plugin.batch.preparing import copy_model, preparing
 from napari_unet.plugin.batch.running import Running
 from napari_unet.plugin.batch.table import BatchTable
 from napari_unet.plugin.checkpoints import Checkpoints
-from napari_unet.spec import BatchSpec
+from napari_unet.spec import BatchSpec, TilingSpec, batch_arguments
 from napari_unet.storage.held import find_in_file
 from napari_unet.storage.read import open_image
 from napari_unet.storage.samples import FOLDER, load_sample
@@ -239,6 +239,10 @@ CHANGES: dict[str, tuple[Change, Change]] = {
     "times": (lambda d: d.more.t.setText("x"), lambda d: d.more.t.clear()),
     "slices": (lambda d: d.more.z.setText("5:2"), lambda d: d.more.z.clear()),
     "cells": (lambda d: d.results.folder.clear(), lambda d: d.more.cells.amount.setValue(70)),
+    "tiling": (
+        lambda d: d.results.folder.clear(),
+        lambda d: d.more.tiling.editor("mirrors").setCurrentIndex(2),
+    ),
 }
 
 
@@ -250,6 +254,14 @@ def test_an_error_goes_when_something_is_changed(dock: BatchDock, change: str) -
     assert dock.status.message.kind == "error", dock.status.message
     mend(dock)
     assert dock.status.message.kind == "info"
+
+
+def test_how_tiles_are_computed_is_told_to_the_batch(dock: BatchDock, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    assert dock.value([], model).tiling == TilingSpec()
+    dock.more.tiling.setValue(TilingSpec(mirrors=2, tile=512, halo="auto"))
+    said = " ".join(batch_arguments(dock.value([], model)))
+    assert said.endswith("--tile 512 --halo auto --mirrors 2")
 
 
 def test_how_a_batch_ended_stays_when_something_is_changed(dock: BatchDock) -> None:

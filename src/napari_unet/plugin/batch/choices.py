@@ -9,7 +9,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QHBox
 
 from napari_unet.plugin.sections.base import Rows, Section, button
 from napari_unet.plugin.sections.cellform import CellForm
-from napari_unet.spec import BatchFormat, Output
+from napari_unet.plugin.sections.form import SpecForm
+from napari_unet.plugin.sections.setting_rows import TILING_ROWS
+from napari_unet.spec import BatchFormat, Output, TilingSpec
 
 MODELS = "Models (*.safetensors)"
 OUTPUTS: dict[Output, tuple[str, str]] = {
@@ -43,7 +45,7 @@ class ModelSection(Section):
         self.file_button = button("File ...", "Choose a model that was saved.", self._choose)
         self.dock_button = button(
             "From U-Net",
-            "Take the model that is in the dock 'U-Net', and its settings for cells.\n"
+            "Take the model that is in the dock 'U-Net', and its settings for cells and tiles.\n"
             "One that is not saved yet is copied into the folder of the results.",
             self.from_dock.emit,
         )
@@ -137,12 +139,12 @@ class ResultsSection(Section):
 
 
 class MoreSection(Section):
-    """A part of the images, one of their channels, and how boundaries become cells."""
+    """A part of the images, one of their channels, how boundaries become cells, and how tiles are computed."""
 
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__("Options", "A part of the images, and how boundaries become cells.", open=False)
+        super().__init__("Options", "A part of the images, how boundaries become cells, tiles.", open=False)
         self.axes, self.t, self.z = QLineEdit(), QLineEdit(), QLineEdit()
         self.axes.setPlaceholderText("as the files say")
         for edit in (self.t, self.z):
@@ -167,6 +169,9 @@ class MoreSection(Section):
         self.cells.tune_button.hide()  # it needs drawn cells
         self.rows.addWidget(self.cells)
         self.rows.addWidget(self.cells.more_button)
+        self.tiling = SpecForm(TilingSpec(), TILING_ROWS)
+        self.tiling.edited.connect(self.changed.emit)
+        self.rows.addWidget(self.tiling)
 
 
 def _path(edit: QLineEdit) -> Path | None:

@@ -101,7 +101,8 @@ class BatchDock(Dock):
         self._of_dock = model if trainings.holds(model) else None
         self.model.path.setText(str(model))
         self.more.cells.setValue(dock.segment.form.value())
-        self._say("The model of the dock 'U-Net' is taken, with its settings for cells.")
+        self.more.tiling.setValue(dock.advanced.tiling.value())
+        self._say("The model of the dock 'U-Net' is taken, with its settings for cells and tiles.")
 
     def value(self, layers: Sequence[str], model: Path) -> BatchSpec:
         """Put together what is wanted.
@@ -134,6 +135,7 @@ class BatchDock(Dock):
             channel=None if more.channel.value() < 0 else more.channel.value(),
             t=parse_range("Times", more.t.text().strip() or None),
             z=parse_range("Slices", more.z.text().strip() or None),
+            tiling=more.tiling.value(),
             cells=more.cells.value(),
         )
 
