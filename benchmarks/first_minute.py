@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -29,7 +30,7 @@ from skimage.segmentation import find_boundaries
 from common import need, probe
 from napari_unet.arrays.cells import cells_from_probabilities
 from napari_unet.arrays.metrics import instance_score, membrane_score
-from napari_unet.engine.looks import LOOKS, Looks
+from napari_unet.engine.looks import Looks
 from napari_unet.engine.schedule import PREVIEW_INTERVAL
 from napari_unet.events import StepDone
 from napari_unet.jobs import Model, Training, as_image, as_pairs
@@ -132,7 +133,7 @@ def network(task: Task, start: str, seed: int, precision: Precision, until: int)
     )
     training = Training(as_pairs(task.images, task.strokes, None), spec)
     marks = [m for m in MARKS if m <= until]
-    due, models = PREVIEW_INTERVAL, deque[Model](maxlen=LOOKS)
+    due, models = PREVIEW_INTERVAL, deque[Model](maxlen=training.mirrors)
     for event in training:
         if isinstance(event, StepDone) and event.seconds >= due:
             due = event.seconds + PREVIEW_INTERVAL
@@ -149,9 +150,9 @@ def network(task: Task, start: str, seed: int, precision: Precision, until: int)
 
 def preview(models: Sequence[Model], image: npt.NDArray) -> Floats:
     """Give what is shown of an image after a look at it with every model."""
-    looks, opened = Looks(), as_image(image)
-    found = [looks.at(image, lambda n, m=m: m.preview(opened, 0, 0, n), now=0) for m in models]
-    return found[-1]
+    looks, opened = Looks(clock=lambda: 0.0), as_image(image)
+    found = [looks.at(image, partial(m.preview, opened, 0, 0), m.mirrors) for m in models]
+    return found[-1].astype(np.float32) / 255
 
 
 def score(task: Task, chances: Sequence[Floats], beta: float) -> float:

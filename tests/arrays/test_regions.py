@@ -71,3 +71,21 @@ def test_blocks_cover_everything_once(shape):
     for box in regions.blocks_of(shape, [48] * len(shape)):
         counted[box] += 1
     assert (counted == 1).all()
+
+
+def test_a_rare_class_is_held_out_although_enough_of_the_others_is():
+    """The whole slice is painted as one class; the other lies in one corner, where few draws come first."""
+    target = np.zeros((200, 200), np.int8)
+    target[160:, 160:] = 1
+    for seed in range(10):
+        blocks = regions.hold_out([target], 0.02, 2, block=(20, 20), seed=seed)
+        assert sum(int((target[b.box] == 1).sum()) for b in blocks) > 0
+
+
+def test_what_is_held_out_elsewhere_counts():
+    targets = painted(1)
+    both = regions.hold_out(targets, 0.2, 2, block=(48, 48))
+    assert not regions.hold_out(targets, 0.2, 2, block=(48, 48), known=[50, 50], enough=True)
+    (more,) = regions.hold_out(targets, 0.2, 2, block=(48, 48), known=[50, 0], enough=True)
+    assert (targets[more.unit][more.box] == 1).any()
+    assert len(both) > 1

@@ -38,6 +38,7 @@ def suggestion_of(image, view, shown):
 
 class Model:
     classes = (CELL, BOUNDARY)
+    mirrors = 4
 
     def __init__(self, spec, steps):
         self.spec, self.steps = spec, steps
@@ -60,6 +61,7 @@ class Training:
     """The loss of step i is pixel i of the first plane; the name of the image tells what goes wrong."""
 
     classes = Model.classes
+    mirrors = Model.mirrors
 
     def __init__(self, pairs, spec, output, resume):
         self.image, self.labels = pairs[0]

@@ -377,3 +377,29 @@ def test_the_best_model_is_one_that_knows_the_last_strokes(tmp_path):
     assert np.isfinite(again._loop.best_loss)
     _, changed = go_on(tmp_path, lambda labels: np.where(np.arange(96) < 4, 0, labels), val_fraction=0.2)
     assert np.isinf(changed._loop.best_loss)
+
+
+def test_a_class_of_which_nothing_is_held_out_is_when_more_of_it_is_painted(monkeypatch):
+    """Until then no model is called the best by the other class alone, and the training does not end by it."""
+    monkeypatch.setattr(loop, "LEAST_STEPS", 0)
+    labels = np.zeros_like(TRUE)
+    labels[0][TRUE[0] == 1] = 1
+    y, x = np.argwhere(TRUE[0] == 2)[0]
+    labels[0, y : y + 6, x : x + 6] = TRUE[0, y : y + 6, x : x + 6]  # too little boundary to hold some out
+    training = begin(labels, val_fraction=0.2, steps=12, checks=6, patience=1, learning_rate=1e-9)
+    found, painted = [], False
+    for event in training:
+        if isinstance(event, CheckDone):
+            found.append(event)
+        if len(found) == 3 and not painted:
+            painted = True
+            training.paint(0, 2, 0, 0, TRUE[2])
+            training.take_up()
+    alone, both = found[:3], found[3:]
+    assert [e.scores["boundary"] for e in alone] == [None] * 3
+    assert all(e.best and e.scores["cell"] is not None for e in alone)
+    assert both
+    assert all(None not in e.scores.values() for e in both)
+    history = training.model().describe()["history"]
+    assert [h["comparable"] for h in history] == [False] * 3 + [True] * len(both)
+    assert "for 1 scores in a row" in event.reason

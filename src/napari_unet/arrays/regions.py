@@ -42,12 +42,15 @@ def hold_out(
     block: Sequence[int],
     seed: int = 0,
     beside: Sequence[Sequence[int]] | None = None,
+    known: Sequence[int] | None = None,
+    enough: bool = False,
 ) -> list[Block]:
     """Choose blocks to hold out of training, spread over the annotated planes.
 
     Blocks are drawn at random; one that brings a class still missing in the held-out part is preferred, then one
-    of a plane that has none yet. Of no class more than half is taken away from the training. If the annotation is
-    too small for blocks of the given size, smaller ones are tried.
+    of a plane that has none yet. When enough pixels are held out, only missing classes are looked for. Of no class
+    more than half is taken away from the training. If the annotation is too small for blocks of the given size,
+    smaller ones are tried.
 
     Parameters
     ----------
@@ -64,6 +67,10 @@ def hold_out(
     beside
         For every plane the numbers of the planes that lose a block's box with it, itself included. None: only
         itself.
+    known
+        Pixels per class that are held out elsewhere; None: none are.
+    enough
+        They are enough, but for the classes of which there are none.
 
     Returns
     -------
@@ -80,28 +87,36 @@ def hold_out(
     candidates, held = [candidates[i] for i in order], held[order]
     lost = np.array([_lost(targets, c, beside[c.unit], classes) for c in candidates]).reshape(-1, classes)
     total = sum((_count(t, classes) for t in targets), np.zeros(classes, np.int64))
-    chosen = _choose(np.array([c.unit for c in candidates]), held, lost, total, fraction)
+    elsewhere = np.zeros(classes, np.int64) if known is None else np.array(known)
+    wanted = fraction * total.sum()
+    chosen = _choose(np.array([c.unit for c in candidates]), held, lost, total, wanted, elsewhere, enough)
     smaller = [max(1, n // 2) for n in block]
     if not chosen and max(smaller) >= GUARD:
-        return hold_out(targets, fraction, classes, block=smaller, seed=seed, beside=beside)
+        return hold_out(
+            targets, fraction, classes, block=smaller, seed=seed, beside=beside, known=known, enough=enough
+        )
     return [candidates[i] for i in chosen]
 
 
 Counts = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
-def _choose(units: Counts, held: Counts, lost: Counts, total: Counts, fraction: float) -> list[int]:
+def _choose(
+    units: Counts, held: Counts, lost: Counts, total: Counts, wanted: float, known: Counts, enough: bool
+) -> list[int]:
     """Choose candidates: ``held`` and ``lost`` are pixels per candidate and class, ``total`` pixels per class."""
-    wanted = fraction * total.sum()
-    left, found = total.copy(), np.zeros_like(total)
+    left, found = total.copy(), known.copy()
     free = np.ones(len(units), bool)
     chosen: list[int] = []
-    while found.sum() < wanted and len(chosen) < MAX_BLOCKS:
+    while len(chosen) < MAX_BLOCKS:
         fits = free & (2 * lost <= left).all(axis=1) & (lost.sum(axis=1) <= 3 * wanted)
+        missing = (found == 0) & (total > 0)
+        brings = (held[:, missing] > 0).any(axis=1)
+        if enough or (found - known).sum() >= wanted:
+            fits &= brings
         if not fits.any():
             break
-        missing = (found == 0) & (total > 0)
-        merit = 2 * (held[:, missing] > 0).any(axis=1) + ~np.isin(units, units[chosen])
+        merit = 2 * brings + ~np.isin(units, units[chosen])
         best = int(np.argmax(np.where(fits, merit, -1)))
         free[best] = False
         chosen.append(best)

@@ -36,11 +36,15 @@ class ModelLike(Protocol):
     def describe(self) -> dict[str, Any]:
         """Facts for people, ready for JSON."""
 
+    @property
+    def mirrors(self) -> int:
+        """Number of mirror images that it knows, the image itself counted."""
+
     def save(self, path: Path, /) -> None:
         """Write the model file."""
 
     def preview(self, image: Image, t: int, z: int, mirror: int, /) -> npt.NDArray[np.float32]:
-        """Predict one plane, through one of `LOOKS` mirror images: (K, Y, X)."""
+        """Predict one plane through a mirror image, of this number: (K, Y, X)."""
 
 
 class TrainingLike(Protocol):
@@ -50,10 +54,14 @@ class TrainingLike(Protocol):
     def classes(self) -> tuple[ClassSpec, ...]:
         """The classes that are learnt."""
 
+    @property
+    def mirrors(self) -> int:
+        """Number of mirror images that it learns from, the image itself counted."""
+
     def __iter__(self) -> Iterator[Event]: ...
 
     def preview(self, image: Image, t: int, z: int, mirror: int, /) -> npt.NDArray[np.float32]:
-        """Predict one plane, through one of `LOOKS` mirror images: (K, Y, X)."""
+        """Predict one plane through a mirror image, of this number: (K, Y, X)."""
 
     def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], /) -> None:
         """Change the labels."""

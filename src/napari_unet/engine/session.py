@@ -7,11 +7,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image
 from napari_unet.engine import messages as m
@@ -19,7 +17,6 @@ from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError,
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
 from napari_unet.engine.lesser import Search, may_fail, one_line
 from napari_unet.engine.looks import Looks
-from napari_unet.engine.preview import to_uint8
 from napari_unet.engine.recording import record_of
 from napari_unet.engine.remote import RemoteOutput, remote_image
 from napari_unet.engine.schedule import PreviewClock, Throttle
@@ -30,7 +27,7 @@ from napari_unet.storage.held import with_true_file
 
 DTYPES = {"probabilities": "|u1", "classes": "|u1", "boundaries": "|u1", "cells": "<i4"}
 QUICK = 2.0
-"""Seconds from the first look at a plane in which another one is begun; orders have to wait for its end."""
+"""Seconds in which another look at a plane is begun while nothing else is to do: orders wait for its end."""
 Way = Literal["go", "stop", "leave"]
 
 
@@ -43,6 +40,10 @@ class View:
     z: int
     before: bool = False
     """Not as it is predicted now, but as it was when the last training began."""
+
+    def same_as(self, other: View | None) -> bool:
+        """Tell whether this is the same plane, looked at in the same way."""
+        return other is not None and self.image is other.image and replace(self, image=other.image) == other
 
 
 class Session:
@@ -69,12 +70,16 @@ class Session:
         self._painted = False
         self._search = Search(channel)
         self._looks = Looks()
-        self._compared: View | None = None
-        """The view of before the training that was answered last: it does not change."""
+        self._unseen = False
+        """The plane in view has not been looked at through all mirror images."""
+        self._asked = 0.0
+        """When the user began to look at it."""
 
     def run(self) -> None:
         """Handle orders for ever."""
         while True:
+            while self._unseen and self.channel.inbox.empty:
+                self._look_on(self.model, _steps(self.model))
             self.handle(self.channel.inbox.take())
 
     def handle(self, order: Order) -> None:
@@ -94,8 +99,6 @@ class Session:
                 self._job("pack", "working", lambda: self._pack(order))
             case m.SetView() | m.ClearView():
                 self._look(order)
-                if self.channel.inbox.empty:
-                    self._preview_idle()
             case m.Shutdown():
                 leave()
             case _:  # Pause, Resume, Stop: the job ended while they were on their way
@@ -121,9 +124,9 @@ class Session:
             report = self._report(job, "failed", message=one_line(error), traceback=trace)
         self.channel.at_work = self.channel.interruptible = self.channel.stopping = False
         self.channel.send(report)
-        if job in ("train", "load") and self.channel.inbox.empty:
+        if job in ("train", "load"):
             self._looks.forget()
-            self._preview_idle()
+            self._want_looks()
 
     def _report(self, job: m.Job, outcome: m.Outcome, **more: Any) -> m.JobReport:
         return m.JobReport(job=job, outcome=outcome, model=describe(self.model), **more)
@@ -224,6 +227,9 @@ class Session:
         """Handle the orders that came while a job ran; waits while it is paused."""
         paused: m.WorkerState | None = None
         while paused or not self.channel.inbox.empty:
+            if training is not None and self._unseen and self.channel.inbox.empty:
+                self._look_on(training, step)
+                continue
             order = self.channel.inbox.take()
             match order:
                 case m.Stop():
@@ -247,8 +253,6 @@ class Session:
                     self._paint(training, order)
                 case m.SetView() | m.ClearView():
                     self._look(order)
-                    if paused and training:
-                        self._preview_training(training, step)
                 case _:  # the window runs one job at a time
                     pass
         if training is not None and self._painted:
@@ -270,57 +274,56 @@ class Session:
     def _look(self, order: m.SetView | m.ClearView) -> None:
         if isinstance(order, m.ClearView):
             self.view = None
+            self._looks.forget()
         elif order.image is not None or self.view is not None:
             image = self.view.image if self.view else None
             if order.image is not None:
                 image = remote_image(self.channel, order.image)
             assert image is not None
             t, _, z, _, _ = image.shape
-            self.view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1), order.before)
+            view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1), order.before)
+            if not view.same_as(self.view):
+                self.view = view
         self._clock.ask()
+        self._want_looks()
+
+    def _want_looks(self) -> None:
+        self._unseen, self._asked = self.view is not None, time.monotonic()
 
     def _preview_training(self, training: TrainingLike, step: int) -> None:
-        started = time.monotonic()
-        view = self.view
-        if view is None or view is self._compared or not self._clock.due(started):
+        """Predict the plane in view now and then; as it was before the training, as long as that is incomplete."""
+        started, view = time.monotonic(), self.view
+        if view is None or (view.before and not self._unseen) or not self._clock.due(started):
             return
-        if view.before:
-            self._preview_before(view)
-        else:
-            with may_fail(self.channel, "preview of this plane"):
-                self._send_preview(view, training, step)
+        self._look_at(view, training, step)
         self._clock.done(started, time.monotonic())
 
-    def _preview_idle(self) -> None:
-        model, view = self.model, self.view
-        if view is not None and view.before:
-            self._preview_before(view)
-        elif view is not None and model is not None:
-            with may_fail(self.channel, "preview of this plane"):
-                self._preview_model(view, model)
+    def _look_on(self, predictor: TrainingLike | ModelLike | None, step: int) -> None:
+        """Predict the plane in view while nothing else is to do: once more, as long as that is quick."""
+        self._unseen = False
+        if self.view is not None and (predictor is not None or self.view.before):
+            self._look_at(self.view, predictor, step)
+        self._unseen = self._unseen and time.monotonic() - self._asked < QUICK
 
-    def _preview_before(self, view: View) -> None:
-        """Predict a plane with the network as it was."""
-        self._compared = view
+    def _look_at(self, view: View, predictor: TrainingLike | ModelLike | None, step: int) -> None:
+        """Predict a plane through another mirror image, and send the mean of the looks."""
+        self._unseen = False  # what fails is not tried again until it is asked for
         with may_fail(self.channel, "preview of this plane"):
-            if self.before is None:
-                raise UserError("what was predicted before the last training is not known any more")
-            self._preview_model(view, self.before)
+            if view.before:
+                if self.before is None:
+                    raise UserError("what was predicted before the last training is not known any more")
+                predictor, step = self.before, _steps(self.before)
+            assert predictor is not None
+            look = partial(predictor.preview, view.image, view.t, view.z)
+            found = self._looks.at(view, look, predictor.mirrors)
+            self._unseen = not self._looks.complete
+            report = m.PreviewReport(t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before)
+            self.channel.send(report, found)
 
-    def _preview_model(self, view: View, model: ModelLike) -> None:
-        """Predict a plane, and again through other mirror images, as far as that is quick and nothing is to do."""
-        steps, began = int(model.describe().get("steps", 0)), time.monotonic()
-        self._send_preview(view, model, steps)
-        while not self._looks.complete and self.channel.inbox.empty and time.monotonic() - began < QUICK:
-            self._send_preview(view, model, steps)
 
-    def _send_preview(self, view: View, predictor: TrainingLike | ModelLike, step: int) -> None:
-        def look(mirror: int) -> npt.NDArray[np.float32]:
-            return predictor.preview(view.image, view.t, view.z, mirror)
-
-        found = to_uint8(self._looks.at(view, look, time.monotonic()))
-        report = m.PreviewReport(t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before)
-        self.channel.send(report, found)
+def _steps(model: ModelLike | None) -> int:
+    """Tell how many steps a model has learnt."""
+    return 0 if model is None else int(model.describe().get("steps", 0))
 
 
 def describe(model: ModelLike | None) -> m.ModelInfo | None:

@@ -12,7 +12,6 @@ from napari_unet.events import Note
 from napari_unet.jobs.model import Model
 from napari_unet.learn.data import Survey, read_labels
 from napari_unet.learn.plan import Plan
-from napari_unet.learn.turns import learnt_mirror_images
 from napari_unet.spec import NetSpec, OnnxSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
 from napari_unet.storage.opened import FileImage
 
@@ -139,20 +138,14 @@ def image_notes(image: Image) -> Iterator[Note]:
     yield from (Note(words, warning=True) for words in told if words)
 
 
-def mirror_notes(spec: TrainingSpec, mirrors: int) -> Iterator[Note]:
-    """Warn of mirror images for a model that has never seen any.
-
-    Examples
-    --------
-    >>> from napari_unet.spec import AugmentSpec, TrainSpec
-    >>> spec = TrainingSpec(train=TrainSpec(augment=AugmentSpec(flip=False)))
-    >>> [len(list(mirror_notes(spec, n))) for n in (1, 2, 4)], len(list(mirror_notes(TrainingSpec(), 4)))
-    ([0, 0, 1], 0)
-    """
-    known = len(learnt_mirror_images(spec.train.augment))
-    if mirrors > known:
-        words = f"averaging over {mirrors} may make it worse than {known}"
-        yield Note(f"the model has not learnt from mirror images of this kind: {words}", warning=True)
+def mirror_notes(model: Model, mirrors: int) -> Iterator[Note]:
+    """Warn of mirror images that a model has never seen."""
+    if mirrors > model.mirrors:
+        lacking = "has not learnt from mirror images of this kind"
+        if "imported" in model.trained.info:
+            lacking = "was imported, and nobody knows whether it has learnt from mirror images"
+        worse = f"averaging over {mirrors} may make the result worse than {model.mirrors}"
+        yield Note(f"the model {lacking}: {worse}", warning=True)
 
 
 def spacing_notes(model: Model, image: Image) -> Iterator[Note]:

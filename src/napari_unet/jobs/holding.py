@@ -23,7 +23,9 @@ Held = tuple[tuple[int, ...], tuple[slice, ...]]
 """A held-out box: its plane (pair, t, z) and slices."""
 
 
-def hold_out(units: Sequence[data.Unit], spec: TrainingSpec) -> list[Held]:
+def hold_out(
+    units: Sequence[data.Unit], spec: TrainingSpec, known: Sequence[int] | None = None, *, enough: bool = False
+) -> list[Held]:
     """Choose what is held out of training: whole regions, spread over the annotated planes.
 
     Parameters
@@ -32,6 +34,8 @@ def hold_out(units: Sequence[data.Unit], spec: TrainingSpec) -> list[Held]:
         What is annotated.
     spec
         Complete.
+    known, enough
+        What is held out elsewhere; see `regions.hold_out`.
     """
     train = spec.train
     assert train.patch is not None  # filled in by `complete`
@@ -41,6 +45,8 @@ def hold_out(units: Sequence[data.Unit], spec: TrainingSpec) -> list[Held]:
         len(spec.target.classes),
         block=[max(1, n // 2 - m) for n, m in zip(train.patch, geometry_of(spec.net).margin, strict=True)],
         seed=train.seed,
+        known=known,
+        enough=enough,
         beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
     )
     return [(units[b.unit].place, b.box) for b in blocks]
@@ -140,7 +146,7 @@ def _shifted(place: tuple[int, ...], box: tuple[slice, ...], volume: data.Unit |
 def hold_out_more(
     held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit], spec: TrainingSpec
 ) -> list[Held]:
-    """Hold something of what was painted since out as well, if less is held out than was asked for.
+    """Hold something of what was painted since out as well: if too little is, or nothing of a class.
 
     Only what is new is taken: what has been learnt would score too well.
 
@@ -154,8 +160,10 @@ def hold_out_more(
         Complete.
     """
     wanted = spec.train.val_fraction * sum(painted(u.target) for u in now)
-    targets = {u.place: u.target for u in now}
-    if 2 * sum(painted(targets[place][box]) for place, box in held_out if place in targets) >= wanted:
+    targets, classes = {u.place: u.target for u in now}, len(spec.target.classes)
+    known = _per_class([targets[place][box] for place, box in held_out if place in targets], classes)
+    enough = 2 * known.sum() >= wanted
+    if not wanted or (enough and not (_per_class([*targets.values()], classes)[known == 0]).any()):
         return []
     old = {u.place: u.target for u in before}
     new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
@@ -164,13 +172,19 @@ def hold_out_more(
         return []
     share = min(0.5, wanted / sum(painted(u.target) for u in new))
     train = spec.train.model_copy(update={"val_fraction": share})
-    found = hold_out(new, spec.model_copy(update={"train": train}))
+    found = hold_out(new, spec.model_copy(update={"train": train}), known.tolist(), enough=bool(enough))
     return [(place, box) for place, box in found if not any(_reached(place, box, u, old) for u in now)]
 
 
 def painted(target: Target) -> int:
     """Count the annotated pixels."""
     return int((target != IGNORE).sum())
+
+
+def _per_class(targets: Sequence[Target], classes: int) -> npt.NDArray[np.int64]:
+    """Count the annotated pixels of every class."""
+    counts = (np.bincount(t[t != IGNORE], minlength=classes) for t in targets)
+    return sum(counts, start=np.zeros(classes, np.int64))
 
 
 def _since(old: Target | None, new: Target) -> Target:

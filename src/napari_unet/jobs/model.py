@@ -23,8 +23,19 @@ from napari_unet.learn.inference import prepare
 from napari_unet.learn.memory import where_it_fits
 from napari_unet.learn.modelfile import Trained
 from napari_unet.learn.precision import predicts_in_half
+from napari_unet.learn.turns import learnt_mirrors
 from napari_unet.nets import count_parameters, geometry_of
-from napari_unet.spec import CellSpec, ClassSpec, Device, ModelFacts, Output, Precision, TilingSpec, TrainingSpec
+from napari_unet.spec import (
+    CellSpec,
+    ClassSpec,
+    Device,
+    Mirrors,
+    ModelFacts,
+    Output,
+    Precision,
+    TilingSpec,
+    TrainingSpec,
+)
 from napari_unet.storage.bioimageio.archive import is_package
 
 if TYPE_CHECKING:
@@ -133,6 +144,11 @@ class Model:
         A 2D network numbers the cells of every slice from 1.
         """
         return self._run("cells", image, axes, out, tiling, cells or CellSpec(), part)
+
+    @property
+    def mirrors(self) -> Mirrors:
+        """Number of mirror images that it has learnt from; 1, the image itself, if that is not known."""
+        return 1 if "imported" in self.trained.info else learnt_mirrors(self.spec.train.augment)
 
     def preview(self, image: Image, t: int, z: int, mirror: int = 0) -> npt.NDArray[np.float32]:
         """Predict one plane: float32 (classes, Y, X); quick when called again for the same `Image`.

@@ -255,7 +255,7 @@ def _run(
     yield Note(words)
     yield from image_notes(image)
     yield from spacing_notes(model, image)
-    yield from mirror_notes(model.spec, tiling.mirrors)
+    yield from mirror_notes(model, tiling.mirrors)
     set_threads(tiling.threads)
     keep_memory()
     began = time.perf_counter()

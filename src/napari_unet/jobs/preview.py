@@ -12,7 +12,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import Predictor, read
-from napari_unet.learn.turns import AS_IT_IS, Turn, learnt_mirror_images
+from napari_unet.learn.turns import AS_IT_IS, Turn, mirror_images
 from napari_unet.spec import TilingSpec, TrainingSpec
 
 
@@ -43,16 +43,15 @@ class Previewer:
         t, z
             Which plane.
         mirror
-            Through which mirror image: 0 is the image itself, from 1 on others that were learnt from, if any.
+            0 to 3: through which of the mirror images that a prediction averages; 0 is the image itself.
 
         Returns
         -------
         ndarray
-            float32 (classes, Y, X): what a prediction of the whole image gives there.
+            float32 (classes, Y, X): what a prediction of the whole image gives there, before it is averaged.
         """
         plane = Region.of(image, ((t, t + 1), (z, z + 1), None, None))
-        turns = learnt_mirror_images(self._spec.train.augment)
-        return self.part(network, image, plane, turns[mirror % len(turns)])
+        return self.part(network, image, plane, mirror_images(4)[mirror])
 
     def normalisation(self, image: Image) -> intensity.Normalisation:
         """Give the normalisation of an image, as it is for all that is predicted of it."""

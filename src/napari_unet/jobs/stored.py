@@ -134,7 +134,7 @@ def _run(
         return
     yield from image_notes(image)
     yield from spacing_notes(model, image)
-    yield from mirror_notes(model.spec, request.tiling.mirrors)
+    yield from mirror_notes(model, request.tiling.mirrors)
     try:
         with _cluster(scheduler) as client:  # without it nothing is begun
             yield from _prepare(model, image, request, wanted, region)

@@ -38,8 +38,9 @@ from napari_unet.learn.precision import learns_in_half, number_type, predicts_in
 from napari_unet.learn.prior import prior_of
 from napari_unet.learn.resuming import restore, state_of
 from napari_unet.learn.start import fitting_rows
+from napari_unet.learn.turns import learnt_mirrors
 from napari_unet.nets import build
-from napari_unet.spec import ClassSpec, TrainingSpec
+from napari_unet.spec import ClassSpec, Mirrors, TrainingSpec
 from napari_unet.storage.foreign import check_not_foreign
 from napari_unet.storage.opened import file_of
 
@@ -168,6 +169,11 @@ class Training:
         """Where the state for going on later is kept."""
         return None if self.output is None else self.output.with_suffix(".resume.safetensors")
 
+    @property
+    def mirrors(self) -> Mirrors:
+        """Number of mirror images that it learns from, the image itself counted."""
+        return learnt_mirrors(self.spec.train.augment)
+
     def __iter__(self) -> Iterator[Event]:
         yield from self.notes
         try:
@@ -227,7 +233,7 @@ class Training:
         return Model(trained, self.output if best and self.saved else None)
 
     def preview(self, image: Image, t: int, z: int, mirror: int = 0) -> npt.NDArray[np.float32]:
-        """Predict one plane with the weights as they are now, through one of four mirror images.
+        """Predict one plane with the weights as they are now, through a mirror image; see `Previewer.plane`.
 
         Returns
         -------

@@ -267,12 +267,13 @@ class Loop:
             self._take_full()
             offered, event = self._judge()
         self.progress.seconds += time.perf_counter() - began
-        self._follow(event.loss)
+        self._follow(event.loss if self._comparable else None)
         if event.best:
             self.best_step = event.step
             self.best = {k: v.detach().cpu().clone() for k, v in offered.state_dict().items()}
         self.keep()
-        self.history.append({"step": event.step, "held_out": event.loss, "scores": event.scores})
+        known = {"held_out": event.loss, "scores": event.scores, "comparable": self._comparable}
+        self.history.append({"step": event.step, **known})
         return event
 
     def _judge(self) -> tuple[nn.Module, CheckDone]:
@@ -323,9 +324,17 @@ class Loop:
         weights = pixel_weights(self.held_out.target, None, self.class_weights)
         loss = float(self.loss(outputs, self.held_out.target, weights))
         scores = dice_scores(probabilities(outputs, self.spec.net), self.held_out.target)
-        best = loss <= self.best_loss  # False for NaN
+        best = loss <= self.best_loss or (math.isfinite(loss) and not self._comparable)  # False for NaN
         self.best_loss = loss if best else self.best_loss
         return CheckDone(step, loss, dict(zip(names, scores, strict=True)), best)
+
+    @property
+    def _comparable(self) -> bool:
+        """Something of every class that is learnt is held out: its loss tells which of two models is better."""
+        if self.held_out is None:
+            return False
+        found = set(self.held_out.target.unique().tolist())
+        return all(n in found for n, painted in enumerate(self.sampler.counts) if painted)
 
     def with_classes(
         self,

@@ -62,23 +62,22 @@ def turns(spec: AugmentSpec, patch: Sequence[int]) -> tuple[Turn, ...]:
     return tuple(Turn(q, m) for m, q in itertools.product(mirrored, quarters))
 
 
-def learnt_mirror_images(spec: AugmentSpec) -> tuple[Turn, ...]:
-    """Give those of the mirror images that a training sees: what was never learnt from tells nothing.
+def learnt_mirrors(spec: AugmentSpec) -> Mirrors:
+    """Count the mirror images that a training sees: what was never learnt from tells nothing.
 
     Examples
     --------
-    >>> count = [len(learnt_mirror_images(AugmentSpec(flip=f, rotate90=r))) for f, r in [(1, 1), (0, 1), (0, 0)]]
-    >>> count
+    >>> [learnt_mirrors(AugmentSpec(flip=flip, rotate90=turn)) for flip, turn in [(1, 1), (0, 1), (0, 0)]]
     [4, 2, 1]
     """
-    return mirror_images(4 if spec.flip else 2 if spec.rotate90 else 1)
+    return 4 if spec.flip else 2 if spec.rotate90 else 1
 
 
 def mirror_images(count: Mirrors) -> tuple[Turn, ...]:
     """Give the views that a prediction averages: mirrored along Y and X, so that tiles keep their shape.
 
-    The grid of a network with strides falls onto itself when a tile is mirrored, whose lengths are multiples of
-    the strides: tiled stays equal to whole.
+    A tile may be mirrored by itself, and tiled stays equal to whole: all tiles of an image begin at the same place
+    within the grid of the network's strides, and so do they end at the same one, where their mirror images begin.
 
     Examples
     --------

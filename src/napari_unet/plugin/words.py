@@ -295,15 +295,21 @@ def learnt(description: Mapping[str, Any]) -> str:
     '150 steps; the model of the last one scored best on the held-out strokes and is used'
     >>> learnt({"steps": 1, "used_step": 1, "history": [{"held_out": None}]})
     '1 step; the model of the last one is used, as no strokes were held out'
+    >>> entry = {"held_out": 0.3, "scores": {"cell": None, "boundary": 0.9}, "comparable": False}
+    >>> learnt({"steps": 9, "used_step": 9, "history": [entry]})
+    '9 steps; the model of the last one is used, as no strokes of cell were held out'
     """
     steps, used = description["steps"], description.get("used_step", 0)
     text = count(steps, "step", "steps")
     if not used:  # not known of older trainings
         return text
     which = f"the model of {'the last one' if used == steps else f'step {used:,}'}"
-    scored = any(entry["held_out"] is not None for entry in description["history"])
-    end = "scored best on the held-out strokes and is used" if scored else "is used, as no strokes were held out"
-    return f"{text}; {which} {end}"
+    scored = [entry for entry in description["history"] if entry["held_out"] is not None]
+    if scored and scored[-1].get("comparable", True):
+        return f"{text}; {which} scored best on the held-out strokes and is used"
+    missing = [name for name, value in scored[-1]["scores"].items() if value is None] if scored else []
+    strokes = f"strokes of {' or '.join(missing)}" if missing else "strokes"
+    return f"{text}; {which} is used, as no {strokes} were held out"
 
 
 def differing(found: Iterable[Difference]) -> str:
