@@ -1,12 +1,18 @@
 """Predictions that are averaged over mirror images of the image."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
 
 import napari_unet as nu
 from cli_tools import run
+from napari_unet.events import Note
+from napari_unet.learn.halo import find_halo
 from napari_unet.learn.precision import has_bfloat16
+from napari_unet.learn.predictor import read_tile
 from napari_unet.spec import AugmentSpec, TilingSpec, TrainingSpec, TrainSpec
 from napari_unet.storage.records import require_record
 from synthetic import classes, tissue
@@ -71,13 +77,49 @@ def test_whoever_has_not_learnt_from_mirror_images_is_warned(tmp_path):
     list(training)
     model = training.model(best=False)
     image = nu.jobs.as_image(IMAGE, None)
-    looks = [training.preview(image, 0, 1, n) for n in range(4)]
-    assert np.array_equal(looks[0], looks[2])
-    assert np.array_equal(looks[1], looks[3])
-    assert np.abs(looks[0] - looks[1]).max() > 1e-4  # turned by half, as it has learnt
+    assert training.mirrors == model.mirrors == 2  # turned by half, as it has learnt
+    assert np.abs(training.preview(image, 0, 1, 1) - training.preview(image, 0, 1)).max() > 1e-4
     model.save(tmp_path / "m.safetensors")
     tifffile.imwrite(tmp_path / "a.tif", IMAGE[0])
     common = ("predict", tmp_path / "m.safetensors", tmp_path / "a.tif", "--out", tmp_path / "p.tif")
-    words = "averaging over 4 may make it worse than 2"
+    words = "averaging over 4 may make the result worse than 2"
     assert words in run(*common, "--mirrors", "4").output
     assert words not in run(*common, "--mirrors", "2").output
+
+
+def test_of_an_imported_model_nobody_knows_what_it_has_learnt_from(model):
+    assert model.mirrors == 4
+    imported = nu.jobs.Model(replace(model.trained, info={"steps": 0, "imported": {"file": "weights.pt"}}))
+    assert imported.mirrors == 1
+    out = {"boundaries": np.zeros(IMAGE.shape, np.uint8)}
+    tilings = TilingSpec(), TilingSpec(mirrors=2)
+    notes = [
+        [
+            e.text
+            for e in nu.jobs.prediction(imported, nu.jobs.as_image(IMAGE, None), out, tiling=t)
+            if isinstance(e, Note)
+        ]
+        for t in tilings
+    ]
+    words = (
+        "nobody knows whether it has learnt from mirror images: averaging over 2 may make the result worse than 1"
+    )
+    assert [sum(words in text for text in told) for told in notes] == [0, 1]
+
+
+def test_the_halo_is_measured_on_what_is_averaged(model, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        sys.modules["napari_unet.jobs.prediction"],
+        "find_halo",
+        lambda predictor, *more: found.append((predictor, more)) or find_halo(predictor, *more),
+    )
+    model.predict(IMAGE, tiling=TilingSpec(mirrors=4, halo="auto"))
+    ((predictor, (image, normalisation, plan)),) = found
+    tile = plan.tiles_of(plan.block_at(0))[0]
+    pixels = normalisation.apply(read_tile(image, 0, tile))[None]
+    seen = predictor.compute((tile,), pixels).arrays()[0]["float"]
+    expected = model.predict(IMAGE, tiling=TilingSpec(mirrors=4))[:, :1]
+    np.testing.assert_allclose(
+        seen, expected[(slice(None), slice(0, 1), *(slice(s.start, s.stop) for s in tile[1:]))], atol=1e-5
+    )

@@ -13,6 +13,7 @@ from napari_unet.learn.inference import prepare
 from napari_unet.learn.memory import activation_bytes, tile_budget
 from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import Predictor, read
+from napari_unet.learn.turns import mirror_images
 from napari_unet.nets import build, geometry_of
 from napari_unet.spec import TilingSpec, UNet2015Spec, UNetSpec
 
@@ -33,11 +34,11 @@ class Small(torch.nn.Module):
         return self.network(x)
 
 
-def predict(model, image, network, tiling=None, batch=1):
+def predict(model, image, network, tiling=None, batch=1, mirrors=1):
     net = model.spec.net
     plan = make_plan(image, net, tiling or TilingSpec(), batch=batch)
     said = []
-    computer = Predictor(network, net, plan, CPU, say=said.append)
+    computer = Predictor(network, net, plan, CPU, turns=mirror_images(mirrors), say=said.append)
     out = np.zeros((net.classes, *image.shape[2:]), np.float32)
     for found in read(image, intensity.fit(image), plan, range(len(plan))):
         for tile, values in zip(found.tiles, computer.compute(found.tiles, found.pixels).arrays(), strict=True):
@@ -66,6 +67,16 @@ def test_smaller_tiles_give_the_same(trained_2d, most, error):
     assert 0 < small.largest <= most
     assert 1 <= len(said) <= 5
     assert all("going on with smaller tiles" in w for w in said)
+
+
+def test_smaller_tiles_give_the_same_mean_of_mirror_images(trained_2d):
+    image = Image(synthetic.tissue((91, 133), 50, seed=3)[0], "YX")
+    network = prepare(trained_2d.trained.network, 2, CPU)
+    whole, _ = predict(trained_2d, image, network, mirrors=4)
+    found, said = predict(trained_2d, image, Small(network, 5_000), mirrors=4)
+    assert said
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+    assert np.abs(predict(trained_2d, image, network)[0] - whole).max() > 0.02
 
 
 def test_smaller_tiles_give_the_same_in_3d(trained_3d):

@@ -16,16 +16,17 @@ from napari_unet.learn import loop
 from napari_unet.learn.inference import Halved, fold, prepare
 from napari_unet.learn.plan import make_plan
 from napari_unet.learn.predictor import Predictor, read
+from napari_unet.learn.turns import mirror_images
 from napari_unet.spec import TargetSpec, TilingSpec, TrainingSpec, TrainSpec
 
 CPU = torch.device("cpu")
 
 
-def tiles_of(model, network, image, said):
+def tiles_of(model, network, image, said, mirrors=1):
     """Predict tile by tile; float16 numbers come from the fixture's image alone."""
     net = model.spec.net
     plan = make_plan(image, net, TilingSpec(tile=64))
-    computer = Predictor(network, net, plan, CPU, say=said.append)
+    computer = Predictor(network, net, plan, CPU, turns=mirror_images(mirrors), say=said.append)
     for batch in read(image, intensity.fit(image), plan, range(len(plan))):
         yield computer.compute(batch.tiles, batch.pixels).arrays()[0]["float"]
 
@@ -56,6 +57,15 @@ def test_what_half_precision_has_no_numbers_for_is_computed_in_full(trained_2d, 
     assert said == ["some places are too bright or too dark for half precision: they are computed in full"]
     for a, b in zip(found, full, strict=True):
         np.testing.assert_allclose(a, b, atol=5e-3)
+
+
+def test_what_is_computed_in_full_is_averaged_over_mirror_images_too(trained_2d, image, halved):
+    full = prepare(trained_2d.trained.network, 2, CPU)
+    expected = list(tiles_of(trained_2d, full, image, [], mirrors=4))
+    for a, b in zip(tiles_of(trained_2d, halved, image, [], mirrors=4), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=5e-3)
+    once = list(tiles_of(trained_2d, full, image, []))
+    assert min(np.abs(a - b).max() for a, b in zip(once, expected, strict=True)) > 0.02
 
 
 def test_a_tile_that_is_not_the_first_is_looked_at_too(trained_2d, image):

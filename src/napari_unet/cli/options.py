@@ -26,7 +26,8 @@ PrecisionOption = Annotated[
 MirrorsOption = Annotated[
     Literal["1", "2", "4"],
     typer.Option(
-        help="Average over so many mirror images: better where the model is in doubt, but 2 or 4 times slower."
+        help="Average over the image turned by half (2) and mirrored (4) as well (test-time augmentation): better "
+        "where the model is in doubt, but 2 or 4 times slower."
     ),
 ]
 MIRRORS: dict[str, Mirrors] = {"1": 1, "2": 2, "4": 4}

@@ -65,7 +65,7 @@ def prediction(
         uint8 from 0 to 255; ``classes`` (label values from 1), ``boundaries`` (0 or 1) and ``cells`` with
         ``image.result_shape``. They may also have the shape of the region alone.
     tiling
-        Tile, halo, device.
+        Tile, halo, device, precision, mirror images.
     cells
         How boundaries become cells; its ``threshold`` also makes the boundary mask.
     region

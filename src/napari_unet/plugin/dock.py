@@ -306,8 +306,7 @@ class UNetDock(Dock):
 
     def _request(self) -> SegmentRequest:
         """Put together what is wanted of Segment."""
-        tiling = self.advanced.tiling.value().model_copy(update={"device": self.advanced.machine.value().device})
-        return self.segment.request(tiling)
+        return self.segment.request(self.advanced.tiling_there())
 
     def _want(self) -> None:
         self.controller.want(self._request())

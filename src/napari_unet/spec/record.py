@@ -63,9 +63,9 @@ class Predicting(Spec):
 
         Examples
         --------
-        >>> settings = Predicting(output="boundaries", part=(None, (2, 5), None, (-9, None)))
+        >>> settings = Predicting(output="boundaries", part=(None, (2, 5), None, None))
         >>> " ".join(settings.options())
-        '--output boundaries --halo exact --threshold 0.5 --device auto --precision auto --z 2:5 --x -9:'
+        '--output boundaries --halo exact --threshold 0.5 --device auto --precision auto --mirrors 1 --z 2:5'
         """
         tiling = self.tiling
         of_cells = _cell_options(self.cells) if self.output == "cells" else {}
@@ -75,7 +75,7 @@ class Predicting(Spec):
             {"--output": self.output, "--halo": tiling.halo, "--tile": tiling.tile},
             of_cells,
             {"--device": tiling.device, "--precision": tiling.precision},
-            {"--mirrors": tiling.mirrors if tiling.mirrors > 1 else None},
+            {"--mirrors": tiling.mirrors},
             {"--threads": tiling.threads, "--axes": self.axes},
         )
         return used + self.of_image()

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QHBox
 from napari_unet.plugin.sections.base import Rows, Section, button
 from napari_unet.plugin.sections.cellform import CellForm
 from napari_unet.plugin.sections.form import SpecForm
-from napari_unet.plugin.sections.setting_rows import TILING_ROWS
+from napari_unet.plugin.sections.setting_rows import DEVICE_ROW, TILING_ROWS
 from napari_unet.spec import BatchFormat, Output, TilingSpec
 
 MODELS = "Models (*.safetensors)"
@@ -45,7 +45,7 @@ class ModelSection(Section):
         self.file_button = button("File ...", "Choose a model that was saved.", self._choose)
         self.dock_button = button(
             "From U-Net",
-            "Take the model that is in the dock 'U-Net', and its settings for cells and tiles.\n"
+            "Take the model that is in the dock 'U-Net', and its settings for device, tiles and cells.\n"
             "One that is not saved yet is copied into the folder of the results.",
             self.from_dock.emit,
         )
@@ -169,7 +169,7 @@ class MoreSection(Section):
         self.cells.tune_button.hide()  # it needs drawn cells
         self.rows.addWidget(self.cells)
         self.rows.addWidget(self.cells.more_button)
-        self.tiling = SpecForm(TilingSpec(), TILING_ROWS)
+        self.tiling = SpecForm(TilingSpec(), (DEVICE_ROW, *TILING_ROWS))
         self.tiling.edited.connect(self.changed.emit)
         self.rows.addWidget(self.tiling)
 

@@ -101,8 +101,8 @@ class BatchDock(Dock):
         self._of_dock = model if trainings.holds(model) else None
         self.model.path.setText(str(model))
         self.more.cells.setValue(dock.segment.form.value())
-        self.more.tiling.setValue(dock.advanced.tiling.value())
-        self._say("The model of the dock 'U-Net' is taken, with its settings for cells and tiles.")
+        self.more.tiling.setValue(dock.advanced.tiling_there())
+        self._say("The model of the dock 'U-Net' is taken, with its settings for device, tiles and cells.")
 
     def value(self, layers: Sequence[str], model: Path) -> BatchSpec:
         """Put together what is wanted.

@@ -73,6 +73,10 @@ class AdvancedSection(Section):
         self.show_recipe("default")
         self.show_problem("")
 
+    def tiling_there(self) -> TilingSpec:
+        """Give how tiles are computed, on the device that is chosen."""
+        return self.tiling.value().model_copy(update={"device": self.machine.value().device})
+
     def _make_top(self) -> None:
         self.recipe = Choice("(settings of your own)")
         self.recipe.chosen.connect(lambda name: self.recipe_chosen.emit(name) if name else None)

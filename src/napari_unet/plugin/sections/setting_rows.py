@@ -126,8 +126,9 @@ TARGET_ROWS = (
         "border_sigma", "Gap width", "Up to about which width, pixels (sigma).", number(0.1, 1000, 1, 2), _weighted
     ),
 )
+DEVICE_ROW = Row("device", "Device", "What computes. Automatic takes a GPU if there is one.", one_of(*_DEVICES))
 MACHINE_ROWS = (
-    Row("device", "Device", "What computes. Automatic takes a GPU if there is one.", one_of(*_DEVICES)),
+    DEVICE_ROW,
     Row(
         "threads",
         "Threads",
@@ -168,8 +169,9 @@ TILING_ROWS = (
     Row(
         "mirrors",
         "Mirror images",
-        "When segmenting, predicts mirror images of the image as well, and averages: better where the network\n"
-        "is in doubt, for two or four times the time. The preview does so by itself, one at every refresh.",
+        "When segmenting, predicts the image turned by half (2) and mirrored (4) as well, and averages: better\n"
+        "where the network is in doubt, for two or four times the time (test-time augmentation). The preview in\n"
+        "the dock U-Net does so by itself, one at every refresh.",
         one_of((1, 2, 4), ("none", "2, averaged", "4, averaged")),
     ),
 )
