@@ -92,6 +92,27 @@ def test_a_preview_is_the_mean_of_mirror_images(make_engine, image, labels, tmp_
     seen.wait("preview", lambda p: levels(seen, last=1) == pytest.approx([1.5], abs=0.05))
 
 
+def test_a_preview_wants_no_more_than_the_file_of_the_model(make_engine, image, labels, spec, tmp_path):
+    """A worker is started for it, and another one if that has died."""
+    engine, seen = make_engine()
+    engine.set_view(0, 1, image)
+    assert engine.state == "off"
+    (tmp_path / "m").write_text("30")
+    for z in (1, 2):
+        engine.set_view(0, z, image, model=tmp_path / "m")
+        preview = seen.wait("preview", lambda p, z=z: p.z == z)
+        np.testing.assert_array_equal(preview.probabilities[0], image.data[z])
+        assert (preview.step, preview.model) == (30, tmp_path / "m")
+        if z == 1:
+            os.kill(engine.worker.pid, signal.SIGKILL)
+            seen.wait("died")
+    (tmp_path / "other").write_text("40")  # of another project
+    engine.set_view(0, 2, image, model=tmp_path / "other")
+    assert seen.wait("preview", lambda p: p.step == 40).model == tmp_path / "other"
+    engine.set_view(0, 0, image, model=tmp_path / "gone")
+    assert "no preview of this plane" in seen.wait("event", lambda e: isinstance(e, Note) and e.warning).text
+
+
 def test_a_paused_training_looks_through_all_mirror_images(make_engine, image, labels, tmp_path):
     engine, seen = make_engine()
     engine.train(Image(image.data, "ZYX", name="mirrors"), labels, LONG, tmp_path / "m", view=(0, 1))

@@ -99,7 +99,7 @@ def test_before_a_training_that_goes_on_is_what_the_one_before_has_left(engine, 
     mean_of_mirror_images(seen, lambda p: p.z == 2)
     seen.items.clear()  # previews of the last step are not yet what the training leaves
     engine.set_view(0, 1)
-    left = mean_of_mirror_images(seen, lambda p: p.step == 10)
+    left = mean_of_mirror_images(seen, lambda p: (p.step, p.z) == (10, 1))
     more = SPEC.model_copy(update={"train": SPEC.train.model_copy(update={"steps": 60})})
     engine.train(image, labels, more, path, view=(0, 1), resume=True)
     seen.wait("job_finished", lambda r: engine.model.description["steps"] == 60)

@@ -111,7 +111,10 @@ class Inbox:
 
 
 def _replaces(new: Order, old: Order) -> bool:
-    return isinstance(new, SetView) and isinstance(old, SetView) and (new.image is not None or old.image is None)
+    if not (isinstance(new, SetView) and isinstance(old, SetView)):
+        return False
+    pairs = (new.image, old.image), (new.model, old.model)
+    return all(said is not None or before is None for said, before in pairs)
 
 
 class _Waiting:

@@ -235,17 +235,24 @@ class Engine(Connection):
             self._send(m.PackModel(path=Path(path).absolute(), card=card, weights=tuple(weights), model=model))
         self._set_state_of_job()
 
-    def set_view(self, t: int, z: int, image: Image | None = None, *, before: bool = False) -> None:
+    def set_view(
+        self, t: int, z: int, image: Image | None = None, *, before: bool = False, model: Path | None = None
+    ) -> None:
         """Say which plane the user looks at; a preview of it follows as soon as there is something to show.
 
         Cheap: of many calls in a row only the last counts. ``image`` is looked at from now on; it is kept until
         it is replaced, or `clear_view`. With ``before``, it is predicted as it was when the last training began.
+        Without a worker nothing happens, unless there is a ``model`` file: it is read, if the worker has another
+        one, by a worker that is started for it.
         """
         with self._lock:
             if self._process is None:
-                return
+                if model is None:
+                    return
+                self.start()
             ref = self._loans.for_view(image) if image is not None else None
-            self._send(m.SetView(t=t, z=z, image=ref, before=before))
+            file = None if model is None else Path(model).absolute()
+            self._send(m.SetView(t=t, z=z, image=ref, before=before, model=file))
 
     def clear_view(self) -> None:
         """Forget the image that was looked at; no more previews."""

@@ -129,6 +129,8 @@ class SetView(Message):
     image: ImageRef | None = None
     before: bool = False
     """As it was predicted when the last training began."""
+    model: Path | None = None
+    """What is predicted with, read first; None: the current model."""
 
 
 class ClearView(Message):
@@ -269,6 +271,8 @@ class PreviewReport(Message):
     step: int
     before: bool = False
     """By the network as it was when the last training began."""
+    model: Path | None = None
+    """What was read for it."""
 
 
 class SuggestionReport(Message):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from napari_unet.arrays.axes import Image
@@ -40,6 +41,8 @@ class View:
     z: int
     before: bool = False
     """Not as it is predicted now, but as it was when the last training began."""
+    model: Path | None = None
+    """File of the model, if it has to be read first."""
 
     def same_as(self, other: View | None) -> bool:
         """Tell whether this is the same plane, looked at in the same way."""
@@ -70,6 +73,8 @@ class Session:
         self._painted = False
         self._search = Search(channel)
         self._looks = Looks()
+        self._read: Path | None = None
+        """File of the model, if it was read for a preview."""
         self._unseen = False
         """The plane in view has not been looked at through all mirror images."""
         self._asked = 0.0
@@ -79,7 +84,7 @@ class Session:
         """Handle orders for ever."""
         while True:
             while self._unseen and self.channel.inbox.empty:
-                self._look_on(self.model, _steps(self.model))
+                self._look_on()
             self.handle(self.channel.inbox.take())
 
     def handle(self, order: Order) -> None:
@@ -112,6 +117,7 @@ class Session:
         self.channel.stopping = False
         self._throttle, self._clock = Throttle(), PreviewClock()
         self._looks.forget()
+        self._read = None
         self.channel.send(m.StateReport(state=state))
         try:
             report: m.JobReport = work()
@@ -281,7 +287,8 @@ class Session:
                 image = remote_image(self.channel, order.image)
             assert image is not None
             t, _, z, _, _ = image.shape
-            view = View(image, min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1), order.before)
+            at = min(max(order.t, 0), t - 1), min(max(order.z, 0), z - 1)
+            view = View(image, *at, order.before, order.model)
             if not view.same_as(self.view):
                 self.view = view
         self._clock.ask()
@@ -298,32 +305,40 @@ class Session:
         self._look_at(view, training, step)
         self._clock.done(started, time.monotonic())
 
-    def _look_on(self, predictor: TrainingLike | ModelLike | None, step: int) -> None:
+    def _look_on(self, training: TrainingLike | None = None, step: int = 0) -> None:
         """Predict the plane in view while nothing else is to do: once more, as long as that is quick."""
-        self._unseen = False
-        if self.view is not None and (predictor is not None or self.view.before):
-            self._look_at(self.view, predictor, step)
+        assert self.view is not None
+        self._look_at(self.view, training, step)
         self._unseen = self._unseen and time.monotonic() - self._asked < QUICK
 
-    def _look_at(self, view: View, predictor: TrainingLike | ModelLike | None, step: int) -> None:
+    def _model_of(self, view: View) -> ModelLike | None:
+        """Give the model that a plane is predicted with while nothing is trained, if there is one."""
+        if view.before:
+            if self.before is None:
+                raise UserError("what was predicted before the last training is not known any more")
+            return self.before
+        if view.model is not None and view.model != self._read:
+            self.model, self.before, self._read = self.jobs.load(view.model), None, view.model
+        return self.model
+
+    def _look_at(self, view: View, training: TrainingLike | None, step: int) -> None:
         """Predict a plane through another mirror image, and send the mean of the looks."""
         self._unseen = False  # what fails is not tried again until it is asked for
         with may_fail(self.channel, "preview of this plane"):
-            if view.before:
-                if self.before is None:
-                    raise UserError("what was predicted before the last training is not known any more")
-                predictor, step = self.before, _steps(self.before)
-            assert predictor is not None
+            predictor: TrainingLike | ModelLike
+            if training is not None and not view.before:
+                predictor = training
+            elif (model := self._model_of(view)) is not None:
+                predictor, step = model, int(model.describe().get("steps", 0))
+            else:
+                return
             look = partial(predictor.preview, view.image, view.t, view.z)
             found = self._looks.at(view, look, predictor.mirrors)
             self._unseen = not self._looks.complete
-            report = m.PreviewReport(t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before)
+            report = m.PreviewReport(
+                t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before, model=self._read
+            )
             self.channel.send(report, found)
-
-
-def _steps(model: ModelLike | None) -> int:
-    """Tell how many steps a model has learnt."""
-    return 0 if model is None else int(model.describe().get("steps", 0))
 
 
 def describe(model: ModelLike | None) -> m.ModelInfo | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ class Preview:
     step: int
     before: bool = False
     """By the network as it was when the last training began."""
+    model: Path | None = None
+    """The model file that was read for it; None: the engine had the model."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class EngineSignals:
             case m.OutputsReport():
                 self.emit(self.outputs, report.outputs)
             case m.PreviewReport() if array is not None:
-                shown = Preview(report.t, report.z, array, report.classes, report.step, report.before)
-                self.emit(self.preview, shown)
+                told = report.classes, report.step, report.before, report.model
+                self.emit(self.preview, Preview(report.t, report.z, array, *told))
             case m.SuggestionReport():
                 self.emit(self.suggestion, report.suggestion)
             case m.BlockReport() if array is not None:

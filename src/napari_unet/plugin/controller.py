@@ -86,6 +86,7 @@ class Controller:
         self.later: Later = at_once
         """Calls an action when napari is done with what it is at, so that layers may be added or removed."""
         self.live = LivePreview(viewer, self.selection, engine, lambda action: self.later(action))
+        self.live.file_of_model = self._file_of_model
         self.segmenting = Segmenting(viewer, self.selection, engine, store)
         self.recutting = Recutting(viewer, self.segmenting, self.work)
         self.trainer = Trainer(
@@ -356,6 +357,7 @@ class Controller:
             return
         self._model_path, self.model_name = path, f"trained in {path.parent.parent.name}"
         self.segmenting.models += 1
+        self.live.ask()
         self.update()
 
     def _forget_warning(self) -> None:
@@ -383,7 +385,7 @@ class Controller:
 
     def on_preview(self, preview: Preview) -> None:
         """Show a predicted plane."""
-        if not self._stale:
+        if not self._stale or (preview.model is not None and preview.model == self._model_path):
             self.live.on_preview(preview)
 
     def on_suggestion(self, suggestion: Suggestion) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
@@ -56,6 +57,8 @@ class LivePreview:
         self.on = True
         self.unsure_on = False
         """The map is shown in place of the preview."""
+        self.file_of_model: Callable[[], Path | None] = lambda: None
+        """Tells where the model is if the engine does not have it."""
         self.before = False
         """Shows not what is predicted now, but what was when the last training began."""
         self.shown: Preview | None = None
@@ -164,7 +167,9 @@ class LivePreview:
         """Ask the engine for the plane in view, if there is one that is wanted."""
         if self._selection.image is not None and self.wanted:
             self._asked = self.plane
-            self._engine.set_view(*self.plane, self._selection.image, before=self.before)
+            self._engine.set_view(
+                *self.plane, self._selection.image, before=self.before, model=self.file_of_model()
+            )
 
     def blank(self) -> None:
         """Show nothing of what was predicted."""
