@@ -71,6 +71,7 @@ def test_paint_train_keep_close_open_go_on(
     assert dock.settings.value().net == spec.net
     assert dock.project.text.text().startswith("mine.unet: saved")
     dock.train.by_itself.setChecked(False)
+    qtbot.waitUntil(lambda: dock.controller.live.shown is not None, timeout=LONG)  # of the model of yesterday
     rest(1500)
     assert dock.controller.job is None  # nothing starts before there are new strokes
     assert dock.segment.segment_button.isEnabled()

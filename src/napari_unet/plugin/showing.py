@@ -40,6 +40,8 @@ class Showing:
     def show_buttons(self, shown: Shown) -> None:
         """Show which buttons work and what they say."""
         dock = self._dock
+        dock.image.choice.setEnabled(shown.settings)  # what is at work keeps its image
+        dock.image.axes.setEnabled(shown.settings)
         dock.annotate.new_button.setEnabled(shown.annotate)
         dock.annotate.where_button.setEnabled(shown.suggest)
         dock.train.train_button.setEnabled(shown.train)

@@ -29,6 +29,8 @@ from napari_unet.storage.facts import read_facts
 from napari_unet.storage.keep import STATE
 from napari_unet.storage.weights import Weights
 
+LEARNING = "Learning from your strokes. Go on painting: they are taken up at once."
+
 
 class Trainer:
     """Begins trainings and follows them.
@@ -117,7 +119,7 @@ class Trainer:
             self._engine.clear_view()
         self._work.begin("train", go_on=start.resume)
         further = "" if start.model is None else f"Training {start.model.name} further. "
-        self._work.say(f"{further}Learning from your strokes. Go on painting: they are taken up at once.")
+        self._work.say(further + LEARNING)
 
     def _input(self, target: TargetSpec) -> tuple[Image, Image]:
         image, geometry = self._selection.require()
@@ -213,8 +215,10 @@ class Trainer:
         """Pause the training, or let it go on."""
         if self._engine.state == "paused":
             self._engine.resume()
+            self._work.say(LEARNING)
         else:
             self._engine.pause()
+            self._work.say("Paused. What you paint now is learnt after Resume.")
 
     def follow(self, event: StepDone | Finished) -> None:
         """Note how far the training is, or why it has ended."""
