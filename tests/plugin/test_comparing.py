@@ -80,7 +80,9 @@ def test_there_and_back(desk: Desk) -> None:
     desk.controller.taking.take_cell((0, 5, 5))
     assert "go back" in desk.said[-1].text
     desk.viewer.dims.set_current_step(0, 0)
-    assert desk.engine.last("set_view") == {"args": (0, 0, desk.controller.selection.image), "before": True}
+    asked = desk.engine.last("set_view")
+    assert asked["args"] == (0, 0, desk.controller.selection.image)
+    assert asked["before"] is True
     desk.controller.comparison.toggle()
     assert desk.engine.last("set_view")["before"] is False
     desk.before()
