@@ -36,6 +36,8 @@ class CheckDone:
     loss: float | None
     scores: dict[str, float | None] = field(default_factory=dict)
     best: bool = False
+    anew: bool = False
+    """The annotation has changed since the score before: the two cannot be compared."""
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,7 @@ def test_pause_resume_stop(make_engine, image, labels, tmp_path):
     engine.stop()
     result = seen.wait("job_finished")
     assert result.outcome == "stopped"
+    assert seen.of("event", CheckDone)[-1].loss == 0.25  # of what was learnt since the score before
     steps = int((tmp_path / "m").read_text())
     assert engine.model.description == {"steps": steps}
     assert 0 < steps < 100_000

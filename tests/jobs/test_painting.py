@@ -103,6 +103,55 @@ def test_a_new_class_is_learnt_by_the_network_that_goes_on(start):
     assert model.predict(image).shape == (3, *IMAGE.shape)
 
 
+@pytest.mark.parametrize("start", ["shipped", "random"])
+def test_a_class_that_is_undone_is_left_out_and_comes_again_with_redo(start):
+    train = {"steps": 12, "patch": (64, 64), "val_fraction": 0.2, "start": start}
+    spec = make_spec(None, None, shape={}, target={"style": "classes"}, train=train)
+    training = Training([(Image(IMAGE, "ZYX"), Image(strokes((0, slice(0, 40))), "ZYX"))], spec)
+    spot, nothing = np.full((30, 30), 3, TRUE.dtype), strokes((0, slice(0, 40)))[1, :30, :30]
+    steps, said = [], []
+    for event in training:
+        if isinstance(event, StepDone):
+            steps.append(event.step)
+            if event.step in (3, 6, 9):
+                before = training._loop.network.state_dict()["head.weight"].clone()
+                training.paint(0, 1, 0, 0, nothing if event.step == 6 else spot)
+                said.append(training.take_up()[0].text)
+                after = training._loop.network.state_dict()["head.weight"]
+                np.testing.assert_array_equal(after[:2], before[:2])
+                assert len(training.classes) == len(training._loop.sampler.counts) == (2 if event.step == 6 else 3)
+    new = "new in the annotation: background; the network learns it from now on"
+    assert said == [new, "no longer in the annotation: background; the network leaves it out from now on", new]
+    assert steps == list(range(1, 13))
+    assert set(training._loop.history[-1]["scores"]) == {"cell", "boundary", "background"}
+
+
+def test_a_class_that_the_start_knows_stays_when_its_strokes_are_undone():
+    labels = strokes((0, slice(0, 40)))
+    labels[1, :30, :30] = 3
+    with_three = begin(labels, steps=2)
+    list(with_three)
+    spec = with_three.spec
+    spec = spec.model_copy(update={"target": spec.target.model_copy(update={"classes": ()})})
+    training = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec, start=with_three.model())
+    training.paint(0, 1, 0, 0, np.zeros((30, 30), TRUE.dtype))
+    assert not any("no longer" in n.text for n in training.take_up())
+    assert [c.name for c in training.classes] == ["cell", "boundary", "background"]
+
+
+def test_scores_say_that_the_strokes_have_changed_since():
+    training = begin(strokes((slice(0, 3), slice(0, 90))), val_fraction=0.2, steps=12, checks=4)
+    found = []
+    for event in training:
+        if isinstance(event, CheckDone):
+            found.append(event.anew)
+            if len(found) == 2:
+                training.paint(0, 2, 0, 60, TRUE[2, :, 60:])
+                training.take_up()
+    assert found == [False, False, True, False]
+    assert [h["anew"] for h in training.model().describe()["history"]] == found
+
+
 def test_held_out_places_that_are_painted_on_are_learnt_from():
     training = begin(strokes((slice(0, 3), slice(0, 90))), val_fraction=0.2)
     held = list(training._held_out)
@@ -329,7 +378,7 @@ def test_a_class_that_comes_on_a_slice_of_its_own_is_drawn_and_held_out(meanwhil
 
 
 @pytest.mark.parametrize("meanwhile", [True, False])
-def test_a_class_that_goes_is_told_apart_all_the_same(meanwhile, tmp_path):
+def test_a_class_of_which_no_stroke_is_left_is_left_out(meanwhile, tmp_path):
     options = {"output": tmp_path / "a.safetensors", "val_fraction": 0.2, "class_balance": True}
     labels = strokes((0, slice(0, 40)))
     labels[2] = 3
@@ -337,15 +386,54 @@ def test_a_class_that_goes_is_told_apart_all_the_same(meanwhile, tmp_path):
     list(training)
     if meanwhile:
         training.paint(0, 2, 0, 0, np.zeros((96, 96), TRUE.dtype))
-        assert not any(n.warning for n in training.take_up())
+        notes = training.take_up()
     else:
         labels[2] = 0
         training = begin(labels, steps=8, resume=True, **options)
-    assert [c.name for c in training.classes] == ["cell", "boundary", "background"]
+        notes = training.notes
+    assert any("no longer in the annotation: background" in n.text for n in notes)
+    assert not any(n.warning for n in notes if "start" not in n.text)
+    assert [c.name for c in training.classes] == ["cell", "boundary"]
     counts = training._loop.sampler.counts
     assert counts[0] > 0 < counts[1]
-    assert counts[2] == 0
+    assert len(counts) == 2
     assert isinstance(list(training)[-1], Finished)
+    assert nu.load(options["output"]).predict(IMAGE[2]).shape[0] == 2
+
+
+def test_names_that_were_told_stay_when_strokes_come_and_the_names_are_told_no_more(tmp_path):
+    labels, output = strokes((0, slice(0, 40))), tmp_path / "a.safetensors"
+    names = ({"name": "nucleus", "role": "cell"}, {"name": "edge", "role": "boundary"})
+    train = {"steps": 2, "patch": (48, 48), "batch": 2, "val_fraction": 0}
+    shape = {"base": 6, "depth": 2}
+    told = make_spec(None, "unet", shape=shape, target={"style": "classes", "classes": names}, train=train)
+    pair = Image(IMAGE, "ZYX"), Image(labels, "ZYX")
+    list(Training([pair], told, output=output))
+    spec = make_spec(None, "unet", shape=shape, target={"style": "classes"}, train={**train, "steps": 4})
+    training = Training([pair], spec, output=output, resume=True)
+    training.paint(0, 1, 0, 0, TRUE[1, :40])
+    assert training.take_up() == []
+    training.paint(0, 2, 0, 0, np.full((9, 9), 3, TRUE.dtype))
+    assert "tells nucleus, edge apart, but cell, boundary, background are annotated" in training.take_up()[0].text
+    list(training)
+    assert [c.name for c in training.classes] == ["nucleus", "edge"]
+
+
+def test_a_class_of_the_start_stays_when_its_training_goes_on(tmp_path):
+    labels = strokes((0, slice(0, 40)))
+    labels[2] = 3
+    first = begin(labels, steps=2)
+    list(first)
+    labels[2] = 0
+    options = {"patch": (48, 48), "batch": 2, "val_fraction": 0, "checks": 2}
+    spec = make_spec(None, "unet", shape={"base": 6, "depth": 2}, target={"style": "classes"}, train=options)
+    pair, output = (Image(IMAGE, "ZYX"), Image(labels, "ZYX")), tmp_path / "a.safetensors"
+    for resume, steps in ((False, 2), (True, 4)):
+        spec = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": steps, "seconds": None})})
+        start = None if resume else first.model()
+        training = Training([pair], spec, output=output, resume=resume, start=start)
+        list(training)
+        assert [c.name for c in training.classes] == ["cell", "boundary", "background"]
 
 
 def test_marks_tell_what_has_changed_and_where_nothing_was():

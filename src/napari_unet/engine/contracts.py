@@ -72,6 +72,9 @@ class TrainingLike(Protocol):
     def take_up(self) -> Sequence[Event]:
         """Learn from now on from what was painted."""
 
+    def settle(self) -> Sequence[Event]:
+        """Score what was learnt since the last score, as the training is about to be left."""
+
     def model(self) -> ModelLike:
         """Give the model as it is now."""
 

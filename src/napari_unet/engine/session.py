@@ -159,6 +159,8 @@ class Session:
             if way == "go":
                 self._search.go_on(math.inf)
             self._search.forget()
+            for event in training.settle() if way != "go" else ():
+                self._forward(event)
         self.model = training.model()
         return self._report("train", "finished" if way == "go" else "stopped", path=order.autosave)
 

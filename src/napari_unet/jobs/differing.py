@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -83,11 +83,35 @@ def take_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec],
     return replace(found, classes=tuple(before))
 
 
-def new_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec]) -> tuple[ClassSpec, ...]:
-    """Tell which classes are annotated that a training, which goes on, does not know yet."""
-    if target.classes or not set(found.classes) > set(before):
+def other_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec]) -> bool:
+    """Tell whether more classes are annotated, or fewer, than a training, which goes on, has learnt so far."""
+    now, then = set(found.classes), set(before)
+    return not target.classes and (now > then or now < then)
+
+
+def given_classes(
+    start: TrainingSpec | None, before: tuple[TrainingSpec, Any, Mapping[str, Any]] | None
+) -> tuple[ClassSpec, ...]:
+    """Tell which classes a training has from the model that it started from.
+
+    Parameters
+    ----------
+    start
+        Of that model.
+    before
+        Spec, tensors and facts of the training that it goes on with. Of earlier versions it is not known: all.
+    """
+    if start is not None:
+        return start.target.classes
+    if before is None:
         return ()
-    return tuple(c for c in found.classes if c not in before)
+    spec, _, facts = before
+    return tuple(ClassSpec.model_validate(c) for c in facts["given"]) if "given" in facts else spec.target.classes
+
+
+def keep_classes(found: Survey, given: tuple[ClassSpec, ...]) -> Survey:
+    """Keep the classes that are given, of which not all need be painted, unless more are."""
+    return replace(found, classes=given) if len(found.classes) <= len(given) else found
 
 
 def in_words(found: Iterable[Difference]) -> str:

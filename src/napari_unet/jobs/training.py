@@ -19,7 +19,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, for_classes, invalid_pixels
-from napari_unet.jobs.differing import check_resume, new_classes, take_classes
+from napari_unet.jobs.differing import check_resume, given_classes, keep_classes, other_classes, take_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
 from napari_unet.jobs.marks import marks_differ, marks_of, to_tensors
@@ -100,10 +100,13 @@ class Training:
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
-        new = () if before is None else new_classes(found, spec.target, before[0].target.classes)
-        if earlier is not None and not new:
+        self._given = () if spec.target.classes else given_classes(None if start is None else start.spec, before)
+        """The classes of the model that it starts from: they stay, painted or not."""
+        found = keep_classes(found, self._given)
+        others = before is not None and other_classes(found, spec.target, before[0].target.classes)
+        if earlier is not None and not others:
             found = take_classes(found, spec.target, earlier.target.classes, may_differ=start is not None)
-        at_first = replace(found, classes=before[0].target.classes) if before is not None and new else found
+        at_first = replace(found, classes=before[0].target.classes) if before is not None and others else found
         self.spec = complete(spec, pairs, at_first, None if earlier is None else earlier.net)
         if before is not None:
             check_resume(before[0], self.spec)
@@ -136,7 +139,7 @@ class Training:
         sampler, held_out = split(units, self._held_out, of_all)
         begun = begin(self.spec, start, fetch, goes_on=resume)
         state = None if before is None else before[1]
-        anchor, words = (None, ()) if new else hold(begun, self.spec, sampler, state)
+        anchor, words = (None, ()) if others else hold(begun, self.spec, sampler, state)
         self._measured = sum(sampler.counts)
         self.notes += [*begun.notes, *words]
         weights = None if anchor is None else anchor.weights
@@ -147,7 +150,7 @@ class Training:
         self._normalisation = units[0].normalisation
         if before is not None:
             restore(self._loop, *before[1:])
-            if new:
+            if others:
                 self.notes += self._learn_classes(found.classes, sampler, held_out)
             elif marks_differ(marks_of(units), before[1]):
                 self._loop.begin_anew()
@@ -178,7 +181,7 @@ class Training:
         yield from self.notes
         try:
             loop = None
-            while loop is not self._loop:  # a new class is learnt by another network
+            while loop is not self._loop:  # other classes are learnt by another network
                 loop = self._loop
                 for event in loop.run():
                     if isinstance(event, CheckDone) or loop.progress.seconds >= self._due:
@@ -187,10 +190,14 @@ class Training:
                     if loop is not self._loop:
                         break
         except GeneratorExit:  # stopped: what was learnt since the last check counts as well
-            self._loop.settle()
+            self.settle()
             raise
         finally:
             self.save()
+
+    def settle(self) -> list[Event]:
+        """Score what was learnt since the last check; leaving the iteration does it, and tells nobody."""
+        return self._loop.settle()
 
     def save(self) -> None:
         """Write the model and the state for going on, if an output was given and anything sound was learnt.
@@ -209,7 +216,8 @@ class Training:
         tensors, facts = state_of(self._loop)
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
         tensors |= to_tensors(marks_of(self._units))
-        modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out})
+        given = [c.model_dump(mode="json") for c in self._given]
+        modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out, "given": given})
         self.saved = True
 
     def model(self, *, best: bool = True) -> Model:
@@ -296,8 +304,9 @@ class Training:
         places = self._painted  # if they cannot be learnt now, they are looked at again with the next ones
         try:
             found = data.survey_again(self._found, self._pairs, self._asked.target, places)
-            if set(found.classes) <= set(self.classes):
-                found = replace(found, classes=self.classes)
+            found = keep_classes(found, self._given)
+            if not other_classes(found, self._asked.target, self.classes):
+                found = take_classes(found, self._asked.target, self.classes, may_differ=False)
             known = {u.place[0]: u.normalisation for u in self._units}
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
@@ -335,7 +344,7 @@ class Training:
     def _learn_classes(
         self, classes: tuple[ClassSpec, ...], sampler: data.PatchSampler, held_out: data.Batch | None
     ) -> list[Note]:
-        """Go on with a network that tells more classes apart."""
+        """Go on with a network that tells more classes apart, or fewer."""
         before, old, outputs = self.classes, self._loop, self.spec.net.outputs
         self.spec = for_classes(self.spec, classes)
         begun = begin(self.spec, None, None, goes_on=False)
@@ -345,8 +354,10 @@ class Training:
         if self.spec.train.class_balance:
             self._loop.class_weights = balance(sampler.counts)
         self._previewer = Previewer(self.spec, self._device)
-        new = ", ".join(c.name for c in classes if c not in before)
-        return [Note(f"new in the annotation: {new}; the network learns it from now on"), *words]
+        new, gone = (", ".join(c.name for c in a if c not in b) for a, b in ((classes, before), (before, classes)))
+        told = f"new in the annotation: {new}; the network learns it from now on" if new else ""
+        told = told or f"no longer in the annotation: {gone}; the network leaves it out from now on"
+        return [Note(told), *words]
 
     def _read_state(self) -> tuple[TrainingSpec, dict[str, torch.Tensor], dict[str, Any]]:
         """Read what a training left behind: its spec, tensors, and facts."""

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -102,6 +103,8 @@ class Loop:
         """The step that `best` is of."""
         self._stale, self._mark, self._gained = 0, math.inf, 0
         """Checks since the held-out loss has fallen noticeably, what it was then, and the step."""
+        self._anew = False
+        """The annotation has changed since the last check."""
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
         self.learnt = False
@@ -163,6 +166,7 @@ class Loop:
         """Judge anew what is best, and be patient: there is something new, which no model has seen yet."""
         self.best_loss = math.inf
         self._stale, self._mark, self._gained = 0, math.inf, self.progress.step
+        self._anew = bool(self.history)
 
     def _step(self, rate: float) -> float:
         """One step of gradient descent; returns the loss."""
@@ -240,13 +244,14 @@ class Loop:
         left = self.progress.seconds * (1 - part) / max(part, 1e-6)
         return StepDone(self.progress.step, loss, part, self.progress.seconds, left)
 
-    def settle(self) -> None:
+    def settle(self) -> list[Event]:
         """Score what was learnt since the last check, so that nothing is lost when a training is stopped."""
-        if self.progress.step > self.progress.checked:
-            try:
-                self.check()
-            except DivergedError as error:
-                self._roll_back(str(error))
+        if self.progress.step <= self.progress.checked:
+            return []
+        try:
+            return [self.check()]
+        except DivergedError as error:
+            return [Note(self._roll_back(str(error)), warning=True)]
 
     def check(self) -> CheckDone:
         """Score the averaged weights on the held-out part and keep them if they are the best so far.
@@ -266,6 +271,7 @@ class Loop:
                 raise
             self._take_full()
             offered, event = self._judge()
+        event, self._anew = replace(event, anew=self._anew), False
         self.progress.seconds += time.perf_counter() - began
         self._follow(event.loss if self._comparable else None)
         if event.best:
@@ -273,7 +279,7 @@ class Loop:
             self.best = {k: v.detach().cpu().clone() for k, v in offered.state_dict().items()}
         self.keep()
         known = {"held_out": event.loss, "scores": event.scores, "comparable": self._comparable}
-        self.history.append({"step": event.step, **known})
+        self.history.append({"step": event.step, **known, "anew": event.anew})
         return event
 
     def _judge(self) -> tuple[nn.Module, CheckDone]:

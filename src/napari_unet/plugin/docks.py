@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import napari
 
 WIDTH = 380
-"""Pixels in which nothing is cut off."""
+"""Pixels that are asked for at first; the sections see to it that nothing is cut off."""
 
 
 class Dock(QWidget):
@@ -44,12 +44,11 @@ class Dock(QWidget):
             layout.addWidget(above)
         layout.addWidget(scrolled(sections), 1)
         layout.addWidget(self.status)
-        self.setMinimumWidth(WIDTH - 20)
         ByKeyboard(self)
 
     def sizeHint(self) -> QSize:
         """Ask for the width in which nothing is cut off, and any height."""
-        return QSize(WIDTH, 900)
+        return QSize(max(WIDTH, self.minimumSizeHint().width()), 900)
 
 
 def share_the_room(widget: QWidget) -> None:

@@ -136,11 +136,17 @@ class Painter:
             counts = self._counter.count(layer, self._viewer.dims.point)
         text = words.painted(counts, self.target) if counts is not None else ""
         missing = self._misfit() or words.missing(counts, self.target)
-        missing = missing or words.advice(counts or {}, self._counter.planes, self.target)
+        missing = missing or words.advice(counts or {}, self._counter.planes, self.target, self._planes)
         if counts and not self.counted_all:  # what these slices lack may be in others
             text, missing = f"{text} in the slices seen so far", self._misfit() or words.READY
         self.painting.emit(Painting(text, missing))
         return counts
+
+    @property
+    def _planes(self) -> str:
+        """What the planes of the image are called."""
+        image = self._selection.image
+        return "time points" if image is not None and image.size("T") > image.size("Z") == 1 else "slices"
 
     def _misfit(self) -> str:
         """Say why the annotation cannot belong to the image; empty if it can, or one of them is missing."""

@@ -41,7 +41,8 @@ _FINISHED = {
     "predict": "Segmented: the results are new layers.",
     "suggest": "",
     "save": "The model is saved.",
-    "load": "The model is open, with its settings. Press Segment; Go on trains it further, Train begins anew.",
+    "load": "The model is open, with its settings. Press Segment; or paint some strokes, and Go on trains it "
+    "further, Train begins anew.",
     "pack": "The package for BioImage.IO is written.",
 }
 _IMPORTED = "The model is open. It was imported, so it cannot be trained: press Segment; Train begins a new one."

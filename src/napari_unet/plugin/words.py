@@ -183,7 +183,7 @@ def missing(counts: Mapping[int, int] | None, target: TargetSpec) -> str:
     return ""
 
 
-def advice(counts: Mapping[int, int], planes: tuple[int, int], target: TargetSpec) -> str:
+def advice(counts: Mapping[int, int], planes: tuple[int, int], target: TargetSpec, of: str = "slices") -> str:
     """Say what more of annotation would be good for, where nothing is missing.
 
     Parameters
@@ -194,6 +194,8 @@ def advice(counts: Mapping[int, int], planes: tuple[int, int], target: TargetSpe
         Slices that are painted on, and all.
     target
         Annotation style.
+    of
+        What they are called.
 
     Examples
     --------
@@ -201,6 +203,8 @@ def advice(counts: Mapping[int, int], planes: tuple[int, int], target: TargetSpe
     'Ready to train. Very little boundary is painted: more of it, at other places, helps most.'
     >>> advice({1: 900, 2: 900}, (1, 30), TargetSpec())
     'Ready to train. Only 1 of 30 slices is painted on: strokes on others help.'
+    >>> advice({1: 900, 2: 900}, (1, 30), TargetSpec(), "time points")
+    'Ready to train. Only 1 of 30 time points is painted on: strokes on others help.'
     >>> advice({1: 900, 2: 900}, (3, 30), TargetSpec())
     'Ready to train.'
     >>> advice({1: 900, 2: 900}, (3, 30), TargetSpec(style="cells"))[16:66]
@@ -208,17 +212,17 @@ def advice(counts: Mapping[int, int], planes: tuple[int, int], target: TargetSpe
     """
     if target.style == "cells":
         unknown = _no_background(counts, target)
-        return f"{READY} {unknown}" if unknown else _few_slices(planes)
+        return f"{READY} {unknown}" if unknown else _few_slices(planes, of)
     named = {i: c.name for i, c in enumerate(DEFAULT_CLASSES, start=1)}
     least = min((v for v in counts if v in named), key=lambda v: counts[v], default=None)
     if least is not None and set(counts) <= set(named) and counts[least] < LITTLE:
         return f"{READY} Very little {named[least]} is painted: more of it, at other places, helps most."
-    return _few_slices(planes)
+    return _few_slices(planes, of)
 
 
-def _few_slices(planes: tuple[int, int]) -> str:
+def _few_slices(planes: tuple[int, int], of: str) -> str:
     if planes[0] == 1 < planes[1]:
-        return f"{READY} Only 1 of {planes[1]} slices is painted on: strokes on others help."
+        return f"{READY} Only 1 of {planes[1]} {of} is painted on: strokes on others help."
     return READY
 
 
@@ -293,6 +297,8 @@ def learnt(description: Mapping[str, Any]) -> str:
     '150 steps; the model of step 120 scored best on the held-out strokes and is used'
     >>> learnt({"steps": 150, "used_step": 150, "history": [{"held_out": 0.3}]})
     '150 steps; the model of the last one scored best on the held-out strokes and is used'
+    >>> learnt({"steps": 150, "used_step": 150, "history": [{"held_out": 0.1}, {"held_out": 0.3, "anew": True}]})
+    '150 steps; the model of the last one scored best since the strokes were last changed and is used'
     >>> learnt({"steps": 1, "used_step": 1, "history": [{"held_out": None}]})
     '1 step; the model of the last one is used, as no strokes were held out'
     >>> entry = {"held_out": 0.3, "scores": {"cell": None, "boundary": 0.9}, "comparable": False}
@@ -306,7 +312,9 @@ def learnt(description: Mapping[str, Any]) -> str:
     which = f"the model of {'the last one' if used == steps else f'step {used:,}'}"
     scored = [entry for entry in description["history"] if entry["held_out"] is not None]
     if scored and scored[-1].get("comparable", True):
-        return f"{text}; {which} scored best on the held-out strokes and is used"
+        anew = any(entry.get("anew") for entry in scored)
+        where = "since the strokes were last changed" if anew else "on the held-out strokes"
+        return f"{text}; {which} scored best {where} and is used"
     missing = [name for name, value in scored[-1]["scores"].items() if value is None] if scored else []
     strokes = f"strokes of {' or '.join(missing)}" if missing else "strokes"
     return f"{text}; {which} is used, as no {strokes} were held out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import napari
+import numpy as np
 import pytest
 from qtpy.QtWidgets import (
     QComboBox,
@@ -45,6 +46,17 @@ def test_forms_reach_the_engine(dock: UNetDock, viewer: napari.Viewer, engine: F
     dock.controller.on_event(CheckDone(3, 0.4, {"cell": 0.5, "boundary": None}, best=True))
     assert dock.train.bar.format() == "step 3, 30 s left"
     assert dock.train.scores.text().splitlines()[0] == "Held out: cell 0.50 · boundary n/a"
+
+
+def test_the_curve_of_held_out_strokes_begins_anew_where_strokes_have_changed(dock: UNetDock) -> None:
+    for step, loss, anew in ((10, 0.4, False), (20, 0.3, False), (30, 0.6, True), (40, 0.5, False)):
+        dock.controller.on_event(CheckDone(step, loss, {"cell": 0.5, "boundary": 0.5}, anew=anew))
+    steps, losses = dock.train.plot._held_out.getData()
+    np.testing.assert_array_equal(steps, [10, 20, 30, 30, 40])
+    np.testing.assert_array_equal(losses, [0.4, 0.3, np.nan, 0.6, 0.5])
+    line = dock.train.plot._held_out.curve.getPath()
+    moves = [i for i in range(line.elementCount()) if line.elementAt(i).isMoveTo()]
+    assert len(moves) == 2  # two lines, and none between them
 
 
 def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -129,9 +129,25 @@ def scrolled(sections: Sequence[Section]) -> QScrollArea:
     return scrolled_in(inside)
 
 
+class _Tall(QScrollArea):
+    """Is never narrower than what it holds: nothing is cut off on the right, beside the scroll bar."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of what it holds, and of the scroll bar."""
+        inside, least = self.widget(), super().minimumSizeHint()
+        width = 0 if inside is None else inside.minimumSizeHint().width()
+        return QSize(width + self.verticalScrollBar().sizeHint().width(), least.height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Look anew at the width when what it holds has changed."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
 def scrolled_in(inside: QWidget) -> QScrollArea:
     """Let a widget scroll up and down where there is too little room."""
-    area = QScrollArea()
+    area = _Tall()
     area.setWidget(inside)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
@@ -26,7 +28,10 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self.setMouseEnabled(False, False)
         self.setMenuEnabled(False)
         self.hideButtons()
-        self.setToolTip("How wrong the network is: lower is better. Held out: on strokes it has not learnt from.")
+        self.setToolTip(
+            "How wrong the network is: lower is better. Held out: on strokes it has not learnt from.\n"
+            "Where strokes were added or taken away, this curve begins anew: it tells of other strokes then."
+        )
         item = self.getPlotItem()
         item.getAxis("left").setWidth(34)
         item.setContentsMargins(0, 2, 4, 0)
@@ -53,10 +58,12 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             self._points = self._points[::2]
         self._training.setData(*zip(*self._points, strict=True))
 
-    def add_check(self, step: int, loss: float) -> None:
-        """Add a held-out loss."""
+    def add_check(self, step: int, loss: float, *, anew: bool = False) -> None:
+        """Add a held-out loss; ``anew``: it cannot be compared with those before, and no line leads to it."""
+        if anew and self._checks:
+            self._checks.append((step, math.nan))
         self._checks.append((step, loss))
-        self._held_out.setData(*zip(*self._checks, strict=True))
+        self._held_out.setData(*zip(*self._checks, strict=True), connect="finite")
 
     def show_theme(self, background: str, text: str) -> None:
         """Take the colours of napari's theme."""

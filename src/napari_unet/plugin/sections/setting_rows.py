@@ -49,7 +49,8 @@ TRAIN_ROWS = (
         "start",
         "Start",
         "What the network knows before the first stroke, if it is the default one: cells and lines in many kinds\n"
-        "of images, which it learnt beforehand; or nothing.",
+        "of images, which it learnt beforehand; or nothing. To train a model of yours further, open it\n"
+        "(Model) and press Go on.",
         one_of(("shipped", "random"), ("what it learnt beforehand", "nothing")),
     ),
     Row(
