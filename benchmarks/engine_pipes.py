@@ -41,7 +41,7 @@ class CopyJobs:
         """Load nothing."""
         return Model()
 
-    def prediction(self, model, image, outputs, tiling, cells, planes):
+    def prediction(self, model, image, outputs, tiling, cells, region, done, view, stopped):
         """Read and write every plane."""
         seconds = []
         for z in range(image.size("Z")):

@@ -125,7 +125,7 @@ class FakeJobs:
     def training(self, pairs, spec, output, resume, start):
         return Training(pairs, spec, output, resume)
 
-    def prediction(self, model, image, outputs, tiling, cells, region, done, view):
+    def prediction(self, model, image, outputs, tiling, cells, region, done, view, stopped):
         part = region or Region.of(image)
         places = [(t, z) for t in range(*part.t) for z in range(*part.z)]
         places = [p for p in places if not any((b.t[0], b.z[0]) == p for b in done)]
@@ -140,6 +140,8 @@ class FakeJobs:
                     array[index] = plane
             time.sleep(STEP_SECONDS)
             yield TileDone(done, len(places), 0.0, 0.0, (i, k))
+            if stopped():
+                return
         yield Finished("done", len(places))
 
     def suggestion(self, model, image, labels, view, shown, planes):

@@ -1,5 +1,7 @@
 """Blocks computed in any order, by any number of threads, are those of one pass."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,43 @@ def test_an_error_on_one_device_ends_all_of_them(model):
 
     with pytest.raises(OSError, match="gone"):
         list(run_blocks(work, range(len(work.plan)), Broken(), (CPU, CPU)))
+
+
+class Slow:
+    """Takes its time, so that blocks are written after those that come next have been computed."""
+
+    def __init__(self):
+        self.written = []
+
+    def write(self, number, block, arrays, source):
+        time.sleep(0.1)
+        self.written.append(number)
+
+
+@pytest.mark.parametrize("devices", [(CPU,), (CPU, CPU)])
+def test_all_that_is_written_is_told_where_it_is_stopped(model, devices):
+    work, sink, told = work_of(model), Slow(), []
+    numbers = range(len(work.plan))
+    told.extend(run_blocks(work, numbers, sink, devices, stopped=lambda: len(told) >= 3))
+    assert 0 < len(sink.written) < len(numbers)
+    assert sorted(e.number for e in told if isinstance(e, BlockDone)) == sorted(sink.written)
+
+
+def test_all_that_is_written_is_told_before_an_error_is(model, monkeypatch):
+    work, sink, told = work_of(model), Slow(), []
+    read = Image.read
+
+    def broken(self, t, z, *box):
+        if z.stop == 3:
+            raise OSError("the disk is gone")
+        return read(self, t, z, *box)
+
+    monkeypatch.setattr(Image, "read", broken)
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        told.extend(run_blocks(work, range(len(work.plan)), sink, (CPU,)))
+    assert sink.written
+    assert [e.number for e in told if isinstance(e, BlockDone)] == sink.written
 
 
 def test_what_the_device_gives_is_what_numpy_makes_of_the_probabilities(model):

@@ -3,6 +3,7 @@ import pytest
 import zarr
 
 import napari_unet as nu
+from napari_unet.arrays import boxes
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.events import BlockDone, CellsDone, Finished, TileDone
@@ -64,6 +65,24 @@ def test_what_was_done_before_is_left_out(model):
     for name, array in rest.items():
         assert not array[..., 0, :, :].any()
         np.testing.assert_array_equal(array[..., 1, :, :], out[name][..., 1, :, :])
+
+
+@pytest.mark.parametrize("in_one_piece", [10**9, 1000])
+def test_what_is_written_is_told_where_it_is_stopped(model, in_one_piece, monkeypatch):
+    """In blocks, cells come last: no slice is done before."""
+    monkeypatch.setattr(boxes, "IN_ONE_PIECE", in_one_piece)
+    image, kind = Image(IMAGE, "ZYX"), TileDone if in_one_piece > 1000 else CellsDone
+
+    def run_until(last):
+        out, seen = arrays_for(model, image), []
+        seen.extend(prediction(model, image, out, stopped=lambda: any(isinstance(e, last) for e in seen)))
+        assert not any(isinstance(e, Finished) for e in seen)
+        filled = [(z, z + 1) for z in range(2) if out["cells"][z].any()]
+        assert [Region(*e.ranges).z for e in seen if isinstance(e, BlockDone)] == filled
+        return filled
+
+    assert run_until(TileDone) == ([(0, 1)] if kind is TileDone else [])
+    assert run_until(kind) == [(0, 1)]
 
 
 def test_the_plane_in_view_comes_first_and_changes_nothing(model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,8 +102,9 @@ class Jobs(Protocol):
         region: Region | None,
         done: Sequence[Region],
         view: tuple[int, int] | None,
+        stopped: Callable[[], bool],
     ) -> Iterator[Event]:
-        """Set a prediction up, which begins with the plane (t, z) in view."""
+        """Set a prediction up, which begins with the plane (t, z) in view, and ends soon when it is stopped."""
 
     def suggestion(
         self,
@@ -163,10 +164,19 @@ class RealJobs:
         region: Region | None,
         done: Sequence[Region],
         view: tuple[int, int] | None,
+        stopped: Callable[[], bool],
     ) -> Iterator[Event]:
         """Set a prediction up."""
         return self._jobs.prediction(
-            model, image, outputs, tiling=tiling, cells=cells, region=region, done=done, view=view
+            model,
+            image,
+            outputs,
+            tiling=tiling,
+            cells=cells,
+            region=region,
+            done=done,
+            view=view,
+            stopped=stopped,
         )
 
     def suggestion(

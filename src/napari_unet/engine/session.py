@@ -173,17 +173,23 @@ class Session:
         outputs = {i.output: RemoteOutput(self.channel.send, i) for i in infos}
         tiling = order.tiling.model_copy(update={"threads": order.tiling.threads or self.threads})
         prediction = self.jobs.prediction(
-            model, image, outputs, tiling, order.cells, order.region, order.done, order.view
+            model,
+            image,
+            outputs,
+            tiling,
+            order.cells,
+            order.region,
+            order.done,
+            order.view,
+            lambda: self.channel.stopping,
         )
         record = record_of(model, image, order, tiling)
         self.channel.send(m.OutputsReport(outputs=infos, model=describe(model), record=record))
         way: Way = "go"
         with _closing(prediction) as events:
-            for event in events:
+            for event in events:  # once it is stopped it tells what has just been written, and ends
                 self._forward(event)
-                way = self._obey(None, 0)
-                if way != "go":
-                    break
+                way = self._obey(None, 0) if way == "go" else way
         return self._report("predict", "finished" if way == "go" else "stopped")
 
     def _suggest(self, order: m.Suggest) -> m.JobReport:

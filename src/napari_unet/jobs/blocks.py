@@ -36,6 +36,11 @@ TIMED = 2.0
 """Seconds after the first tiles before it is told how long the rest takes."""
 
 
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
 class Sink(Protocol):
     """Where blocks go."""
 
@@ -79,6 +84,7 @@ def run_blocks(
     devices: Sequence[torch.device],
     *,
     before: Collection[int] = (),
+    stopped: Callable[[], bool] = never,
 ) -> Iterator[Event]:
     """Compute blocks and write them.
 
@@ -97,6 +103,8 @@ def run_blocks(
         The blocks are spread over them.
     before
         Blocks that were done before, which count as done.
+    stopped
+        Asked after every tile whether to stop; what is computed by then is written, and told.
 
     Yields
     ------
@@ -106,14 +114,19 @@ def run_blocks(
     """
     progress = Progress(work.plan, numbers, before)
     if len(devices) == 1:
-        yield from _run(work, iter(numbers), sink, devices[0], progress)
+        yield from _run(work, iter(numbers), sink, devices[0], progress, stopped)
         return
     shared = _Shared(iter(numbers))
-    yield from _merged([_run(work, shared, sink, device, progress) for device in devices])
+    yield from _merged([_run(work, shared, sink, device, progress, stopped) for device in devices])
 
 
 def _run(
-    work: Work, numbers: Iterator[int], sink: Sink, device: torch.device, progress: Progress
+    work: Work,
+    numbers: Iterator[int],
+    sink: Sink,
+    device: torch.device,
+    progress: Progress,
+    stopped: Callable[[], bool],
 ) -> Generator[Event]:
     spec, events = work.model.spec.net, deque[Event]()
     network, place = work.model.ready(device, work.precision)
@@ -129,13 +142,21 @@ def _run(
         say=lambda words: events.append(Note(words, warning=True)),
     )
     writer = _Writer(work, sink, events, progress)
-    with ahead(read(work.image, work.normalisation, work.plan, numbers)) as batches, Behind() as behind:
-        for batch in batches:
-            results = predictor.compute(batch.tiles, batch.pixels)
-            behind.put(partial(writer.add, batch, results))
-            yield progress.tiles(len(batch.tiles), work.plan.block_at(batch.block))
-            yield from _drained(events)
+    failure: Exception | None = None
+    try:
+        with ahead(read(work.image, work.normalisation, work.plan, numbers)) as batches, Behind() as behind:
+            for batch in batches:
+                results = predictor.compute(batch.tiles, batch.pixels)
+                behind.put(partial(writer.add, batch, results))
+                yield progress.tiles(len(batch.tiles), work.plan.block_at(batch.block))
+                yield from _drained(events)
+                if stopped():
+                    break
+    except Exception as error:  # noqa: BLE001 - raised below: what has been written before is told first
+        failure = error
     yield from _drained(events)
+    if failure is not None:
+        raise failure
 
 
 def _drained(events: deque[Event]) -> Iterator[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from napari_unet.arrays.joining import check_method
 from napari_unet.arrays.region import Region, onward
 from napari_unet.errors import UserError
 from napari_unet.events import BlockDone, CellsDone, Event, Finished, Note
-from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, run_blocks
+from napari_unet.jobs.blocks import ArraySink, Keeping, Sink, Work, never, run_blocks
 from napari_unet.jobs.cells import Shifted, make_cells
 from napari_unet.jobs.hints import halo_notes, image_notes, mirror_notes, spacing_notes
 from napari_unet.jobs.model import Model
@@ -51,6 +51,7 @@ def prediction(
     region: Region | None = None,
     done: Collection[Region] = (),
     view: View = None,
+    stopped: Callable[[], bool] = never,
 ) -> Iterator[Event]:
     """Predict an image into arrays.
 
@@ -75,12 +76,15 @@ def prediction(
         Blocks that an earlier, equal prediction has written (see `BlockDone`), which are left out.
     view
         The plane (t, z) to begin with; what comes before it comes last. None: in order. Results are the same.
+    stopped
+        Asked after every tile whether to stop. All blocks that are written by then are told; of those that are
+        when the generator is closed instead, the last few are not.
 
     Yields
     ------
     Event
         `TileDone` after a tile was computed, `BlockDone` after a block was written, `CellsDone` after the cells of
-        a plane (volume) were found, `Finished` last.
+        a plane (volume) were found, `Finished` last, unless it was stopped.
 
     Raises
     ------
@@ -95,8 +99,8 @@ def prediction(
     chunks = _chunks(image, outputs)
     check_tile(image, model.spec.net, tiling, region)
     if "cells" in outputs and in_blocks(model, region):
-        return _run_in_two(model, image, outputs, tiling, cells, region, view, chunks, of_region)
-    return _run(model, image, outputs, tiling, cells, region, set(done), view, chunks, of_region)
+        return _run_in_two(model, image, outputs, tiling, cells, region, view, chunks, of_region, stopped)
+    return _run(model, image, outputs, tiling, cells, region, set(done), view, chunks, of_region, stopped)
 
 
 def in_blocks(model: Model, region: Region) -> bool:
@@ -248,6 +252,7 @@ def _run(
     view: View,
     chunks: Sequence[int],
     of_region: bool,
+    stopped: Callable[[], bool],
     kept: Writable | None = None,
 ) -> Generator[Event]:
     """Predict; ``kept`` takes the probabilities of the region besides, as bytes."""
@@ -269,8 +274,9 @@ def _run(
     sink: Sink = ArraySink(work, outputs, of_region=of_region)
     if kept is not None:
         sink = Keeping(sink, ArraySink(work, {"probabilities": kept}, of_region=True))
-    yield from follow_blocks(work, sink, devices, done, view)
-    yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
+    yield from follow_blocks(work, sink, devices, done, view, stopped)
+    if not stopped():
+        yield Finished("the prediction is complete", work.plan.total, time.perf_counter() - began)
 
 
 def _run_in_two(
@@ -283,6 +289,7 @@ def _run_in_two(
     view: View,
     chunks: Sequence[int],
     of_region: bool,
+    stopped: Callable[[], bool],
 ) -> Iterator[Event]:
     """Predict probabilities onto the disk and make cells of these, block by block."""
     import zarr
@@ -294,10 +301,12 @@ def _run_in_two(
         kept = zarr.create_array(Path(folder, "p.zarr"), shape=shape, dtype="uint8", chunks=pieces, fill_value=0)
         others: dict[Output, Writable] = {name: array for name, array in outputs.items() if name != "cells"}
         with closing(
-            _run(model, image, others, tiling, cells, region, (), view, chunks, of_region, kept)
+            _run(model, image, others, tiling, cells, region, (), view, chunks, of_region, stopped, kept)
         ) as events:
             # Cells are missing yet: no block is done, nor is the prediction.
             yield from (e for e in events if not isinstance(e, BlockDone | Finished))
+        if stopped():
+            return
         source = Image(kept, "C" + image.result_axes, image.spacing, image.name)
         target = outputs["cells"] if of_region else Shifted(outputs["cells"], image, region)
         flat = _flat(model, region)
@@ -307,6 +316,8 @@ def _run_in_two(
             yield event
             if isinstance(event, CellsDone):
                 yield BlockDone(event.done - 1, event.done, event.total, pieces_done[event.done - 1].ranges)
+            if stopped():
+                return
 
 
 def _pieces(region: Region, view: View, *, flat: bool) -> list[Region]:
@@ -317,11 +328,16 @@ def _pieces(region: Region, view: View, *, flat: bool) -> list[Region]:
 
 
 def follow_blocks(
-    work: Work, sink: Sink, devices: Sequence[torch.device], done: Collection[Region] = (), view: View = None
+    work: Work,
+    sink: Sink,
+    devices: Sequence[torch.device],
+    done: Collection[Region] = (),
+    view: View = None,
+    stopped: Callable[[], bool] = never,
 ) -> Iterator[Event]:
     """Compute all blocks but those that are done, from the plane in view on."""
     order = range(len(work.plan)) if view is None else work.plan.numbers_from(view)
     before = [n for n in order if work.plan.block_at(n) in done] if done else []
     known = set(before)
     numbers = [n for n in order if n not in known]
-    return run_blocks(work, numbers, sink, devices, before=before)
+    return run_blocks(work, numbers, sink, devices, before=before, stopped=stopped)
