@@ -83,10 +83,10 @@ def test_cancelled_by_mouse_and_gone_on_with(dock: UNetDock, model_file: Path, q
     viewer = dock._viewer
     press(dock.segment.scope.stack_button, qtbot)
     press(dock.segment.segment_button, qtbot)
-    qtbot.waitUntil(lambda: len(dock.controller.segmenting._done) >= 2, timeout=LONG)
+    qtbot.waitUntil(lambda: len(dock.controller.segmenting.tally.done) >= 2, timeout=LONG)
     press(dock.segment.cancel_button, qtbot)
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
-    done = list(dock.controller.segmenting._done)
+    done = list(dock.controller.segmenting.tally.done)
     slices = viewer.layers["cells"].data.shape[0]
     assert 2 <= len(done) < slices
     assert type(viewer.layers["cells"].data).__module__.startswith("zarr")
@@ -96,7 +96,7 @@ def test_cancelled_by_mouse_and_gone_on_with(dock: UNetDock, model_file: Path, q
     press(dock.segment.segment_button, qtbot)
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
     assert dock.segment.segment_button.text() == "Segment"
-    assert len(dock.controller.segmenting._done) == slices
+    assert len(dock.controller.segmenting.tally.done) == slices
     expected = from_python(dock, model_file)
     for name, array in expected.items():
         np.testing.assert_array_equal(np.asarray(viewer.layers[name].data), array)

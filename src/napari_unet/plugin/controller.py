@@ -212,7 +212,7 @@ class Controller:
             checkpoint=self.trainer.going.possible,
             unfinished=self.job is None and self.segmenting.can_go_on(self._wanted),
             results=bool(self.pieces()),
-            progress=self.segmenting.progress if self.job == "predict" else "",
+            progress=self.segmenting.tally.progress if self.job == "predict" else "",
             recutting=self.tuning.progress or self.recutting.progress,
         )
         self.shown.emit(decide(known))

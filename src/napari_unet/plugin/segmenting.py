@@ -15,7 +15,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.engine.client import Block, Engine, JobResult, OutputInfo
 from napari_unet.errors import UserError
-from napari_unet.events import BlockDone, CellsDone, Event, Note, TileDone
+from napari_unet.events import BlockDone, Event
 from napari_unet.plugin import words
 from napari_unet.plugin.decide import Message
 from napari_unet.plugin.kept import keep
@@ -29,6 +29,7 @@ from napari_unet.plugin.saving import Saved, describe
 from napari_unet.plugin.scope import find_region
 from napari_unet.plugin.selection import Selection
 from napari_unet.plugin.store import Store
+from napari_unet.plugin.tally import Tally
 from napari_unet.spec import CellSpec, Output, Record
 from napari_unet.storage.budget import is_full
 
@@ -82,24 +83,15 @@ class Segmenting:
         self.results: Results | None = None
         self.order: Order | None = None
         """Of the last segmentation."""
-        self.cells = 0
-        """Cells found so far."""
-        self.progress = ""
-        """How far the segmentation at hand is, in words."""
+        self.tally = Tally()
         self._going_on = self._complete = self._begun = False
         """Going on with the one before; all is done; there are layers for it."""
         self._flat = False
         """Cells are those of slices."""
-        self._blocks = 0
-        """Blocks in all, as far as it is known."""
         self.lacking = ""
         """What is missing in the results, in words; empty if nothing is."""
-        self._done: list[Region] = []
         self._records: dict[Region, Record] = {}
         """How each part of the results was made."""
-        self._cells_done = 0
-        """Cells of the blocks that are done."""
-        self._notes: list[str] = []
         self._problem = ""
         """Why nothing can be written any more, in words."""
         self._not_kept = ""
@@ -192,14 +184,14 @@ class Segmenting:
             tiling=request.tiling,
             cells=request.cells,
             region=region,
-            done=self._done if going_on else (),
+            done=self.tally.done if going_on else (),
             view=self._in_view(image),
         )
         if not going_on:
             self.order = Order(image, geometry, region, request, self.models)
-            self._done, self._blocks, self._cells_done, self._begun = [], 0, 0, False
+            self.tally, self._begun = Tally(), False
+        self.tally.go_on()
         self._going_on, self._complete, self._problem = going_on, False, ""
-        self.cells, self.progress, self._notes = self._cells_done, "", []
         return going_on
 
     def check_channels(self, image: Image) -> None:
@@ -288,18 +280,10 @@ class Segmenting:
 
     def follow(self, event: Event) -> None:
         """Note what the job reports."""
-        if isinstance(event, TileDone) and self.order is not None:
-            self.progress = words.segmenting(event, self.order.image, self.cells)
-        if isinstance(event, Note) and not event.warning:
-            self._notes.append(event.text)
-        if isinstance(event, CellsDone):
-            self.cells += event.cells
-        if isinstance(event, BlockDone) and event.ranges and not self._problem:
-            t, z, y, x = event.ranges
-            self._done.append(Region(t, z, y, x))
-            self._blocks = event.total
-            self._cells_done = self.cells
-            self._note_cells(self._done[-1])
+        if not (self._problem and isinstance(event, BlockDone)):  # of those nothing is in the layers
+            piece = self.tally.follow(event, None if self.order is None else self.order.image)
+            if piece is not None:
+                self._note_cells(piece)
         if self.results is not None:
             self.results.refresh_if_due()
 
@@ -326,7 +310,7 @@ class Segmenting:
     def end(self, result: JobResult) -> Message | None:
         """Close a segmentation; returns what has to be said instead of the usual."""
         self._complete = result.outcome == "finished" and not self._problem
-        self.progress = ""
+        self.tally.progress = ""
         if self.results is not None:
             self.results.finish()
             self.tell_kept()
@@ -347,8 +331,8 @@ class Segmenting:
         if self._not_kept:
             why = f"Changing the method later takes the network again: {self._not_kept}."
             return Message(f"{standing.begin} {why}", "warning")
-        if self._notes and self.order is not None and self.order.request.tiling.halo == "auto":
-            return Message(f"{standing.begin} {words.sentence(self._notes[-1])}", "good")
+        if self.tally.notes and self.order is not None and self.order.request.tiling.halo == "auto":
+            return Message(f"{standing.begin} {words.sentence(self.tally.notes[-1])}", "good")
         return Message(standing.finished, "good")
 
     def _standing(self, request: SegmentRequest | None = None) -> Standing | None:
@@ -356,9 +340,9 @@ class Segmenting:
         order, results = self.order, self.results
         if order is None or results is None or not self._begun:
             return None
-        cells = self.cells if results.cells is not None else 0
+        cells = self.tally.cells if results.cells is not None else 0
         return Standing(
-            amount_of(order.region, self._done, self._blocks),
+            amount_of(order.region, self.tally.done, self.tally.blocks),
             found(cells, order.region, flat=self._flat) if cells else "",
             len(results.layers),
             tuple(str(x.name) for x in results.gone),
@@ -389,7 +373,7 @@ class Segmenting:
         if self.order is None:
             return ""
         begun = f"{'Going on with' if self._going_on else 'Segmenting'} {words.extent(self.order.region)}"
-        return " ".join(words.sentence(text) for text in (begun, *self._notes))
+        return " ".join(words.sentence(text) for text in (begun, *self.tally.notes))
 
     def describe(self, pieces: Sequence[Piece], paths: Sequence[Path]) -> list[Saved]:
         """Tell how results are saved."""
