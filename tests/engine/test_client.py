@@ -88,8 +88,12 @@ def test_a_preview_is_the_mean_of_mirror_images(make_engine, image, labels, tmp_
     seen.wait("preview", lambda p: levels(seen) == pytest.approx([0, 0.5, 1, 1.5], abs=0.05))
     engine.set_view(0, 2)
     seen.wait("preview", lambda p: p.z == 2 and levels(seen) == pytest.approx([0, 0.5, 1, 1.5], abs=0.05))
+    count = len(seen.of("preview"))
     engine.set_view(0, 2)  # the same again is known already
-    seen.wait("preview", lambda p: levels(seen, last=1) == pytest.approx([1.5], abs=0.05))
+    seen.wait(
+        "preview",
+        lambda p: len(seen.of("preview")) > count and levels(seen, last=1) == pytest.approx([1.5], abs=0.05),
+    )
 
 
 def test_a_preview_wants_no_more_than_the_file_of_the_model(make_engine, image, labels, spec, tmp_path):
@@ -111,6 +115,37 @@ def test_a_preview_wants_no_more_than_the_file_of_the_model(make_engine, image, 
     assert seen.wait("preview", lambda p: p.step == 40).model == tmp_path / "other"
     engine.set_view(0, 0, image, model=tmp_path / "gone")
     assert "no preview of this plane" in seen.wait("event", lambda e: isinstance(e, Note) and e.warning).text
+
+
+def steps_saved(engine, seen, path):
+    """The steps of the model that a job would take."""
+    engine.save_model(path)
+    assert seen.wait("job_finished", lambda r: r.path == path).outcome == "finished"
+    return int(path.read_text())
+
+
+def test_a_model_that_is_looked_with_takes_the_place_of_none(make_engine, image, labels, tmp_path):
+    engine, seen = make_engine()
+    for name, steps in (("old", 7), ("opened", 40)):
+        (tmp_path / name).write_text(str(steps))
+    engine.set_view(0, 1, image, model=tmp_path / "old")
+    assert seen.wait("preview").step == 7
+    engine.save_model(tmp_path / "none.safetensors")
+    assert "there is no model yet" in seen.wait("job_finished").message
+    engine.load_model(tmp_path / "opened")
+    seen.wait("preview", lambda p: (p.step, p.model) == (40, None))
+    engine.set_view(0, 2, image, model=tmp_path / "old")  # was on its way
+    seen.wait("preview", lambda p: (p.step, p.model, p.z) == (7, tmp_path / "old", 2))
+    assert steps_saved(engine, seen, tmp_path / "a.safetensors") == 40
+    spec = TrainingSpec(train=TrainSpec(steps=60))
+    engine.train(image, labels, spec, tmp_path / "m", view=(0, 1))
+    seen.wait("preview", lambda p: p.z == 1)
+    engine.set_view(0, 0, image, model=tmp_path / "old")
+    assert seen.wait("job_finished", lambda r: r.job == "train").outcome == "finished"
+    assert seen.wait("preview", lambda p: p.z == 0 and p.step > 7).model is None
+    assert steps_saved(engine, seen, tmp_path / "b.safetensors") == 60
+    engine.set_view(0, 0, image, before=True)
+    seen.wait("preview", lambda p: p.before)
 
 
 def test_a_paused_training_looks_through_all_mirror_images(make_engine, image, labels, tmp_path):

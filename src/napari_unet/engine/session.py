@@ -42,7 +42,7 @@ class View:
     before: bool = False
     """Not as it is predicted now, but as it was when the last training began."""
     model: Path | None = None
-    """File of the model, if it has to be read first."""
+    """File of a model, if it is not that of the jobs that is looked through."""
 
     def same_as(self, other: View | None) -> bool:
         """Tell whether this is the same plane, looked at in the same way."""
@@ -73,8 +73,8 @@ class Session:
         self._painted = False
         self._search = Search(channel)
         self._looks = Looks()
-        self._read: Path | None = None
-        """File of the model, if it was read for a preview."""
+        self._read: tuple[Path, ModelLike] | None = None
+        """A model that was read for previews only, and its file; ``model`` is that of the jobs."""
         self._unseen = False
         """The plane in view has not been looked at through all mirror images."""
         self._asked = 0.0
@@ -132,7 +132,8 @@ class Session:
         self.channel.send(report)
         if job in ("train", "load"):
             self._looks.forget()
-            self._want_looks()
+        if self._unseen or job in ("train", "load"):
+            self._want_looks()  # from now on: what was asked for during the job is not late
 
     def _report(self, job: m.Job, outcome: m.Outcome, **more: Any) -> m.JobReport:
         return m.JobReport(job=job, outcome=outcome, model=describe(self.model), **more)
@@ -161,12 +162,12 @@ class Session:
             self._search.forget()
             for event in training.settle() if way != "go" else ():
                 self._forward(event)
-        self.model = training.model()
+        self._take(training.model())
         return self._report("train", "finished" if way == "go" else "stopped", path=order.autosave)
 
     def _predict(self, order: m.Predict) -> m.JobReport:
         if order.model is not None:
-            self.model = self.jobs.load(order.model)
+            self._take(self.jobs.load(order.model))
         model = self._current()
         image = remote_image(self.channel, order.image)
         infos = tuple(output_info(o, model, image) for o in order.outputs)
@@ -196,7 +197,7 @@ class Session:
         if order.image is None:  # for a training that has ended meanwhile
             return self._report("suggest", "stopped")
         if order.model is not None:
-            self.model = self.jobs.load(order.model)
+            self._take(self.jobs.load(order.model))
         image = remote_image(self.channel, order.image)
         labels = None if order.labels is None else remote_image(self.channel, order.labels)
         view = order.t, order.z
@@ -215,14 +216,21 @@ class Session:
         model = self.jobs.load(order.path, order.trust)
         if order.keep is not None:
             model.save(order.keep)
-        self.model, self.before = model, None
+        self._take(model)
+        self.before = None
         return self._report("load", "finished", path=order.keep or order.path)
 
     def _pack(self, order: m.PackModel) -> m.JobReport:
         if order.model is not None:
-            self.model = self.jobs.load(order.model)
+            self._take(self.jobs.load(order.model))
         self.jobs.pack(self._current(), order.path, order.card, order.weights)
         return self._report("pack", "finished", path=order.path)
+
+    def _take(self, model: ModelLike) -> None:
+        """Take the model of a job; planes are looked at with it from now on, not with one that was read for that."""
+        self.model, self._read = model, None
+        if self.view is not None:
+            self.view = replace(self.view, model=None)
 
     def _current(self) -> ModelLike:
         if self.model is None:
@@ -325,15 +333,18 @@ class Session:
             if self.before is None:
                 raise UserError("what was predicted before the last training is not known any more")
             return self.before
-        if view.model is not None and view.model != self._read:
-            self.model, self.before, self._read = self.jobs.load(view.model), None, view.model
-        return self.model
+        if view.model is None:
+            return self.model
+        if self._read is None or self._read[0] != view.model:
+            self._read = view.model, self.jobs.load(view.model)
+        return self._read[1]
 
     def _look_at(self, view: View, training: TrainingLike | None, step: int) -> None:
         """Predict a plane through another mirror image, and send the mean of the looks."""
         self._unseen = False  # what fails is not tried again until it is asked for
         with may_fail(self.channel, "preview of this plane"):
             predictor: TrainingLike | ModelLike
+            file = None if training is not None or view.before else view.model
             if training is not None and not view.before:
                 predictor = training
             elif (model := self._model_of(view)) is not None:
@@ -344,7 +355,7 @@ class Session:
             found = self._looks.at(view, look, predictor.mirrors)
             self._unseen = not self._looks.complete
             report = m.PreviewReport(
-                t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before, model=self._read
+                t=view.t, z=view.z, classes=predictor.classes, step=step, before=view.before, model=file
             )
             self.channel.send(report, found)
 

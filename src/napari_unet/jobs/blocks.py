@@ -116,8 +116,12 @@ def run_blocks(
     if len(devices) == 1:
         yield from _run(work, iter(numbers), sink, devices[0], progress, stopped)
         return
-    shared = _Shared(iter(numbers))
-    yield from _merged([_run(work, shared, sink, device, progress, stopped) for device in devices])
+    shared, failed = _Shared(iter(numbers)), threading.Event()
+
+    def ended() -> bool:
+        return failed.is_set() or stopped()
+
+    yield from _merged([_run(work, shared, sink, device, progress, ended) for device in devices], failed)
 
 
 def _run(
@@ -331,10 +335,12 @@ class _Shared:
             return next(self._numbers)
 
 
-def _merged(streams: Sequence[Generator[Event]]) -> Iterator[Event]:
-    """Run several streams of events in threads of their own and give their events as they come."""
+def _merged(streams: Sequence[Generator[Event]], stop: threading.Event) -> Iterator[Event]:
+    """Run several streams of events in threads of their own and give their events as they come.
+
+    When one of them fails, or nobody wants more events, ``stop`` is set, by which the others are to end.
+    """
     arrived: queue.Queue[Event | BaseException | None] = queue.Queue(2 * len(streams))
-    stop = threading.Event()
 
     def follow(stream: Generator[Event]) -> None:
         failure: BaseException | None = None
@@ -342,8 +348,6 @@ def _merged(streams: Sequence[Generator[Event]]) -> Iterator[Event]:
             with closing(stream):
                 for event in stream:
                     arrived.put(event)
-                    if stop.is_set():
-                        break
         except BaseException as error:  # noqa: BLE001 - raised where the events are taken
             failure = error
         arrived.put(failure)

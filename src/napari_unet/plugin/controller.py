@@ -86,7 +86,7 @@ class Controller:
         self.later: Later = at_once
         """Calls an action when napari is done with what it is at, so that layers may be added or removed."""
         self.live = LivePreview(viewer, self.selection, engine, lambda action: self.later(action))
-        self.live.file_of_model = self._file_of_model
+        self.live.file_of_model = self._file_to_look_with
         self.segmenting = Segmenting(viewer, self.selection, engine, store)
         self.recutting = Recutting(viewer, self.segmenting, self.work)
         self.trainer = Trainer(
@@ -340,6 +340,11 @@ class Controller:
         """Where the model is if the engine has lost it, or has that of the project before."""
         return None if self._engine_has_it else self._model_path
 
+    def _file_to_look_with(self) -> Path | None:
+        """The same for previews, unless the job at work brings a model, or the file is gone."""
+        path = self._file_of_model()
+        return None if path is None or self.job in ("train", "load") or not path.is_file() else path
+
     def _leave(self) -> None:
         """Forget the training: another project has its own, or none."""
         self.comparison.forget()
@@ -385,7 +390,8 @@ class Controller:
 
     def on_preview(self, preview: Preview) -> None:
         """Show a predicted plane."""
-        if not self._stale or (preview.model is not None and preview.model == self._model_path):
+        mine = not self._stale if preview.model is None else preview.model == self._model_path
+        if mine:
             self.live.on_preview(preview)
 
     def on_suggestion(self, suggestion: Suggestion) -> None:
@@ -452,7 +458,7 @@ class Controller:
             self.recutting.catch_up()
         if (result.job, result.outcome) == ("load", "finished"):
             self.live.ask()
-        elif result.job == "train" and result.outcome in ("finished", "stopped"):
+        elif result.job in ("train", "load"):
             self.live.renew()
 
     def _keep_training(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,49 @@ def test_another_project_brings_its_own_network(image: Path, tmp_path: Path) -> 
     whole_slice(window)
     assert window.engine.last("predict")["model"] is None  # it was read
     controller.on_job_finished(result("predict"))
+    controller.close()
+
+
+def test_the_file_of_a_model_is_looked_with_until_a_job_has_one(image: Path, tmp_path: Path) -> None:
+    folder = another(tmp_path, training=True)
+    window = Window(tmp_path / "cache")
+    window.bring(folder)
+    controller, engine = window.controller, window.engine
+    assert engine.model is None
+    file = controller.model_file
+    assert engine.last("set_view")["model"] == file is not None
+    controller.trainer.train(TrainingSpec())
+    for z in (2, 1):
+        window.viewer.dims.set_current_step(0, z)
+        assert engine.last("set_view")["model"] is None  # what is learnt is shown, not what was
+    controller.on_job_finished(result("train", "failed"))
+    assert engine.last("set_view")["model"] == file
+    assert file is not None
+    file.unlink()
+    window.viewer.dims.set_current_step(0, 2)
+    assert engine.last("set_view")["model"] is None  # no warning with every slice
+    controller.close()
+
+
+def test_the_model_of_one_project_is_not_seen_in_another(image: Path, tmp_path: Path) -> None:
+    """The worker had it for a preview only, so the engine has said nothing of it."""
+    first = another(tmp_path, training=True)
+    ours = window_on(image, tmp_path / "cache1")
+    ours.keeper.keep_in(tmp_path / "without")
+    ours.keeper._wait()
+    ours.controller.close()
+    window = Window(tmp_path / "cache2")
+    window.bring(first)
+    controller = window.controller
+    theirs = controller.model_file
+    shape = controller.selection.geometry.only("YX").shape
+    controller.on_preview(replace(a_preview(shape, z=controller.live.plane[1]), model=theirs))
+    assert controller.live.shown is not None
+    window.bring(tmp_path / "without.unet")
+    assert not controller.has_model
+    shape = controller.selection.geometry.only("YX").shape
+    controller.on_preview(replace(a_preview(shape, z=controller.live.plane[1]), model=theirs))
+    assert controller.live.shown is None
     controller.close()
 
 
