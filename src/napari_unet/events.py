@@ -37,7 +37,9 @@ class CheckDone:
     scores: dict[str, float | None] = field(default_factory=dict)
     best: bool = False
     anew: bool = False
-    """The annotation has changed since the score before: the two cannot be compared."""
+    """The annotation has changed since the score before: what is best is judged anew."""
+    other: bool = False
+    """What is held out has changed, too, or what it counts: the two losses cannot be compared."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import napari_unet as nu
 from napari_unet.arrays.axes import Image
 from napari_unet.events import CheckDone, Finished, StepDone
 from napari_unet.jobs import Training, make_spec, marks
-from napari_unet.learn import loop
+from napari_unet.learn import loop, modelfile
 from napari_unet.learn.data import Unit
 from synthetic import classes, tissue
 
@@ -140,16 +140,40 @@ def test_a_class_that_the_start_knows_stays_when_its_strokes_are_undone():
 
 
 def test_scores_say_that_the_strokes_have_changed_since():
-    training = begin(strokes((slice(0, 3), slice(0, 90))), val_fraction=0.2, steps=12, checks=4)
+    """Where nothing of what is held out has, they can be compared all the same."""
+    training = begin(strokes((slice(0, 3), slice(0, 90))), val_fraction=0.2, steps=16, checks=8)
     found = []
     for event in training:
         if isinstance(event, CheckDone):
-            found.append(event.anew)
-            if len(found) == 2:
-                training.paint(0, 2, 0, 60, TRUE[2, :, 60:])
-                training.take_up()
-    assert found == [False, False, True, False]
-    assert [h["anew"] for h in training.model().describe()["history"]] == found
+            found.append((event.anew, event.other))
+            (_, t, z), box = training._held_out[0]
+            if len(found) == 2:  # a spot far from all that is held out
+                training.paint(0, 2, 94, 2, np.ones((1, 1), TRUE.dtype))
+            if len(found) == 5:
+                training.paint(t, z, box[0].start, box[1].start, 3 - TRUE[z][box].clip(1, 2))
+            training.take_up()
+    same, new, other = (False, False), (True, False), (True, True)
+    assert found == [same, same, new, same, same, other, same, same]
+    history = training.model().describe()["history"]
+    assert [(h["anew"], h["other"]) for h in history] == found
+
+
+def test_that_strokes_have_changed_is_remembered_over_a_crash(tmp_path):
+    training = begin(
+        strokes((slice(0, 3), slice(0, 90))),
+        output=tmp_path / "a.safetensors",
+        val_fraction=0.2,
+        steps=12,
+        checks=3,
+    )
+    for event in training:
+        if isinstance(event, StepDone) and event.step == 5:
+            training.paint(0, 2, 94, 2, np.ones((1, 1), TRUE.dtype))
+            training.take_up()
+            training.save()  # the last thing before the crash
+            _, facts = modelfile.read_tensors(training.resume_path)
+            break
+    assert facts["since"] == {"anew": True, "other": False}
 
 
 def test_held_out_places_that_are_painted_on_are_learnt_from():
@@ -161,7 +185,7 @@ def test_held_out_places_that_are_painted_on_are_learnt_from():
     values[:5, :5] = 3 - values[:5, :5].clip(1, 2)
     training.paint(t, z, box[0].start, box[1].start, values)
     (note,) = training.take_up()
-    assert note.text == "1 held-out places were painted on, and are learnt from now"
+    assert note.text == "1 held-out place has changed: what is painted there is learnt from now"
     assert training._held_out == held[1:]
     events = list(training)
     assert isinstance(events[-1], Finished)
@@ -320,7 +344,7 @@ def test_what_was_held_out_and_painted_on_between_two_trainings_is_learnt(tmp_pa
     assert begun_held[0] not in again._held_out
     assert again._held_out
     assert set(map(str, again._held_out)) < set(map(str, begun_held))
-    assert any("held-out places were painted on" in n.text for n in again.notes)
+    assert any("held-out place" in n.text for n in again.notes)
 
 
 def test_going_on_without_a_change_holds_out_the_same(tmp_path):
@@ -414,9 +438,9 @@ def test_names_that_were_told_stay_when_strokes_come_and_the_names_are_told_no_m
     training.paint(0, 1, 0, 0, TRUE[1, :40])
     assert training.take_up() == []
     training.paint(0, 2, 0, 0, np.full((9, 9), 3, TRUE.dtype))
-    assert "tells nucleus, edge apart, but cell, boundary, background are annotated" in training.take_up()[0].text
+    assert "new in the annotation: background" in training.take_up()[0].text
     list(training)
-    assert [c.name for c in training.classes] == ["nucleus", "edge"]
+    assert [c.name for c in training.classes] == ["nucleus", "edge", "background"]
 
 
 def test_a_class_of_the_start_stays_when_its_training_goes_on(tmp_path):

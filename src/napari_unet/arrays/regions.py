@@ -25,12 +25,29 @@ class Block:
     box: tuple[slice, ...]
 
 
-def blocks_of(shape: Sequence[int], size: Sequence[int]) -> list[tuple[slice, ...]]:
-    """Cut a shape into boxes of about ``size``, none smaller than half of it."""
+def blocks_of(
+    shape: Sequence[int], size: Sequence[int], touching: Sequence[slice] | None = None
+) -> list[tuple[slice, ...]]:
+    """Cut a shape into boxes of about ``size``, none smaller than half of it.
+
+    Parameters
+    ----------
+    shape, size
+        Pixels per axis.
+    touching
+        Only those that reach into this box; None: all.
+
+    Examples
+    --------
+    >>> blocks_of((8,), (2,), touching=(slice(3, 5),))
+    [(slice(2, 4, None),), (slice(4, 6, None),)]
+    """
     spans = []
-    for length, wanted in zip(shape, size, strict=True):
+    box = touching or [slice(0, length) for length in shape]
+    for length, wanted, within in zip(shape, size, box, strict=True):
         edges = np.linspace(0, length, max(1, round(length / wanted)) + 1).round().astype(int)
-        spans.append([slice(int(a), int(b)) for a, b in pairwise(edges)])
+        cut = (slice(int(a), int(b)) for a, b in pairwise(edges))
+        spans.append([s for s in cut if s.start < within.stop and within.start < s.stop])
     return list(product(*spans))
 
 
@@ -80,8 +97,13 @@ def hold_out(
     if fraction <= 0:
         return []
     beside = beside or [[u] for u in range(len(targets))]
-    candidates = [Block(u, box) for u, t in enumerate(targets) for box in blocks_of(t.shape, block)]
-    held = np.array([_count(targets[c.unit][c.box], classes) for c in candidates])
+    candidates = [
+        Block(u, box)
+        for u, t in enumerate(targets)
+        if (painted_box := bounding_box(t != IGNORE)) is not None
+        for box in blocks_of(t.shape, block, painted_box)
+    ]
+    held = np.array([_count(targets[c.unit][c.box], classes) for c in candidates]).reshape(-1, classes)
     painted = np.flatnonzero(held.sum(axis=1))
     order = np.random.default_rng(seed).permutation(painted)
     candidates, held = [candidates[i] for i in order], held[order]

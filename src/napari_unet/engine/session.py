@@ -227,7 +227,7 @@ class Session:
         return self._report("pack", "finished", path=order.path)
 
     def _take(self, model: ModelLike) -> None:
-        """Take the model of a job; planes are looked at with it from now on, not with one that was read for that."""
+        """Take the model of a job: planes are looked at with it from now on."""
         self.model, self._read = model, None
         if self.view is not None:
             self.view = replace(self.view, model=None)

@@ -114,6 +114,22 @@ def keep_classes(found: Survey, given: tuple[ClassSpec, ...]) -> Survey:
     return replace(found, classes=given) if len(found.classes) <= len(given) else found
 
 
+def classes_since(before: tuple[ClassSpec, ...], found: Survey, given: tuple[ClassSpec, ...]) -> Survey:
+    """Tell which classes are learnt after strokes: those before, with new ones after them, or without the last.
+
+    Parameters
+    ----------
+    before
+        What was learnt; they keep their names.
+    found
+        What the labels hold now.
+    given
+        Classes that stay, painted or not.
+    """
+    count = max(len(found.classes), len(given))
+    return replace(found, classes=(*before, *found.classes[len(before) :])[:count])
+
+
 def in_words(found: Iterable[Difference]) -> str:
     """Say differences, and what to say instead.
 

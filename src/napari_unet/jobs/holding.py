@@ -100,7 +100,8 @@ def hold_out_since(
     more = hold_out_more(kept, before, now, spec)
     notes = []
     if released := len(held_out) - len(kept):
-        notes.append(Note(f"{released} held-out places were painted on, and are learnt from now"))
+        places = "place has" if released == 1 else "places have"
+        notes.append(Note(f"{released} held-out {places} changed: what is painted there is learnt from now"))
     if more:
         notes.append(Note(f"{len(more)} of the places painted since are held out for scores"))
     return [*kept, *more], notes
@@ -168,7 +169,8 @@ def hold_out_more(
     old = {u.place: u.target for u in before}
     new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
     new = [u for u in new if painted(u.target)]
-    if not new:
+    learnt = _per_class([u.target for u in new], classes)
+    if not new or (enough and not learnt[known == 0].any()):
         return []
     share = min(0.5, wanted / sum(painted(u.target) for u in new))
     train = spec.train.model_copy(update={"val_fraction": share})

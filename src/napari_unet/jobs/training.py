@@ -19,7 +19,14 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, for_classes, invalid_pixels
-from napari_unet.jobs.differing import check_resume, given_classes, keep_classes, other_classes, take_classes
+from napari_unet.jobs.differing import (
+    check_resume,
+    classes_since,
+    given_classes,
+    keep_classes,
+    other_classes,
+    take_classes,
+)
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
 from napari_unet.jobs.marks import marks_differ, marks_of, to_tensors
@@ -131,7 +138,8 @@ class Training:
         if before is None:
             self._held_out = hold_out(units, of_all)
         else:
-            self._held_out, changed = hold_out_again(_held_before(before[2]), units, before[1], of_all)
+            held_before = _held_before(before[2])
+            self._held_out, changed = hold_out_again(held_before, units, before[1], of_all)
             self.notes += changed
         if spec.train.val_fraction and not self._held_out:
             little = "too little is painted to hold a part out for scores: they begin when there is more"
@@ -153,7 +161,7 @@ class Training:
             if others:
                 self.notes += self._learn_classes(found.classes, sampler, held_out)
             elif marks_differ(marks_of(units), before[1]):
-                self._loop.begin_anew()
+                self._loop.begin_anew(other=self._held_out != held_before)
             else:
                 self._loop.judge_again()
         self._begun = self._loop.progress.step
@@ -304,9 +312,7 @@ class Training:
         places = self._painted  # if they cannot be learnt now, they are looked at again with the next ones
         try:
             found = data.survey_again(self._found, self._pairs, self._asked.target, places)
-            found = keep_classes(found, self._given)
-            if not other_classes(found, self._asked.target, self.classes):
-                found = take_classes(found, self._asked.target, self.classes, may_differ=False)
+            found = classes_since(self.classes, found, self._given)
             known = {u.place[0]: u.normalisation for u in self._units}
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
@@ -318,20 +324,20 @@ class Training:
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
         self._painted = set()
         self._provenance.look(places)
+        other = held_out != self._held_out
         self._found, self._units, self._held_out = found, units, held_out
         sampler.follow(self._loop.sampler)
-        self._loop.begin_anew()
         if found.classes != self.classes:
             return [*words, *self._learn_classes(found.classes, sampler, batch)]
-        self._loop.sampler, self._loop.held_out = sampler, batch
-        self._weigh(sampler)
+        self._loop.learn_from(sampler, batch)
+        self._loop.begin_anew(other=self._weigh(sampler) or other)
         return words
 
-    def _weigh(self, sampler: data.PatchSampler) -> None:
-        """Look anew at what classes and start are worth, if much was painted since."""
+    def _weigh(self, sampler: data.PatchSampler) -> bool:
+        """Look anew at what classes and start are worth, if much was painted since; tells whether it was."""
         painted, loop = sum(sampler.counts), self._loop
         if abs(painted - self._measured) < MUCH * self._measured:
-            return
+            return False
         self._measured = painted
         if loop.anchor is not None:
             assert self.spec.train.patch is not None
@@ -340,6 +346,7 @@ class Training:
             loop.prior = prior_of(self.spec, loop.anchor)
         if self.spec.train.class_balance:
             loop.class_weights = balance(sampler.counts)
+        return True
 
     def _learn_classes(
         self, classes: tuple[ClassSpec, ...], sampler: data.PatchSampler, held_out: data.Batch | None

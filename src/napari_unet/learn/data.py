@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -295,7 +296,7 @@ class PatchSampler:
         self._chances = np.sqrt(sizes) / np.sqrt(sizes).sum()
         self._by_class = [[u for u, c in enumerate(self._centres) if len(c[k])] for k in range(classes)]
 
-    @property
+    @cached_property
     def counts(self) -> list[int]:
         """Annotated pixels per class."""
         return [sum(int((t == k).sum()) for t in self.targets) for k in range(len(self._by_class))]

@@ -82,7 +82,7 @@ class Loop:
         *,
         half: bool,
     ) -> None:
-        self.spec, self.sampler, self.held_out, self.device = spec, sampler, held_out, device
+        self.spec, self.device = spec, device
         self.format = memory_format(spec.net.ndim)
         self.half = half
         self.network = move(network, device, spec.net.ndim)
@@ -103,8 +103,9 @@ class Loop:
         """The step that `best` is of."""
         self._stale, self._mark, self._gained = 0, math.inf, 0
         """Checks since the held-out loss has fallen noticeably, what it was then, and the step."""
-        self._anew = False
-        """The annotation has changed since the last check."""
+        self.since = {"anew": False, "other": False}
+        """What has changed since the last check, see `CheckDone`."""
+        self.learn_from(sampler, held_out)
         self.history: list[dict[str, Any]] = []
         self.good = self._snapshot()
         self.learnt = False
@@ -162,11 +163,25 @@ class Loop:
         """More training seems to be of no use."""
         return 0 < self.spec.train.patience <= self._stale and self.progress.step - self._gained >= LEAST_STEPS
 
-    def begin_anew(self) -> None:
-        """Judge anew what is best, and be patient: there is something new, which no model has seen yet."""
+    def learn_from(self, sampler: PatchSampler, held_out: Batch | None) -> None:
+        """Learn from this annotation, and score on what is held out of it."""
+        self.sampler, self.held_out = sampler, held_out
+        found = set() if held_out is None else set(held_out.target.unique().tolist())
+        self._comparable = bool(found) and all(n in found for n, painted in enumerate(sampler.counts) if painted)
+        """Something of every class that is learnt is held out: its loss tells which of two models is better."""
+
+    def begin_anew(self, *, other: bool = True) -> None:
+        """Judge anew what is best, and be patient: there is something new, which no model has seen yet.
+
+        Parameters
+        ----------
+        other
+            What is held out has changed as well, or what it counts.
+        """
         self.best_loss = math.inf
         self._stale, self._mark, self._gained = 0, math.inf, self.progress.step
-        self._anew = bool(self.history)
+        if self.history:
+            self.since = {"anew": True, "other": other or self.since["other"]}
 
     def _step(self, rate: float) -> float:
         """One step of gradient descent; returns the loss."""
@@ -271,7 +286,8 @@ class Loop:
                 raise
             self._take_full()
             offered, event = self._judge()
-        event, self._anew = replace(event, anew=self._anew), False
+        event = replace(event, anew=self.since["anew"], other=self.since["other"])
+        self.since = dict.fromkeys(self.since, False)
         self.progress.seconds += time.perf_counter() - began
         self._follow(event.loss if self._comparable else None)
         if event.best:
@@ -279,7 +295,7 @@ class Loop:
             self.best = {k: v.detach().cpu().clone() for k, v in offered.state_dict().items()}
         self.keep()
         known = {"held_out": event.loss, "scores": event.scores, "comparable": self._comparable}
-        self.history.append({"step": event.step, **known, "anew": event.anew})
+        self.history.append({"step": event.step, **known, "anew": event.anew, "other": event.other})
         return event
 
     def _judge(self) -> tuple[nn.Module, CheckDone]:
@@ -333,14 +349,6 @@ class Loop:
         best = loss <= self.best_loss or (math.isfinite(loss) and not self._comparable)  # False for NaN
         self.best_loss = loss if best else self.best_loss
         return CheckDone(step, loss, dict(zip(names, scores, strict=True)), best)
-
-    @property
-    def _comparable(self) -> bool:
-        """Something of every class that is learnt is held out: its loss tells which of two models is better."""
-        if self.held_out is None:
-            return False
-        found = set(self.held_out.target.unique().tolist())
-        return all(n in found for n, painted in enumerate(self.sampler.counts) if painted)
 
     def with_classes(
         self,

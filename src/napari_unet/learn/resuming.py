@@ -33,6 +33,7 @@ def state_of(loop: Loop) -> tuple[State, dict[str, Any]]:
         "best_loss": None if math.isinf(loop.best_loss) else loop.best_loss,
         "best_step": loop.best_step,
         "history": loop.history,
+        "since": loop.since,
         "rng": loop.sampler.rng.bit_generator.state,
         "spec": loop.spec.model_dump(mode="json"),
     }
@@ -69,6 +70,7 @@ def restore(loop: Loop, tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
     loop.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
     loop.best_step = facts.get("best_step", 0)
     loop.history = list(facts["history"])
+    loop.since |= facts.get("since", {})
     loop.sampler.rng.bit_generator.state = facts["rng"]
     loop.sampler.noise.set_state(tensors["noise"])
     loop.keep()

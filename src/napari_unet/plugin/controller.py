@@ -341,7 +341,7 @@ class Controller:
         return None if self._engine_has_it else self._model_path
 
     def _file_to_look_with(self) -> Path | None:
-        """The same for previews, unless the job at work brings a model, or the file is gone."""
+        """Give the same for previews, unless the job at work brings a model, or the file is gone."""
         path = self._file_of_model()
         return None if path is None or self.job in ("train", "load") or not path.is_file() else path
 

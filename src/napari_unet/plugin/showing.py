@@ -110,7 +110,7 @@ class Showing:
                 train.show_stopping()
         elif isinstance(event, CheckDone):
             if event.loss is not None:
-                train.plot.add_check(event.step, event.loss, anew=event.anew)
+                train.plot.add_check(event.step, event.loss, other=event.other)
             train.show_scores(event.scores)
         elif isinstance(event, TileDone):
             segment.show_progress(event.done / event.total, event.seconds_left)

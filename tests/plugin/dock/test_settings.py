@@ -49,8 +49,8 @@ def test_forms_reach_the_engine(dock: UNetDock, viewer: napari.Viewer, engine: F
 
 
 def test_the_curve_of_held_out_strokes_begins_anew_where_strokes_have_changed(dock: UNetDock) -> None:
-    for step, loss, anew in ((10, 0.4, False), (20, 0.3, False), (30, 0.6, True), (40, 0.5, False)):
-        dock.controller.on_event(CheckDone(step, loss, {"cell": 0.5, "boundary": 0.5}, anew=anew))
+    for step, loss, other in ((10, 0.4, False), (20, 0.3, False), (30, 0.6, True), (40, 0.5, False)):
+        dock.controller.on_event(CheckDone(step, loss, {"cell": 0.5, "boundary": 0.5}, other=other))
     steps, losses = dock.train.plot._held_out.getData()
     np.testing.assert_array_equal(steps, [10, 20, 30, 30, 40])
     np.testing.assert_array_equal(losses, [0.4, 0.3, np.nan, 0.6, 0.5])

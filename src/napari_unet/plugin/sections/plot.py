@@ -30,7 +30,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self.hideButtons()
         self.setToolTip(
             "How wrong the network is: lower is better. Held out: on strokes it has not learnt from.\n"
-            "Where strokes were added or taken away, this curve begins anew: it tells of other strokes then."
+            "Where other strokes are held out than before, this curve begins anew."
         )
         item = self.getPlotItem()
         item.getAxis("left").setWidth(34)
@@ -58,9 +58,9 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             self._points = self._points[::2]
         self._training.setData(*zip(*self._points, strict=True))
 
-    def add_check(self, step: int, loss: float, *, anew: bool = False) -> None:
-        """Add a held-out loss; ``anew``: it cannot be compared with those before, and no line leads to it."""
-        if anew and self._checks:
+    def add_check(self, step: int, loss: float, *, other: bool = False) -> None:
+        """Add a held-out loss; ``other``: it is that of other strokes than before, and no line leads to it."""
+        if other and self._checks:
             self._checks.append((step, math.nan))
         self._checks.append((step, loss))
         self._held_out.setData(*zip(*self._checks, strict=True), connect="finite")
