@@ -9,6 +9,7 @@ import napari
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from dock_tools import MakeViewer, paint
 from napari_unet.events import StepDone
@@ -148,3 +149,18 @@ def test_closing_while_busy_asks(dock: UNetDock, viewer: napari.Viewer, monkeypa
     dock.controller.work.job = None
     assert not dock._lifetime.eventFilter(viewer.window._qt_window, QCloseEvent())
     assert asked == [1]
+
+
+def test_the_dock_is_never_narrower_than_what_it_holds(dock: UNetDock) -> None:
+    dock.show()
+    area = dock.findChildren(QScrollArea)[0]
+    inside = area.widget()
+    assert inside is not None
+    bar = area.verticalScrollBar()
+    assert bar is not None
+    before = dock.minimumSizeHint().width()
+    assert before >= inside.minimumSizeHint().width() + bar.sizeHint().width()
+    dock.train.train_button.setMinimumWidth(500)
+    QApplication.processEvents()
+    assert dock.minimumSizeHint().width() >= inside.minimumSizeHint().width() + bar.sizeHint().width() > before
+    assert dock.sizeHint().width() >= dock.minimumSizeHint().width()
