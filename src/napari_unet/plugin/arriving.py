@@ -84,8 +84,7 @@ def choose(viewer: ViewerModel, selection: Selection, project: Project, members:
     known = {(isinstance(m.layer, Labels), m.id): m for m in members}
     image, annotation = known.get((False, project.image or 0)), known.get((True, project.annotation or 0))
     if image is not None:
-        selection.choose_image(image.layer)
-        selection.set_axes(image.axes)
+        selection.choose_image(image.layer, image.axes)  # at once: what is guessed would be kept for what was told
     if annotation is not None:
         annotation.layer.brush_size = brush_size(annotation.layer.data.shape[-2:])
         selection.choose_labels(annotation.layer)

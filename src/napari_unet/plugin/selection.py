@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
@@ -35,6 +36,8 @@ class Selection:
         self.image_layer: ImageLayer | None = None
         self.labels_layer: LabelsLayer | None = None
         self.axes = ""
+        self._told: WeakKeyDictionary[ImageLayer, str] = WeakKeyDictionary()
+        """Axes that were told of images."""
         self.image: Image | None = None
         """None while there is none, or its axes do not fit."""
         self.geometry: Geometry | None = None
@@ -72,20 +75,20 @@ class Selection:
         """Labels layers to choose from."""
         return [x for x in self._viewer.layers if isinstance(x, LabelsLayer) and not is_ours(x, "preview")]
 
-    def choose_image(self, layer: ImageLayer | None) -> None:
-        """Choose an image layer and guess its axes."""
-        self.image_layer = layer
-        self.axes = ""
+    def choose_image(self, layer: ImageLayer | None, axes: str = "") -> None:
+        """Choose an image layer; its axes are guessed unless they are told, here or before."""
+        self.image_layer, self.axes = layer, ""
+        if layer is not None and axes:
+            self._told[layer] = axes
         if layer is not None:
-            try:
-                self.axes = guess_layer_axes(layer)
-            except UserError:
-                self.axes = "?" * layer.ndim  # refresh() says what is wrong
+            self.axes = self._told.get(layer) or _guess(layer)
         self.refresh()
 
     def set_axes(self, axes: str) -> None:
         """Tell the axes of the chosen image."""
         self.axes = axes.strip().upper()
+        if self.image_layer is not None:
+            self._told[self.image_layer] = self.axes
         self.refresh()
 
     def choose_labels(self, layer: LabelsLayer | None) -> None:
@@ -137,3 +140,10 @@ class Selection:
 
     def _renamed(self) -> None:
         self.changed.emit()
+
+
+def _guess(layer: ImageLayer) -> str:
+    try:
+        return guess_layer_axes(layer)
+    except UserError:
+        return "?" * layer.ndim  # looking at the image says what is wrong

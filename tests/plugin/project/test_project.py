@@ -23,6 +23,36 @@ from napari_unet.storage.samples import load_sample
 from project_tools import Window, made, window_on
 
 
+def test_a_time_series_comes_back_as_one(image: Path, tmp_path: Path) -> None:
+    """Its axes were told by hand: nothing in the file says so."""
+    window = Window(tmp_path / "cache")
+    plain = tmp_path / "plain.tif"
+    tifffile.imwrite(plain, load_sample("nuclei-3d").image)
+    window.open(plain)
+    window.open(image)
+    selection, (series, other) = window.controller.selection, window.viewer.layers
+    selection.choose_image(series)
+    assert selection.axes == "ZYX"
+    selection.set_axes("TYX")
+    selection.choose_image(other)
+    selection.choose_image(series)
+    assert selection.axes == "TYX"  # as it was told
+    window.paint((2, 5, 5), value=2)
+    window.keeper.keep_in(tmp_path / "mine")
+    window.keeper._wait()
+    window.controller.close()
+    folder = tmp_path / "mine.unet"
+    for _ in range(2):
+        next_day = Window(tmp_path / "cache")
+        next_day.bring(folder)
+        selection = next_day.controller.selection
+        assert (selection.axes, selection.image.axes, selection.image.size("T")) == ("TYX", "TYX", 30)
+        next_day.paint((3, 5, 5), value=1)
+        next_day.wait()
+        next_day.controller.close()
+        assert [i.axes for i in read_project(folder).images if i.look.name == "plain"] == ["TYX"]
+
+
 def test_all_comes_back_the_next_day(image: Path, tmp_path: Path) -> None:
     window = window_on(image, tmp_path / "cache")
     painted = window.paint((2, 5, 5), (7, 9, 9), value=2)
