@@ -491,6 +491,29 @@ def test_the_best_model_is_one_that_knows_the_last_strokes(tmp_path):
     assert np.isinf(changed._loop.best_loss)
 
 
+def test_a_class_that_is_painted_stroke_by_stroke_is_held_out():
+    """Of each stroke by itself no half can be held out; of all of them it can."""
+    labels = np.zeros_like(TRUE)
+    labels[0] = TRUE[0]
+    training = begin(labels, val_fraction=0.2)
+    assert training._held_out
+    spots = [(2, y, x) for y in (5, 45, 80) for x in (5, 45, 80)]
+    for n, (z, y, x) in enumerate(spots):
+        training.paint(0, z, y, x, np.full((4, 8), 3, TRUE.dtype))
+        training.take_up()
+        held = sum(
+            int((u.target[box] == 2).sum())
+            for p, box in training._held_out
+            for u in training._units
+            if u.place == p
+        )
+        learnt = training._loop.sampler.counts[2]
+        assert held <= learnt
+        if n >= 2:
+            assert held > 0
+    assert training._loop._comparable
+
+
 def test_a_class_of_which_nothing_is_held_out_is_when_more_of_it_is_painted(monkeypatch):
     """Until then no model is called the best by the other class alone, and the training does not end by it."""
     monkeypatch.setattr(loop, "LEAST_STEPS", 0)

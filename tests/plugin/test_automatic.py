@@ -105,6 +105,23 @@ def test_after_a_stop_or_a_failure_it_waits_for_a_press(desk: Desk, outcome: str
     assert rest(desk)
 
 
+def test_after_a_stop_another_annotation_waits_as_well_but_not_another_image(desk: Desk) -> None:
+    stroke(desk, 1, 3)
+    stroke(desk, 2, 5)
+    assert rest(desk)
+    end(desk, "stopped")
+    desk.controller.painter.new_layer()
+    stroke(desk, 1, 3)
+    stroke(desk, 2, 5)
+    assert not rest(desk)
+    desk.viewer.add_image(np.zeros((3, 20, 60), np.uint8), name="another")
+    desk.controller.selection.choose_image(desk.viewer.layers["another"])
+    desk.controller.painter.new_layer()
+    stroke(desk, 1, 3)
+    stroke(desk, 2, 5)
+    assert rest(desk)
+
+
 def test_it_can_be_switched_off_and_waits_for_whole_cells(desk: Desk) -> None:
     stroke(desk, 1, 3)
     stroke(desk, 2, 5)

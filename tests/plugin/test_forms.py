@@ -354,7 +354,7 @@ def test_scores_that_are_not_there_are_said_so(qtbot: QtBot) -> None:
     section.show_scores({"cell": 0.912, "boundary": None})
     assert section.scores.text() == (
         "Held out: cell 0.91 · boundary n/a\n"
-        "n/a: no stroke of boundary is held out yet; paint some more of it, away from the others."
+        "n/a: nothing of boundary is held out yet; paint some of it, also away from the other strokes."
     )
     section.show_scores({"cell": 0.912, "boundary": 0.5})
     assert section.scores.text() == "Held out: cell 0.91 · boundary 0.50"

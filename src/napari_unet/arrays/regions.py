@@ -61,6 +61,7 @@ def hold_out(
     beside: Sequence[Sequence[int]] | None = None,
     known: Sequence[int] | None = None,
     enough: bool = False,
+    whole: Sequence[int] | None = None,
 ) -> list[Block]:
     """Choose blocks to hold out of training, spread over the annotated planes.
 
@@ -88,6 +89,8 @@ def hold_out(
         Pixels per class that are held out elsewhere; None: none are.
     enough
         They are enough, but for the classes of which there are none.
+    whole
+        Pixels per class that are annotated in all, of which half may be taken away. None: those of ``targets``.
 
     Returns
     -------
@@ -111,11 +114,20 @@ def hold_out(
     total = sum((_count(t, classes) for t in targets), np.zeros(classes, np.int64))
     elsewhere = np.zeros(classes, np.int64) if known is None else np.array(known)
     wanted = fraction * total.sum()
+    total = total if whole is None else np.array(whole)
     chosen = _choose(np.array([c.unit for c in candidates]), held, lost, total, wanted, elsewhere, enough)
     smaller = [max(1, n // 2) for n in block]
     if not chosen and max(smaller) >= GUARD:
         return hold_out(
-            targets, fraction, classes, block=smaller, seed=seed, beside=beside, known=known, enough=enough
+            targets,
+            fraction,
+            classes,
+            block=smaller,
+            seed=seed,
+            beside=beside,
+            known=known,
+            enough=enough,
+            whole=whole,
         )
     return [candidates[i] for i in chosen]
 

@@ -144,7 +144,9 @@ class Session:
         spec = self._with_threads(order.spec)
         training = self.jobs.training([pair], spec, order.autosave, order.resume, order.start)
         self.channel.interruptible = False  # from here on between events, where stopping saves
-        self.before = training.model()
+        file = order.start if order.start is not None else order.autosave if order.resume else None
+        # the network may have been made to fit other classes since, and the strokes
+        self.before = self.jobs.load(file) if file is not None and file.is_file() else training.model()
         step = 0
         way: Way = "go"
         with _closing(iter(training)) as events:

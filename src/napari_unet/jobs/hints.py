@@ -56,7 +56,14 @@ def start_notes(theirs: TrainingSpec, ours: TrainingSpec, painted: Container[int
         Label values that occur.
     """
     before, now = (", ".join(c.name for c in spec.target.classes) for spec in (theirs, ours))
-    if before != now:
+    new = [c.name for c in ours.target.classes if c not in theirs.target.classes]
+    if set(ours.target.classes) > set(theirs.target.classes):
+        yield Note(
+            f"the start model knows {before}; {' and '.join(new)} {'is' if len(new) == 1 else 'are'} new to it"
+        )
+    elif len(theirs.target.classes) != len(ours.target.classes) and before != now:
+        yield Note(f"the start model knows {before}; this training learns {now}", warning=True)
+    elif before != now:
         yield Note(f"the start model's classes are {before}; from now on they mean {now}", warning=True)
     elif ours.target.style == "classes":
         missing = [c.name for n, c in enumerate(ours.target.classes, start=1) if n not in painted]

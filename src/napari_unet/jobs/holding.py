@@ -24,7 +24,12 @@ Held = tuple[tuple[int, ...], tuple[slice, ...]]
 
 
 def hold_out(
-    units: Sequence[data.Unit], spec: TrainingSpec, known: Sequence[int] | None = None, *, enough: bool = False
+    units: Sequence[data.Unit],
+    spec: TrainingSpec,
+    known: Sequence[int] | None = None,
+    *,
+    enough: bool = False,
+    whole: Sequence[int] | None = None,
 ) -> list[Held]:
     """Choose what is held out of training: whole regions, spread over the annotated planes.
 
@@ -34,8 +39,8 @@ def hold_out(
         What is annotated.
     spec
         Complete.
-    known, enough
-        What is held out elsewhere; see `regions.hold_out`.
+    known, enough, whole
+        What is held out elsewhere, and annotated in all; see `regions.hold_out`.
     """
     train = spec.train
     assert train.patch is not None  # filled in by `complete`
@@ -47,6 +52,7 @@ def hold_out(
         seed=train.seed,
         known=known,
         enough=enough,
+        whole=whole,
         beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
     )
     return [(units[b.unit].place, b.box) for b in blocks]
@@ -163,8 +169,8 @@ def hold_out_more(
     wanted = spec.train.val_fraction * sum(painted(u.target) for u in now)
     targets, classes = {u.place: u.target for u in now}, len(spec.target.classes)
     known = _per_class([targets[place][box] for place, box in held_out if place in targets], classes)
-    enough = 2 * known.sum() >= wanted
-    if not wanted or (enough and not (_per_class([*targets.values()], classes)[known == 0]).any()):
+    enough, whole = 2 * known.sum() >= wanted, _per_class([*targets.values()], classes)
+    if not wanted or (enough and not whole[known == 0].any()):
         return []
     old = {u.place: u.target for u in before}
     new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
@@ -174,7 +180,8 @@ def hold_out_more(
         return []
     share = min(0.5, wanted / sum(painted(u.target) for u in new))
     train = spec.train.model_copy(update={"val_fraction": share})
-    found = hold_out(new, spec.model_copy(update={"train": train}), known.tolist(), enough=bool(enough))
+    amounts = {"known": known.tolist(), "whole": whole.tolist()}
+    found = hold_out(new, spec.model_copy(update={"train": train}), enough=bool(enough), **amounts)
     return [(place, box) for place, box in found if not any(_reached(place, box, u, old) for u in now)]
 
 

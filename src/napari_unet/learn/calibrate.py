@@ -2,7 +2,9 @@
 
 The probabilities of a network that was trained elsewhere are over-confident, or lean to one class; a few strokes
 tell by how much. This is vector scaling with a common scale (Guo et al. 2017, "On calibration of modern neural
-networks", arXiv:1706.04599), fitted to the strokes, weighed by class.
+networks", arXiv:1706.04599), fitted to the strokes, weighed by class. Of a class that nobody has painted they tell
+nothing: that it is not what was painted is no sign that it is rare. So only those that are painted are weighed
+against each other.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Calibration:
 
 
 def fit(chances: Tensor, target: Tensor, weights: Tensor) -> Calibration:
-    """Find the calibration under which what is annotated is likeliest.
+    """Find the calibration under which what is annotated is likeliest, among the classes that are annotated.
 
     Parameters
     ----------
@@ -57,15 +59,24 @@ def fit(chances: Tensor, target: Tensor, weights: Tensor) -> Calibration:
     >>> found = fit(chances, target, torch.ones(2))
     >>> found.apply(chances).argmax(dim=1).equal(target)
     True
+
+    A class that is not annotated is left as it is:
+
+    >>> three = torch.cat([chances * 0.1, torch.full((1, 1, 1000), 0.9)], dim=1)
+    >>> found = fit(three, target, torch.ones(3))
+    >>> abs(sum(found.shift)) < 1e-4, found.shift[2]
+    (True, 0.0)
     """
-    known = target != IGNORE
-    logits = chances.clamp(min=FAINT).log().movedim(1, -1)[known]
+    known, classes = target != IGNORE, chances.shape[1]
     truth = target[known]
+    present = torch.bincount(truth, minlength=classes) > 0
     if not len(truth):
-        return Calibration(1.0, (0.0,) * chances.shape[1])
+        return Calibration(1.0, (0.0,) * classes)
+    logits = chances.clamp(min=FAINT).log().movedim(1, -1)[known][:, present]
     weight = weights[truth]
     weight, pull = weight / weight.sum(), HOLD + FEW / len(truth)
-    growth, shift = (torch.zeros(n, requires_grad=True) for n in (1, chances.shape[1]))
+    truth = (present.cumsum(0) - 1)[truth]  # its number among those that are annotated
+    growth, shift = (torch.zeros(n, requires_grad=True) for n in (1, logits.shape[1]))
     optimizer = torch.optim.LBFGS([growth, shift], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -77,4 +88,6 @@ def fit(chances: Tensor, target: Tensor, weights: Tensor) -> Calibration:
 
     with torch.enable_grad():
         optimizer.step(loss)
-    return Calibration(float(growth.detach().exp()), tuple(shift.detach().tolist()))
+    whole = torch.zeros(classes)
+    whole[present] = shift.detach()
+    return Calibration(float(growth.detach().exp()), tuple(whole.tolist()))

@@ -91,9 +91,10 @@ class Automatic:
             self._of, self.held = self._chosen, False
 
     def _look(self) -> None:
-        """Note what is painted on layers that are newly chosen."""
+        """Note what is painted on layers that are newly chosen; of another image a training may start again."""
         if self._chosen != self._looked_at:
-            self._looked_at, self._known, self.held = self._chosen, self._count(), False
+            self.held = self.held and self._chosen[0] is self._looked_at[0]
+            self._looked_at, self._known = self._chosen, self._count()
 
     def take_over(self) -> None:
         """Note that the layers of a project were opened, and were the last training's."""

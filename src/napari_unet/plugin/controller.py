@@ -446,6 +446,7 @@ class Controller:
         usual = end_of_job(
             result,
             go_on=self.trainer.going.possible,
+            ready=self.selection.image is not None and self.selection.labels_layer is not None,
             rest=self.segmenting.rest,
             model=self.engine.model,
             reason=self.trainer.reason,

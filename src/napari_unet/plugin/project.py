@@ -394,7 +394,8 @@ class Keeper:
             for a in project.annotations
             if a.path and a.is_open and not a.as_opened
         ]
-        text = f"{folder.name} is as it was left, and is kept up to date by itself from now on.{''.join(own)}"
+        name = folder.name if self.is_named else "What was not kept in a folder"
+        text = f"{name} is as it was left, and is kept up to date by itself from now on.{''.join(own)}"
         self._work.say(text, "good")
         self._written = self._version
         self.changed.emit()

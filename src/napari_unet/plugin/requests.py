@@ -60,6 +60,7 @@ def end_of_job(
     result: JobResult,
     *,
     go_on: bool,
+    ready: bool = True,
     rest: str = "",
     model: ModelInfo | None = None,
     reason: str = "",
@@ -73,6 +74,8 @@ def end_of_job(
         Of the engine.
     go_on
         A checkpoint is there.
+    ready
+        Image and annotation are there, too.
     rest
         How much of a prediction is finished, and how the rest is made, in words.
     model
@@ -89,7 +92,7 @@ def end_of_job(
             further = "and it goes on" if by_itself else "and press Go on"
             return Message(f"Trained {text}.{end} Press Segment; or paint where it is wrong, {further}.", "good")
         if result.outcome == "stopped":
-            return Message(f"Stopped after {text}. Go on trains it further.")
+            return Message(f"Stopped after {text}.{' Go on trains it further.' if go_on and ready else ''}")
     if (result.job, result.outcome) == ("load", "finished") and model is not None and not model.net.trainable:
         return Message(_IMPORTED, "good")
     if result.outcome == "finished":

@@ -146,4 +146,4 @@ def _guess(layer: ImageLayer) -> str:
     try:
         return guess_layer_axes(layer)
     except UserError:
-        return "?" * layer.ndim  # looking at the image says what is wrong
+        return "?" * int(layer.ndim)  # looking at the image says what is wrong

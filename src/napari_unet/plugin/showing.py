@@ -32,6 +32,7 @@ class Showing:
         controller.happened.connect(self.show_event)
         controller.work.began.connect(self.show_beginning)
         controller.work.ended.connect(self.show_end)
+        controller.opened.connect(lambda _: dock.train.clear_progress())  # what is shown was of another training
         controller.recutting.changed.connect(self.show_recutting)
         controller.tuning.changed.connect(self.show_recutting)
         controller.selection.changed.connect(self.show_selection)
@@ -134,6 +135,10 @@ class Showing:
             train.clear_bar()
         elif job == "train" and trainer.steps:  # one that was stopped tells nothing of its end itself
             train.show_end(trainer.steps, trainer.seconds)
+        model = self._controller.engine.model
+        used = None if job != "train" or model is None else words.scores_of(model.description)
+        if used is not None:
+            train.show_scores(*used)
         if job in ("predict", "export"):
             segment.clear_progress()
             segment.show_busy(False)

@@ -233,23 +233,57 @@ def _no_background(counts: Mapping[int, int], target: TargetSpec) -> str:
     return "No background is painted: what lies between cells is not known. Paint some, or set Unpainted to it."
 
 
-def held_out(scores: Mapping[str, float | None]) -> str:
+def held_out(scores: Mapping[str, float | None], step: int | None = None) -> str:
     """Say how well what was held out is predicted, and what to paint for the scores that are missing.
+
+    Parameters
+    ----------
+    scores
+        Per class.
+    step
+        That of the model, if it is not the last one.
 
     Examples
     --------
-    >>> held_out({"cell": 0.912, "boundary": 0.5})
-    'Held out: cell 0.91 · boundary 0.50'
+    >>> held_out({"cell": 0.912, "boundary": 0.5}), held_out({"cell": 1}, 56)
+    ('Held out: cell 0.91 · boundary 0.50', 'Held out, step 56: cell 1.00')
     >>> print(held_out({"cell": None, "boundary": 0.5}))
     Held out: cell n/a · boundary 0.50
-    n/a: no stroke of cell is held out yet; paint some more of it, away from the others.
+    n/a: nothing of cell is held out yet; paint some of it, also away from the other strokes.
     """
     parts = [f"{name} {'n/a' if value is None else format(value, '.2f')}" for name, value in scores.items()]
-    text, unknown = "Held out: " + " · ".join(parts), [name for name, value in scores.items() if value is None]
+    of = "" if step is None else f", step {step:,}"
+    text, unknown = (
+        f"Held out{of}: " + " · ".join(parts),
+        [name for name, value in scores.items() if value is None],
+    )
     if not unknown:
         return text
     names, it = " or ".join(unknown), "it" if len(unknown) == 1 else "each"
-    return f"{text}\nn/a: no stroke of {names} is held out yet; paint some more of {it}, away from the others."
+    return (
+        f"{text}\nn/a: nothing of {names} is held out yet; paint some of {it}, also away from the other strokes."
+    )
+
+
+def scores_of(description: Mapping[str, Any]) -> tuple[dict[str, float | None], int | None] | None:
+    """Give the scores of the model that is used, and its step if it is not the last one; None if there are none.
+
+    Parameters
+    ----------
+    description
+        What `Model.describe` says.
+
+    Examples
+    --------
+    >>> history = [{"step": 20, "scores": {"cell": 0.9}}, {"step": 40, "scores": {"cell": 0.8}}]
+    >>> scores_of({"steps": 40, "used_step": 20, "history": history})
+    ({'cell': 0.9}, 20)
+    >>> scores_of({"steps": 40, "used_step": 40, "history": history})
+    ({'cell': 0.8}, None)
+    """
+    used = description.get("used_step", 0)
+    found = [entry["scores"] for entry in description.get("history", ()) if entry["step"] == used]
+    return (found[-1], None if used == description["steps"] else used) if found else None
 
 
 def deleted(names: Sequence[str], job: str | None) -> str:

@@ -30,7 +30,7 @@ from napari_unet.spec import (
     TrainSpec,
     VGG16UNetSpec,
 )
-from plugin_tools import FakeEngine, result
+from plugin_tools import MODEL, FakeEngine, result
 
 
 def test_forms_reach_the_engine(dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine) -> None:
@@ -57,6 +57,25 @@ def test_the_curve_of_held_out_strokes_begins_anew_where_strokes_have_changed(do
     line = dock.train.plot._held_out.curve.getPath()
     moves = [i for i in range(line.elementCount()) if line.elementAt(i).isMoveTo()]
     assert len(moves) == 2  # two lines, and none between them
+
+
+def test_the_scores_after_a_training_are_those_of_the_model_that_is_used(
+    dock: UNetDock, viewer: napari.Viewer, engine: FakeEngine
+) -> None:
+    paint(dock, viewer)
+    dock.train.train_button.click()
+    history = []
+    for step, score in ((20, 0.9), (40, 0.8)):
+        dock.controller.on_event(CheckDone(step, 0.4, {"cell": score, "boundary": score}))
+        history.append({"step": step, "held_out": 0.4, "scores": {"cell": score, "boundary": score}})
+    assert dock.train.scores.text() == "Held out: cell 0.80 · boundary 0.80"
+    description = {"steps": 40, "used_step": 20, "history": history}
+    engine.model = MODEL.model_copy(update={"description": description})
+    dock.controller.on_job_finished(result("train", "stopped", path=engine.last("train")["args"][3]))
+    assert dock.train.scores.text() == "Held out, step 20: cell 0.90 · boundary 0.90"
+    assert "the model of step 20 scored best" in dock.status.text.text()
+    dock.controller.on_job_finished(result("load", path=engine.last("train")["args"][3]))
+    assert dock.train.scores.text() == "Held out: no score yet"
 
 
 def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:

@@ -275,6 +275,6 @@ class TrainSection(Section):
         """Show what a training that has ended did."""
         self.bar.setFormat(f"{count(steps, 'step', 'steps')} in {duration(seconds)}")
 
-    def show_scores(self, scores: Mapping[str, float | None]) -> None:
-        """Show the held-out score of every class."""
-        self.scores.setText(held_out(scores))
+    def show_scores(self, scores: Mapping[str, float | None], step: int | None = None) -> None:
+        """Show the held-out score of every class; ``step``: of a model that is not the last one."""
+        self.scores.setText(held_out(scores, step))
