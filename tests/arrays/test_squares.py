@@ -38,16 +38,25 @@ def test_an_annotated_square_is_worth_less_than_the_same_one_without():
     after = judge([square(f, painted=ENOUGH if n == 1 else 0) for n, f in enumerate(looks)]).total
     assert after[1] == 0
     assert after[0] < 0.5 * before[0]  # it looks much the same
-    assert after[2] > 0.5 * before[2]
+    assert after[2] > 3 * after[0]
     few = judge([square(f, painted=ENOUGH / 4 if n == 1 else 0) for n, f in enumerate(looks)]).total
     assert before[1] > few[1] > after[1]
 
 
 def test_what_is_like_a_square_that_was_passed_over_is_worth_less():
-    squares = [square(f) for f in ([0, 0], [0.1, 0], [5, 5])]
-    before, after = judge(squares).total, judge(squares, [True, False, False]).total
+    squares = [square(f) for f in ([0, 0], [0.1, 0], [5, 5], [5.1, 5])]
+    before, after = judge(squares).total, judge(squares, [True, False, False, False]).total
     assert 0 < after[1] < 0.6 * before[1]
-    assert after[2] > 0.8 * before[2]
+    assert after[2] > 1.1 * after[1]  # before, they were worth the same
+
+
+def test_what_stands_for_much_is_worth_more_than_what_is_odd():
+    squares = [square([0, 0], painted=0.1), *(square([5 + 0.1 * n, 5]) for n in range(6)), square([-20, 0])]
+    total = judge(squares).total
+    assert 1 <= total.argmax() <= 6
+    assert total[7] > 0
+    covered = judge([*squares, square([5.2, 5], painted=0.1)]).total
+    assert covered.argmax() == 7  # once these are known, the odd one is left
 
 
 def test_the_one_unlike_the_rest_is_worth_most_when_all_are_as_unsure():

@@ -498,3 +498,28 @@ def test_a_start_keeps_its_classes_although_not_all_are_painted():
     assert "say --normalisation meanstd" in said
     more = Training([pair(IMAGE, three)], spec, start=job_of(steps=2).model())  # its last layer is made anew
     assert [c.name for c in more.classes] == ["cell", "boundary", "background"]
+
+
+def test_classes_of_the_start_that_nobody_paints_stay_as_frequent_as_they_were():
+    """Strokes that it predicts badly would drive them out otherwise; of the package's own start they may."""
+    sample = load_sample("nuclei-3d")
+    image, cells = sample.image[15], sample.labels[15]
+    true = classes(cells)
+    true[cells == 0] = 3
+    train = TrainSpec(steps=2, patch=(64, 64), batch=2, val_fraction=0)
+    spec = TrainingSpec(target=TargetSpec(style="classes"), train=train)
+    first = Training([(Image(image, "YX"), Image(true, "YX"))], spec)
+    list(first)
+    start = first.model()
+    before = (start.predict(image).argmax(axis=0) == 2).mean()
+    assert before > 0.3
+    rows = np.arange(len(true))[:, None] % 6
+    few = np.where((true < 3) & (rows == 0), true, 0)
+    few[(true == 3) & (rows == 0) & (np.arange(true.shape[1]) % 9 == 0)] = 2  # what it takes for background
+    training = Training([(Image(image, "YX"), Image(few, "YX"))], spec, start=start)
+    found = training.preview(Image(image, "YX"), 0, 0).argmax(axis=0)
+    assert (found == 2).mean() == pytest.approx(before, abs=0.1)
+    assert training._loop.anchor.calibration.shift[2] == 0
+    two = np.where((true != 2) & (rows == 0), true, 0)
+    own = Training([(Image(image, "YX"), Image(two, "YX"))], spec)
+    assert own._loop.anchor.calibration.shift[1] < 0

@@ -1,4 +1,4 @@
-"""Where annotation is worth most: squares that a network is unsure of, and that are unlike what is annotated.
+"""Where annotation is worth most: squares that a network is unsure of, and that stand for much that is not known.
 
 After Yang et al. 2017, "Suggestive annotation: a deep active learning framework for biomedical image segmentation"
 (arXiv:1706.04737), which annotates what is uncertain and covers best what is not like anything annotated yet.
@@ -135,11 +135,12 @@ def describe(pixels: Floats, probabilities: Floats) -> Floats:
 def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None) -> Worth:
     """Judge what annotation would be worth in each of some squares.
 
-    It is worth much where the network is unsure and where nothing that looks alike is annotated:
+    It is worth much where the network is unsure, and where it stands for much that nothing annotated stands for:
 
-        unsure_i (1 - max_j alike_ij annotated_j),
+        unsure_i mean_j max(0, alike_ij - known_j),    known_j = max_k alike_jk annotated_k,
 
-    where a square with `ENOUGH` annotation counts as annotated, and is quite alike to itself.
+    where a square with `ENOUGH` annotation counts as annotated, and is quite alike to itself. Suggestive
+    annotation (Yang et al. 2017) chooses what covers most among the most uncertain; here both count all along.
 
     Parameters
     ----------
@@ -157,15 +158,16 @@ def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None) -> Wor
     >>> painted = [0.1, 0.0, 0.0]
     >>> squares = [Square(r, 0.5, p, f) for r, p, f in zip(places, painted, looks)]
     >>> judge(squares).total.round(2)
-    array([0.  , 0.  , 0.32], dtype=float32)
+    array([0.  , 0.  , 0.11], dtype=float32)
     """
     unsure = np.array([s.unsure for s in squares], np.float32)
     annotated = np.minimum(1, np.array([s.painted for s in squares], np.float32) / ENOUGH)
     alike = likeness(np.stack([s.features for s in squares]))
     if passed is not None:
         annotated = np.maximum(annotated, PASSED * np.asarray(passed, np.float32))
-    unlike = 1 - (alike * annotated).max(axis=1)
-    return Worth(unsure * unlike, unlike)
+    known = (alike * annotated).max(axis=1)
+    covered = np.maximum(0, alike - known).mean(axis=1)
+    return Worth(unsure * covered, 1 - known)
 
 
 def likeness(features: Floats) -> Floats:

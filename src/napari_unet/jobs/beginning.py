@@ -89,7 +89,12 @@ def _begin_with(network: nn.Module, spec: TrainingSpec, start: Trained, rows: tu
 
 
 def hold(
-    begun: Beginning, spec: TrainingSpec, sampler: PatchSampler, state: Mapping[str, Tensor] | None
+    begun: Beginning,
+    spec: TrainingSpec,
+    sampler: PatchSampler,
+    state: Mapping[str, Tensor] | None,
+    *,
+    given: bool = False,
 ) -> tuple[Anchor | None, tuple[Note, ...]]:
     """Hold a training to its start where nothing is painted, if the start knows something of what is.
 
@@ -103,6 +108,8 @@ def hold(
         What it learns from.
     state
         Of a training that goes on: it has kept its start.
+    given
+        The start is a model of the user's, of which all classes are wanted.
     """
     network = begun.network
     if state is not None:
@@ -120,10 +127,11 @@ def hold(
     if painted > MOSTLY:
         return None, ()
     assert spec.train.patch is not None  # filled in by `complete`
-    anchor = Anchor(network, sampler.units, sampler.targets, spec.train.patch, calibrated=state is not None)
-    known = f"the start predicts what is annotated {anchor.trust:.0%} better than chance"
+    known, patch = state is not None, spec.train.patch
+    anchor = Anchor(network, sampler.units, sampler.targets, patch, calibrated=known, spare=given)
+    worth = f"the start predicts what is annotated {anchor.trust:.0%} better than chance"
     if anchor.trust < LEAST_TRUST:
-        return None, (Note(f"{known}: it is not kept to"),)
+        return None, (Note(f"{worth}: it is not kept to"),)
     if anchor.calibration is not None:
         rescale(begun.network, anchor.calibration.scale, anchor.calibration.shift)
-    return anchor, (Note(f"{known}: it is kept to where nothing is annotated"),)
+    return anchor, (Note(f"{worth}: it is kept to where nothing is annotated"),)

@@ -147,7 +147,7 @@ class Training:
         sampler, held_out = split(units, self._held_out, of_all)
         begun = begin(self.spec, start, fetch, goes_on=resume)
         state = None if before is None else before[1]
-        anchor, words = (None, ()) if others else hold(begun, self.spec, sampler, state)
+        anchor, words = (None, ()) if others else hold(begun, self.spec, sampler, state, given=bool(self._given))
         self._measured = sum(sampler.counts)
         self.notes += [*begun.notes, *words]
         weights = None if anchor is None else anchor.weights

@@ -46,6 +46,8 @@ class Anchor:
         Size of the network's input.
     calibrated
         It has been calibrated before.
+    spare
+        Its classes are wanted, painted or not, see `calibrate.fit`.
 
     Attributes
     ----------
@@ -67,7 +69,9 @@ class Anchor:
         patch: Sequence[int],
         *,
         calibrated: bool = False,
+        spare: bool = False,
     ) -> None:
+        self._spare = spare
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._half = False
         self._ready: nn.Module | None = None
@@ -94,7 +98,7 @@ class Anchor:
         whole = sum(t.size for t in targets)
         self.prior = shares(chances, target, counts, whole)
         if not calibrated:
-            self.calibration = calibrate.fit(chances, target, class_weights(self.prior, counts))
+            self.calibration = calibrate.fit(chances, target, class_weights(self.prior, counts), spare=self._spare)
             rescale(self.network, self.calibration.scale, self.calibration.shift)
             self.prior = shares(self.calibration.apply(chances), target, counts, whole)
         self.weights = class_weights(self.prior, counts)

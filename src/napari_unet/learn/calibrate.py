@@ -2,9 +2,9 @@
 
 The probabilities of a network that was trained elsewhere are over-confident, or lean to one class; a few strokes
 tell by how much. This is vector scaling with a common scale (Guo et al. 2017, "On calibration of modern neural
-networks", arXiv:1706.04599), fitted to the strokes, weighed by class. Of a class that nobody has painted they tell
-nothing: that it is not what was painted is no sign that it is rare. So only those that are painted are weighed
-against each other.
+networks", arXiv:1706.04599), fitted to the strokes, weighed by class. A class that nobody paints becomes rare by
+that, which is right where it was never asked for. Where it was, that it is not what was painted is no sign that it
+is rare: only those that are painted are weighed against each other then.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Calibration:
         return (self.scale * chances.clamp(min=FAINT).log() + shift).softmax(dim=1)
 
 
-def fit(chances: Tensor, target: Tensor, weights: Tensor) -> Calibration:
-    """Find the calibration under which what is annotated is likeliest, among the classes that are annotated.
+def fit(chances: Tensor, target: Tensor, weights: Tensor, *, spare: bool = False) -> Calibration:
+    """Find the calibration under which what is annotated is likeliest.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def fit(chances: Tensor, target: Tensor, weights: Tensor) -> Calibration:
         (N, ...) class indices, `IGNORE` where nothing is annotated.
     weights
         Of every class in the loss.
+    spare
+        Leave classes as they are of which nothing is annotated.
 
     Examples
     --------
@@ -60,22 +62,22 @@ def fit(chances: Tensor, target: Tensor, weights: Tensor) -> Calibration:
     >>> found.apply(chances).argmax(dim=1).equal(target)
     True
 
-    A class that is not annotated is left as it is:
+    A class that is not annotated may be left as it is:
 
     >>> three = torch.cat([chances * 0.1, torch.full((1, 1, 1000), 0.9)], dim=1)
-    >>> found = fit(three, target, torch.ones(3))
+    >>> found = fit(three, target, torch.ones(3), spare=True)
     >>> abs(sum(found.shift)) < 1e-4, found.shift[2]
     (True, 0.0)
     """
     known, classes = target != IGNORE, chances.shape[1]
     truth = target[known]
-    present = torch.bincount(truth, minlength=classes) > 0
+    present = torch.bincount(truth, minlength=classes) > (0 if spare else -1)
     if not len(truth):
         return Calibration(1.0, (0.0,) * classes)
     logits = chances.clamp(min=FAINT).log().movedim(1, -1)[known][:, present]
     weight = weights[truth]
     weight, pull = weight / weight.sum(), HOLD + FEW / len(truth)
-    truth = (present.cumsum(0) - 1)[truth]  # its number among those that are annotated
+    truth = (present.cumsum(0) - 1)[truth]  # its number among those that are fitted
     growth, shift = (torch.zeros(n, requires_grad=True) for n in (1, logits.shape[1]))
     optimizer = torch.optim.LBFGS([growth, shift], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
