@@ -148,6 +148,18 @@ def test_a_model_that_is_looked_with_takes_the_place_of_none(make_engine, image,
     seen.wait("preview", lambda p: p.before)
 
 
+def test_a_training_that_is_stopped_before_its_first_step_leaves_the_model(make_engine, image, labels, tmp_path):
+    engine, seen = make_engine()
+    (tmp_path / "opened").write_text("40")
+    engine.load_model(tmp_path / "opened")
+    seen.wait("job_finished")
+    engine.pause()
+    engine.train(Image(image.data, "ZYX", name="no step"), labels, LONG, tmp_path / "m")
+    engine.stop()
+    assert seen.wait("job_finished", lambda r: r.job == "train").outcome == "stopped"
+    assert steps_saved(engine, seen, tmp_path / "a.safetensors") == 40
+
+
 def test_a_paused_training_looks_through_all_mirror_images(make_engine, image, labels, tmp_path):
     engine, seen = make_engine()
     engine.train(Image(image.data, "ZYX", name="mirrors"), labels, LONG, tmp_path / "m", view=(0, 1))

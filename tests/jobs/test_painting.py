@@ -171,9 +171,22 @@ def test_that_strokes_have_changed_is_remembered_over_a_crash(tmp_path):
             training.paint(0, 2, 94, 2, np.ones((1, 1), TRUE.dtype))
             training.take_up()
             training.save()  # the last thing before the crash
-            _, facts = modelfile.read_tensors(training.resume_path)
+            saved = {p: p.read_bytes() for p in tmp_path.iterdir()}
             break
-    assert facts["since"] == {"anew": True, "other": False}
+    for path, content in saved.items():
+        path.write_bytes(content)
+    labels = strokes((slice(0, 3), slice(0, 90)))
+    labels[2, 94, 2] = 1
+    again = begin(labels, output=tmp_path / "a.safetensors", resume=True, val_fraction=0.2, steps=12, checks=3)
+    first = next(e for e in again if isinstance(e, CheckDone))
+    assert (first.anew, first.other) == (True, False)
+    tensors, facts = modelfile.read_tensors(again.resume_path)
+    modelfile.write_tensors(
+        again.resume_path, tensors, {k: v for k, v in facts.items() if k not in ("since", "given")}
+    )
+    older = begin(labels, output=tmp_path / "a.safetensors", resume=True, val_fraction=0.2, steps=14, checks=3)
+    assert older._given == older.classes
+    assert not any(older._loop.since.values())
 
 
 def test_held_out_places_that_are_painted_on_are_learnt_from():
@@ -441,6 +454,27 @@ def test_names_that_were_told_stay_when_strokes_come_and_the_names_are_told_no_m
     assert "new in the annotation: background" in training.take_up()[0].text
     list(training)
     assert [c.name for c in training.classes] == ["nucleus", "edge", "background"]
+
+
+def test_a_start_keeps_its_names_when_one_more_class_is_painted(tmp_path):
+    labels, names = (
+        strokes((0, slice(0, 40))),
+        ({"name": "nucleus", "role": "cell"}, {"name": "edge", "role": "boundary"}),
+    )
+    train, shape = {"steps": 2, "patch": (48, 48), "batch": 2, "val_fraction": 0}, {"base": 6, "depth": 2}
+    told = make_spec(None, "unet", shape=shape, target={"style": "classes", "classes": names}, train=train)
+    first = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], told)
+    list(first)
+    spec = make_spec(None, "unet", shape=shape, target={"style": "classes"}, train=train)
+    go_on, output = labels.copy(), tmp_path / "a.safetensors"
+    go_on[1, :30, :30] = 3
+    training = Training([(Image(IMAGE, "ZYX"), Image(go_on, "ZYX"))], spec, start=first.model(), output=output)
+    assert [c.name for c in training.classes] == ["nucleus", "edge", "background"]
+    list(training)
+    labels[2] = 0
+    spec = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 4})})
+    training = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec, resume=True, output=output)
+    assert [c.name for c in training.classes] == ["nucleus", "edge"]  # of the start
 
 
 def test_a_class_of_the_start_stays_when_its_training_goes_on(tmp_path):

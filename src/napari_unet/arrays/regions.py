@@ -61,7 +61,7 @@ def hold_out(
     beside: Sequence[Sequence[int]] | None = None,
     known: Sequence[int] | None = None,
     enough: bool = False,
-    whole: Sequence[int] | None = None,
+    within: Sequence[Target] | None = None,
 ) -> list[Block]:
     """Choose blocks to hold out of training, spread over the annotated planes.
 
@@ -89,8 +89,9 @@ def hold_out(
         Pixels per class that are held out elsewhere; None: none are.
     enough
         They are enough, but for the classes of which there are none.
-    whole
-        Pixels per class that are annotated in all, of which half may be taken away. None: those of ``targets``.
+    within
+        All that is learnt from, of which ``targets`` are a part, plane by plane: of this, half of a class may be
+        taken away. None: ``targets`` are all.
 
     Returns
     -------
@@ -110,11 +111,11 @@ def hold_out(
     painted = np.flatnonzero(held.sum(axis=1))
     order = np.random.default_rng(seed).permutation(painted)
     candidates, held = [candidates[i] for i in order], held[order]
-    lost = np.array([_lost(targets, c, beside[c.unit], classes) for c in candidates]).reshape(-1, classes)
-    total = sum((_count(t, classes) for t in targets), np.zeros(classes, np.int64))
+    whole = targets if within is None else within
+    lost = np.array([_lost(whole, c, beside[c.unit], classes) for c in candidates]).reshape(-1, classes)
+    new, total = (sum((_count(t, classes) for t in ts), np.zeros(classes, np.int64)) for ts in (targets, whole))
     elsewhere = np.zeros(classes, np.int64) if known is None else np.array(known)
-    wanted = fraction * total.sum()
-    total = total if whole is None else np.array(whole)
+    wanted = fraction * new.sum()
     chosen = _choose(np.array([c.unit for c in candidates]), held, lost, total, wanted, elsewhere, enough)
     smaller = [max(1, n // 2) for n in block]
     if not chosen and max(smaller) >= GUARD:
@@ -127,7 +128,7 @@ def hold_out(
             beside=beside,
             known=known,
             enough=enough,
-            whole=whole,
+            within=within,
         )
     return [candidates[i] for i in chosen]
 

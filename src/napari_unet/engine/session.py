@@ -164,7 +164,8 @@ class Session:
             self._search.forget()
             for event in training.settle() if way != "go" else ():
                 self._forward(event)
-        self._take(training.model())
+        if step or way == "go":  # else nothing was learnt, and the model is the one that it was
+            self._take(training.model())
         return self._report("train", "finished" if way == "go" else "stopped", path=order.autosave)
 
     def _predict(self, order: m.Predict) -> m.JobReport:

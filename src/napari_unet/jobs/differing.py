@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from napari_unet.errors import UserError
 from napari_unet.learn.data import Survey
 from napari_unet.learn.start import REMADE
-from napari_unet.spec import ClassSpec, NetSpec, TargetSpec, TrainingSpec
+from napari_unet.spec import ClassSpec, NetSpec, TrainingSpec
 from napari_unet.spec.differences import Difference, net_differences, training_differences
 
 _OPTIONS = {
@@ -51,44 +51,6 @@ def check_resume(theirs: TrainingSpec, ours: TrainingSpec) -> None:
         raise UserError(f"this training cannot go on: {in_words(found)}; or train anew")
 
 
-def take_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec], *, may_differ: bool) -> Survey:
-    """Keep the classes of the model from which a training goes on, of which not all need be painted.
-
-    Parameters
-    ----------
-    found
-        What the labels hold.
-    target
-        As the user wrote it: names that were told have to be the same.
-    before
-        The model's classes.
-    may_differ
-        The last layer can be made anew for classes that the model does not know.
-
-    Raises
-    ------
-    UserError
-        If there are classes that the model does not know, and it has to know them.
-    """
-    if target.classes or found.classes == tuple(before):
-        return found
-    if len(found.classes) > len(before):
-        if may_differ:
-            return found
-        theirs, ours = (", ".join(c.name for c in classes) for classes in (before, found.classes))
-        raise UserError(
-            f"this training tells {theirs} apart, but {ours} are annotated: leave out what it does not know, "
-            "or train anew, with its model as the start"
-        )
-    return replace(found, classes=tuple(before))
-
-
-def other_classes(found: Survey, target: TargetSpec, before: Sequence[ClassSpec]) -> bool:
-    """Tell whether more classes are annotated, or fewer, than a training, which goes on, has learnt so far."""
-    now, then = set(found.classes), set(before)
-    return not target.classes and (now > then or now < then)
-
-
 def given_classes(
     start: TrainingSpec | None, before: tuple[TrainingSpec, Any, Mapping[str, Any]] | None
 ) -> tuple[ClassSpec, ...]:
@@ -107,11 +69,6 @@ def given_classes(
         return ()
     spec, _, facts = before
     return tuple(ClassSpec.model_validate(c) for c in facts["given"]) if "given" in facts else spec.target.classes
-
-
-def keep_classes(found: Survey, given: tuple[ClassSpec, ...]) -> Survey:
-    """Keep the classes that are given, of which not all need be painted, unless more are."""
-    return replace(found, classes=given) if len(found.classes) <= len(given) else found
 
 
 def classes_since(before: tuple[ClassSpec, ...], found: Survey, given: tuple[ClassSpec, ...]) -> Survey:

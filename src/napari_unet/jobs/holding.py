@@ -29,7 +29,7 @@ def hold_out(
     known: Sequence[int] | None = None,
     *,
     enough: bool = False,
-    whole: Sequence[int] | None = None,
+    within: Sequence[Target] | None = None,
 ) -> list[Held]:
     """Choose what is held out of training: whole regions, spread over the annotated planes.
 
@@ -39,8 +39,8 @@ def hold_out(
         What is annotated.
     spec
         Complete.
-    known, enough, whole
-        What is held out elsewhere, and annotated in all; see `regions.hold_out`.
+    known, enough, within
+        What is held out elsewhere, and learnt from in all; see `regions.hold_out`.
     """
     train = spec.train
     assert train.patch is not None  # filled in by `complete`
@@ -52,7 +52,7 @@ def hold_out(
         seed=train.seed,
         known=known,
         enough=enough,
-        whole=whole,
+        within=within,
         beside=[[n for n, v in enumerate(units) if beside(u.place, v.place)] for u in units],
     )
     return [(units[b.unit].place, b.box) for b in blocks]
@@ -72,7 +72,7 @@ def split(
     assert train.patch is not None
     number = {u.place: n for n, u in enumerate(units)}
     blocks = [regions.Block(number[p], box) for p, box in held_out if p in number]
-    targets = [regions.without(u.target, [box for p, box in held_out if beside(p, u.place)]) for u in units]
+    targets = _learnt(units, held_out)
     kept = [n for n, t in enumerate(targets) if (t >= 0).any()]
     if not kept:
         raise UserError("all that is painted is held out for testing: paint more, or hold nothing out (0)")
@@ -169,20 +169,24 @@ def hold_out_more(
     wanted = spec.train.val_fraction * sum(painted(u.target) for u in now)
     targets, classes = {u.place: u.target for u in now}, len(spec.target.classes)
     known = _per_class([targets[place][box] for place, box in held_out if place in targets], classes)
-    enough, whole = 2 * known.sum() >= wanted, _per_class([*targets.values()], classes)
-    if not wanted or (enough and not whole[known == 0].any()):
+    enough = bool(2 * known.sum() >= wanted)
+    if not wanted or (enough and not _per_class([*targets.values()], classes)[known == 0].any()):
         return []
     old = {u.place: u.target for u in before}
     new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
-    new = [u for u in new if painted(u.target)]
-    learnt = _per_class([u.target for u in new], classes)
-    if not new or (enough and not learnt[known == 0].any()):
+    painted_now = _per_class([u.target for u in new], classes)
+    if not painted_now.any() or (enough and not painted_now[known == 0].any()):
         return []
-    share = min(0.5, wanted / sum(painted(u.target) for u in new))
+    share = min(0.5, wanted / float(painted_now.sum()))
     train = spec.train.model_copy(update={"val_fraction": share})
-    amounts = {"known": known.tolist(), "whole": whole.tolist()}
-    found = hold_out(new, spec.model_copy(update={"train": train}), enough=bool(enough), **amounts)
+    spec = spec.model_copy(update={"train": train})
+    found = hold_out(new, spec, known.tolist(), enough=enough, within=_learnt(now, held_out))
     return [(place, box) for place, box in found if not any(_reached(place, box, u, old) for u in now)]
+
+
+def _learnt(units: Sequence[data.Unit], held_out: Sequence[Held]) -> list[Target]:
+    """Leave of every target what is learnt from: not what is held out, nor what is close to that."""
+    return [regions.without(u.target, [box for p, box in held_out if beside(p, u.place)]) for u in units]
 
 
 def painted(target: Target) -> int:

@@ -19,14 +19,7 @@ from napari_unet.errors import UserError
 from napari_unet.events import CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, for_classes, invalid_pixels
-from napari_unet.jobs.differing import (
-    check_resume,
-    classes_since,
-    given_classes,
-    keep_classes,
-    other_classes,
-    take_classes,
-)
+from napari_unet.jobs.differing import check_resume, classes_since, given_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
 from napari_unet.jobs.marks import marks_differ, marks_of, to_tensors
@@ -109,10 +102,9 @@ class Training:
         earlier = start.spec if start is not None else before[0] if before is not None else None
         self._given = () if spec.target.classes else given_classes(None if start is None else start.spec, before)
         """The classes of the model that it starts from: they stay, painted or not."""
-        found = keep_classes(found, self._given)
-        others = before is not None and other_classes(found, spec.target, before[0].target.classes)
-        if earlier is not None and not others:
-            found = take_classes(found, spec.target, earlier.target.classes, may_differ=start is not None)
+        if earlier is not None and not spec.target.classes:
+            found = classes_since(earlier.target.classes, found, self._given)
+        others = before is not None and not spec.target.classes and found.classes != before[0].target.classes
         at_first = replace(found, classes=before[0].target.classes) if before is not None and others else found
         self.spec = complete(spec, pairs, at_first, None if earlier is None else earlier.net)
         if before is not None:

@@ -83,8 +83,11 @@ def choose(viewer: ViewerModel, selection: Selection, project: Project, members:
     """Choose the layers that were worked on."""
     known = {(isinstance(m.layer, Labels), m.id): m for m in members}
     image, annotation = known.get((False, project.image or 0)), known.get((True, project.annotation or 0))
+    for (labels, _), member in known.items():
+        if not labels and member.axes:  # before it is chosen: what is guessed would be kept for what was told
+            selection.tell_axes(member.layer, member.axes)
     if image is not None:
-        selection.choose_image(image.layer, image.axes)  # at once: what is guessed would be kept for what was told
+        selection.choose_image(image.layer)
     if annotation is not None:
         annotation.layer.brush_size = brush_size(annotation.layer.data.shape[-2:])
         selection.choose_labels(annotation.layer)

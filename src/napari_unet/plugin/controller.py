@@ -65,6 +65,8 @@ class Controller:
     shown = Signal(Shown)
     happened = Signal(object)
     """An `Event` of the job at hand."""
+    scored = Signal(dict)
+    """A training has left a model that says this of itself."""
     opened = Signal(ModelInfo)
     """A model was opened."""
     saved = Signal(float)
@@ -114,6 +116,8 @@ class Controller:
         self._model_path: Path | None = None
         self._stale = False
         """The engine's model is of the project before; that of this one is read when it is needed."""
+        self._learning = False
+        """Steps of the training at work have been made: what is predicted is its."""
         self._warned = self._told = False
         self._lacking = ""
         """What is missing in the results that are saved, in words."""
@@ -378,7 +382,7 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone) or (isinstance(event, Finished) and self.job == "train"):
             self.trainer.follow(event)
-            self.comparison.possible, self._stale = True, False
+            self.comparison.possible = self._learning = True
         if self.job == "predict":
             self.segmenting.follow(event)
             self.update()
@@ -390,7 +394,8 @@ class Controller:
 
     def on_preview(self, preview: Preview) -> None:
         """Show a predicted plane."""
-        mine = not self._stale if preview.model is None else preview.model == self._model_path
+        current = self._learning or not self._stale
+        mine = current if preview.model is None else preview.model == self._model_path
         if mine:
             self.live.on_preview(preview)
 
@@ -428,12 +433,15 @@ class Controller:
     def on_job_finished(self, result: JobResult) -> None:
         """Tell how the job has ended and get ready for the next."""
         self.work.clear()
-        self._told = result.outcome == "died"
+        self._told, self._learning = result.outcome == "died", False
         instead = self.segmenting.end(result) if result.job == "predict" else None
         if (result.job, result.outcome) == ("load", "failed"):
             self.packages.look(result.message)
+        kept = False
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
-            self._keep_training()
+            kept = self._keep_training()
+        if (result.job, result.outcome) == ("pack", "finished") and self._model_path is not None:
+            self._stale = False  # it was read for this
         if result.job == "train":
             self.trainer.end(result.outcome)
         if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
@@ -451,10 +459,14 @@ class Controller:
             model=self.engine.model,
             reason=self.trainer.reason,
             by_itself=self.trainer.automatic.on,
+            kept=kept,
         )
         if (result.job, result.outcome) != ("suggest", "finished"):  # what was found is told already
             self.work.said.emit(instead or usual)
         self.work.tell_end(result.job)
+        if kept and result.outcome in ("finished", "stopped") and self.engine.model is not None:
+            self._stale = False
+            self.scored.emit(self.engine.model.description)
         if result.job == "predict":
             self.recutting.catch_up()
         if (result.job, result.outcome) == ("load", "finished"):
@@ -462,10 +474,11 @@ class Controller:
         elif result.job in ("train", "load"):
             self.live.renew()
 
-    def _keep_training(self) -> None:
-        """Take over the model that a training has left."""
+    def _keep_training(self) -> bool:
+        """Take over the model that a training has left, if it has."""
         if (path := self.trainer.keep()) is not None:
             self._model_path, self.model_name = path, "trained here, not saved yet"
+        return path is not None
 
     def _take_opened(self, result: JobResult) -> None:
         """Take over the model that was opened."""

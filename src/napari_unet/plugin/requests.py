@@ -65,6 +65,7 @@ def end_of_job(
     model: ModelInfo | None = None,
     reason: str = "",
     by_itself: bool = False,
+    kept: bool = True,
 ) -> Message:
     """Tell how a job ended.
 
@@ -84,7 +85,11 @@ def end_of_job(
         Why a training has ended early.
     by_itself
         New strokes start a training.
+    kept
+        A training has left a model.
     """
+    if (result.job, result.outcome) == ("train", "stopped") and not kept:
+        return Message("Stopped before anything was learnt: all is as it was.")
     if result.job == "train" and result.path is not None and model is not None and model.description.get("steps"):
         text = learnt(model.description)
         if result.outcome == "finished":

@@ -75,14 +75,16 @@ class Selection:
         """Labels layers to choose from."""
         return [x for x in self._viewer.layers if isinstance(x, LabelsLayer) and not is_ours(x, "preview")]
 
-    def choose_image(self, layer: ImageLayer | None, axes: str = "") -> None:
-        """Choose an image layer; its axes are guessed unless they are told, here or before."""
+    def choose_image(self, layer: ImageLayer | None) -> None:
+        """Choose an image layer; its axes are guessed unless they were told."""
         self.image_layer, self.axes = layer, ""
-        if layer is not None and axes:
-            self._told[layer] = axes
         if layer is not None:
             self.axes = self._told.get(layer) or _guess(layer)
         self.refresh()
+
+    def tell_axes(self, layer: ImageLayer, axes: str) -> None:
+        """Tell the axes of an image that may be chosen later."""
+        self._told[layer] = axes
 
     def set_axes(self, axes: str) -> None:
         """Tell the axes of the chosen image."""

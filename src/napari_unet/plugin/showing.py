@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from napari_unet.events import CheckDone, Event, Finished, StepDone, TileDone
 from napari_unet.plugin import words
@@ -32,6 +33,7 @@ class Showing:
         controller.happened.connect(self.show_event)
         controller.work.began.connect(self.show_beginning)
         controller.work.ended.connect(self.show_end)
+        controller.scored.connect(self.show_scores)
         controller.opened.connect(lambda _: dock.train.clear_progress())  # what is shown was of another training
         controller.recutting.changed.connect(self.show_recutting)
         controller.tuning.changed.connect(self.show_recutting)
@@ -127,6 +129,11 @@ class Showing:
             segment.show_busy(part is not None)
             segment.show_progress(part or 0.0)
 
+    def show_scores(self, description: Mapping[str, Any]) -> None:
+        """Show the scores of the model that a training has left, which need not be that of its last step."""
+        if (used := words.scores_of(description)) is not None:
+            self._dock.train.show_scores(*used)
+
     def show_end(self, job: str) -> None:
         """Show that a job has ended."""
         train, segment = self._dock.train, self._dock.segment
@@ -135,10 +142,6 @@ class Showing:
             train.clear_bar()
         elif job == "train" and trainer.steps:  # one that was stopped tells nothing of its end itself
             train.show_end(trainer.steps, trainer.seconds)
-        model = self._controller.engine.model
-        used = None if job != "train" or model is None else words.scores_of(model.description)
-        if used is not None:
-            train.show_scores(*used)
         if job in ("predict", "export"):
             segment.clear_progress()
             segment.show_busy(False)

@@ -42,12 +42,15 @@ def test_a_time_series_comes_back_as_one(image: Path, tmp_path: Path) -> None:
     window.keeper._wait()
     window.controller.close()
     folder = tmp_path / "mine.unet"
-    for _ in range(2):
+    for chosen in ("plain", "cells ü"):
         next_day = Window(tmp_path / "cache")
         next_day.bring(folder)
         selection = next_day.controller.selection
+        selection.choose_image(next_day.viewer.layers["plain"])
         assert (selection.axes, selection.image.axes, selection.image.size("T")) == ("TYX", "TYX", 30)
         next_day.paint((3, 5, 5), value=1)
+        selection.choose_image(next_day.viewer.layers["cells ü"])
+        selection.choose_image(next_day.viewer.layers[chosen])
         next_day.wait()
         next_day.controller.close()
         assert [i.axes for i in read_project(folder).images if i.look.name == "plain"] == ["TYX"]
