@@ -122,6 +122,9 @@ class Training:
 
 
 class FakeJobs:
+    def warm_up(self):
+        pass
+
     def training(self, pairs, spec, output, resume, start):
         return Training(pairs, spec, output, resume)
 

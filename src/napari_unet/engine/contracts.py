@@ -82,6 +82,9 @@ class TrainingLike(Protocol):
 class Jobs(Protocol):
     """The functions that the worker calls."""
 
+    def warm_up(self) -> None:
+        """Load what the first training needs; called before there are orders."""
+
     def training(
         self,
         pairs: Sequence[tuple[Image, Image]],
@@ -141,6 +144,12 @@ class RealJobs:
         from napari_unet import jobs
 
         self._jobs = jobs
+
+    def warm_up(self) -> None:
+        """See `Jobs`."""
+        from napari_unet.learn.warm import warm_up
+
+        warm_up()
 
     def training(
         self,

@@ -82,6 +82,7 @@ class Session:
 
     def run(self) -> None:
         """Handle orders for ever."""
+        self.jobs.warm_up()
         while True:
             while self._unseen and self.channel.inbox.empty:
                 self._look_on()

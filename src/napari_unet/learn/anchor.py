@@ -89,8 +89,9 @@ class Anchor:
         """Compare the start with what is painted now: set ``trust`` and ``weights``, and calibrate it."""
         places = [(n, start) for n, target in enumerate(targets) for start in _annotated(target, patch)]
         chosen = [places[int(n)] for n in np.linspace(0, len(places) - 1, min(LOOKS, len(places)))]
-        self._ready = None
-        chances = torch.cat([self._look(units[n], start, patch) for n, start in chosen])
+        on = next(self.network.parameters()).device
+        ready = prepare(self.network, len(patch), on)  # in full: a training that goes on finds the same again
+        chances = torch.cat([_look(ready, on, units[n], start, patch) for n, start in chosen])
         cuts = [cut_crop(targets[n], start, patch, "ignore") for n, start in chosen]
         target = torch.from_numpy(np.stack(cuts).astype(np.int64))
         self.trust = trust(chances, target)
@@ -100,6 +101,7 @@ class Anchor:
         if not calibrated:
             self.calibration = calibrate.fit(chances, target, class_weights(self.prior, counts), spare=self._spare)
             rescale(self.network, self.calibration.scale, self.calibration.shift)
+            self._ready = None
             self.prior = shares(self.calibration.apply(chances), target, counts, whole)
         self.weights = class_weights(self.prior, counts)
 
@@ -115,13 +117,6 @@ class Anchor:
             self._ready = prepare(self.network, images.ndim - 2, images.device, half=self._half)
         seen: Tensor = self._ready(images.contiguous(memory_format=memory_format(images.ndim - 2)))
         return seen
-
-    @torch.no_grad()
-    def _look(self, unit: Unit, start: Sequence[int], patch: Sequence[int]) -> Tensor:
-        image = unit.normalisation.apply(cut_crop(unit.image, start, patch, "reflect"))
-        on = next(self.network.parameters()).device
-        found: Tensor = self.network(torch.from_numpy(image)[None].to(on)).float().softmax(dim=1).cpu()
-        return found
 
     def loss(self, outputs: Tensor, images: Tensor, target: Tensor, turn: Turn = AS_IT_IS) -> Tensor:
         """Mean Kullback-Leibler divergence from the start's predictions, over what is not annotated.
@@ -144,6 +139,13 @@ class Anchor:
         free = (target == IGNORE).float()
         mean: Tensor = (divergence * free).sum() / free.sum().clamp(min=1)
         return mean
+
+
+@torch.no_grad()
+def _look(ready: nn.Module, on: torch.device, unit: Unit, start: Sequence[int], patch: Sequence[int]) -> Tensor:
+    image = torch.from_numpy(unit.normalisation.apply(cut_crop(unit.image, start, patch, "reflect")))[None].to(on)
+    found: Tensor = ready(image.contiguous(memory_format=memory_format(len(patch)))).softmax(dim=1).cpu()
+    return found
 
 
 def _annotated(target: Target, patch: Sequence[int]) -> Iterator[tuple[int, ...]]:
