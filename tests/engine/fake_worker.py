@@ -76,6 +76,9 @@ class Training:
         os.write(1, b"\x00\x01 and a C library as well\n")
         self.misbehave()
         yield Note("learning")
+        while self.image.name == "no step":
+            time.sleep(STEP_SECONDS)
+            yield Note("still beginning")
         total = self.spec.train.steps
         try:
             while self.step < total:

@@ -153,8 +153,8 @@ def test_a_training_that_is_stopped_before_its_first_step_leaves_the_model(make_
     (tmp_path / "opened").write_text("40")
     engine.load_model(tmp_path / "opened")
     seen.wait("job_finished")
-    engine.pause()
     engine.train(Image(image.data, "ZYX", name="no step"), labels, LONG, tmp_path / "m")
+    seen.wait("event", lambda e: "still" in e.text)
     engine.stop()
     assert seen.wait("job_finished", lambda r: r.job == "train").outcome == "stopped"
     assert steps_saved(engine, seen, tmp_path / "a.safetensors") == 40

@@ -147,13 +147,14 @@ class Session:
         self.channel.interruptible = False  # from here on between events, where stopping saves
         file = order.start if order.start is not None else order.autosave if order.resume else None
         # the network may have been made to fit other classes since, and the strokes
-        self.before = self.jobs.load(file) if file is not None and file.is_file() else training.model()
+        begun = self.jobs.load(file) if file is not None and file.is_file() else training.model()
         step = 0
         way: Way = "go"
         with _closing(iter(training)) as events:
             for event in events:
                 self._forward(event)
                 step = event.step if isinstance(event, StepDone) else step
+                self.before = begun if step else self.before
                 way = self._obey(training, step)
                 if way != "go":
                     break
@@ -166,6 +167,7 @@ class Session:
             for event in training.settle() if way != "go" else ():
                 self._forward(event)
         if step or way == "go":  # else nothing was learnt, and the model is the one that it was
+            self.before = begun
             self._take(training.model())
         return self._report("train", "finished" if way == "go" else "stopped", path=order.autosave)
 

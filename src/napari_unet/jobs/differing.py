@@ -9,7 +9,7 @@ from typing import Any
 from napari_unet.errors import UserError
 from napari_unet.learn.data import Survey
 from napari_unet.learn.start import REMADE
-from napari_unet.spec import ClassSpec, NetSpec, TrainingSpec
+from napari_unet.spec import DEFAULT_CLASSES, ClassSpec, NetSpec, TrainingSpec
 from napari_unet.spec.differences import Difference, net_differences, training_differences
 
 _OPTIONS = {
@@ -83,8 +83,12 @@ def classes_since(before: tuple[ClassSpec, ...], found: Survey, given: tuple[Cla
     given
         Classes that stay, painted or not.
     """
-    count = max(len(found.classes), len(given))
-    return replace(found, classes=(*before, *found.classes[len(before) :])[:count])
+    classes = [*before]
+    for added in found.classes[len(before) :]:
+        names = {c.name for c in classes}
+        free = (c for c in (added, *DEFAULT_CLASSES) if c.name not in names)
+        classes.append(next(free, ClassSpec(name=f"class {len(classes) + 1}")))
+    return replace(found, classes=tuple(classes[: max(len(found.classes), len(given))]))
 
 
 def in_words(found: Iterable[Difference]) -> str:

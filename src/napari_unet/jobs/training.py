@@ -100,7 +100,7 @@ class Training:
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
-        self._given = () if spec.target.classes else given_classes(None if start is None else start.spec, before)
+        self._given = given_classes(None if start is None else start.spec, before)
         """The classes of the model that it starts from: they stay, painted or not."""
         if earlier is not None and not spec.target.classes:
             found = classes_since(earlier.target.classes, found, self._given)
@@ -347,7 +347,7 @@ class Training:
         before, old, outputs = self.classes, self._loop, self.spec.net.outputs
         self.spec = for_classes(self.spec, classes)
         begun = begin(self.spec, None, None, goes_on=False)
-        anchor, words = hold(begun, self.spec, sampler, None)
+        anchor, words = hold(begun, self.spec, sampler, None, given=bool(self._given))
         rows = fitting_rows(before, outputs, classes, self.spec.net.outputs)
         self._loop = old.with_classes(self.spec, begun.network, rows, sampler, held_out, anchor)
         if self.spec.train.class_balance:

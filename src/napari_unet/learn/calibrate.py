@@ -71,13 +71,13 @@ def fit(chances: Tensor, target: Tensor, weights: Tensor, *, spare: bool = False
     """
     known, classes = target != IGNORE, chances.shape[1]
     truth = target[known]
-    present = torch.bincount(truth, minlength=classes) > (0 if spare else -1)
+    fitted = torch.bincount(truth, minlength=classes) > 0 if spare else torch.ones(classes, dtype=torch.bool)
     if not len(truth):
         return Calibration(1.0, (0.0,) * classes)
-    logits = chances.clamp(min=FAINT).log().movedim(1, -1)[known][:, present]
+    logits = chances.clamp(min=FAINT).log().movedim(1, -1)[known][:, fitted]
     weight = weights[truth]
     weight, pull = weight / weight.sum(), HOLD + FEW / len(truth)
-    truth = (present.cumsum(0) - 1)[truth]  # its number among those that are fitted
+    truth = (fitted.cumsum(0) - 1)[truth]  # its number among those that are fitted
     growth, shift = (torch.zeros(n, requires_grad=True) for n in (1, logits.shape[1]))
     optimizer = torch.optim.LBFGS([growth, shift], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
@@ -91,5 +91,5 @@ def fit(chances: Tensor, target: Tensor, weights: Tensor, *, spare: bool = False
     with torch.enable_grad():
         optimizer.step(loss)
     whole = torch.zeros(classes)
-    whole[present] = shift.detach()
+    whole[fitted] = shift.detach()
     return Calibration(float(growth.detach().exp()), tuple(whole.tolist()))

@@ -433,13 +433,16 @@ class Controller:
     def on_job_finished(self, result: JobResult) -> None:
         """Tell how the job has ended and get ready for the next."""
         self.work.clear()
-        self._told, self._learning = result.outcome == "died", False
+        self._told = result.outcome == "died"
+        learnt, self._learning = self._learning, False
         instead = self.segmenting.end(result) if result.job == "predict" else None
         if (result.job, result.outcome) == ("load", "failed"):
             self.packages.look(result.message)
         kept = False
         if result.job == "train" and not (result.outcome == "failed" and self.has_model):
-            kept = self._keep_training()
+            kept = self._keep_training() and learnt
+        if kept and result.outcome in ("finished", "stopped"):
+            self._stale = False
         if (result.job, result.outcome) == ("pack", "finished") and self._model_path is not None:
             self._stale = False  # it was read for this
         if result.job == "train":
@@ -459,13 +462,12 @@ class Controller:
             model=self.engine.model,
             reason=self.trainer.reason,
             by_itself=self.trainer.automatic.on,
-            kept=kept,
+            stepped=learnt,
         )
         if (result.job, result.outcome) != ("suggest", "finished"):  # what was found is told already
             self.work.said.emit(instead or usual)
         self.work.tell_end(result.job)
         if kept and result.outcome in ("finished", "stopped") and self.engine.model is not None:
-            self._stale = False
             self.scored.emit(self.engine.model.description)
         if result.job == "predict":
             self.recutting.catch_up()

@@ -65,7 +65,7 @@ def end_of_job(
     model: ModelInfo | None = None,
     reason: str = "",
     by_itself: bool = False,
-    kept: bool = True,
+    stepped: bool = True,
 ) -> Message:
     """Tell how a job ended.
 
@@ -85,10 +85,10 @@ def end_of_job(
         Why a training has ended early.
     by_itself
         New strokes start a training.
-    kept
-        A training has left a model.
+    stepped
+        A training has made steps.
     """
-    if (result.job, result.outcome) == ("train", "stopped") and not kept:
+    if (result.job, result.outcome) == ("train", "stopped") and not stepped:
         return Message("Stopped before anything was learnt: all is as it was.")
     if result.job == "train" and result.path is not None and model is not None and model.description.get("steps"):
         text = learnt(model.description)
