@@ -44,6 +44,16 @@ def same(layer, selection, engine):
     np.testing.assert_array_equal(np.stack(planes), engine.labels)
 
 
+def test_another_image_is_opened_meanwhile(made):
+    viewer, layer, selection, engine, feed = made
+    for value, shape in enumerate(((20, 20), (2, 2, 2, 20, 20)), start=1):
+        viewer.layers.clear()
+        selection.choose_image(viewer.add_image(np.zeros(shape, np.uint8)))
+        layer.paint((0,) * (layer.ndim - 2) + (10, 12), value)
+        assert feed.send(viewer.dims.point) == (engine.labels == value).sum() > 0
+    feed.end(viewer.dims.point)
+
+
 def test_strokes_and_undo_arrive_wherever_they_are(made):
     viewer, layer, selection, engine, feed = made
     point = viewer.dims.point

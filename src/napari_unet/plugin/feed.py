@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
 from napari_unet.arrays.axes import Image
@@ -23,6 +24,8 @@ LATE = 1.0
 
 @dataclass
 class _Feeding:
+    shown: ImageLayer
+    """Another image may be chosen by now, or the viewer be empty."""
     layer: Labels
     image: Image
     geometry: Geometry
@@ -53,10 +56,11 @@ class StrokeFeed:
         Labels that are not in memory are read by the training as they were when it began; their strokes come with
         the next one.
         """
-        layer, image, geometry = (getattr(self._selection, n) for n in ("labels_layer", "image", "geometry"))
+        names = ("image_layer", "labels_layer", "image", "geometry")
+        shown, layer, image, geometry = (getattr(self._selection, n) for n in names)
         arrays = isinstance(known.data, np.ndarray) and layer is not None and isinstance(layer.data, np.ndarray)
         copied = arrays and not np.shares_memory(known.data, layer.data)
-        self._now = _Feeding(layer, image, geometry, known) if copied else None
+        self._now = _Feeding(shown, layer, image, geometry, known) if copied else None
 
     def end(self, point: tuple[float, ...]) -> bool:
         """Follow nothing any more; tells whether strokes came too late to be learnt.
@@ -85,7 +89,7 @@ class StrokeFeed:
         if now.layer.data.dtype != now.known.data.dtype:  # widened for whole cells, which this one does not learn
             return 0
         painted = labels_of(now.layer, now.image, now.geometry, copy_below=0)
-        seen = plane_at(self._selection.image_layer or now.layer, now.image, point)
+        seen = plane_at(now.shown, now.image, point)
         planes = [seen]
         if np.prod(painted.data.shape) <= EVERYWHERE:
             planes += [p for p in np.ndindex(now.image.size("T"), now.image.size("Z")) if p != seen]

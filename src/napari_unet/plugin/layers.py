@@ -310,8 +310,9 @@ def _round(values: npt.NDArray[Any]) -> tuple[float, ...]:
 
 
 def place_of(layer: Layer, point: Sequence[float]) -> npt.NDArray[Any]:
-    """Place of a point of the world in the data of a layer; napari lines up the last axes."""
-    return np.asarray(layer.world_to_data(tuple(point)[-layer.ndim :]))
+    """Place of a point of the world in the data of a layer; napari lines up the last axes, others are at 0."""
+    whole = (0.0,) * (layer.ndim - len(point)) + tuple(point)
+    return np.asarray(layer.world_to_data(whole[-layer.ndim :]))
 
 
 def plane_of(layer: LabelsLayer, geometry: Geometry, t: int, z: int) -> npt.NDArray[Any]:
