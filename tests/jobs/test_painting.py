@@ -548,6 +548,31 @@ def test_a_class_that_is_painted_stroke_by_stroke_is_held_out():
     assert training._loop._comparable
 
 
+@pytest.mark.parametrize("shape", [{"base": 6, "depth": 2}, {}])
+def test_a_training_that_ended_as_it_got_worse_goes_on_from_its_best(monkeypatch, tmp_path, shape):
+    """The second is kept to the network that is shipped, and corrects how often the classes occur."""
+    monkeypatch.setattr(loop, "LEAST_STEPS", 0)
+    labels = strokes((0, slice(0, 90), slice(None, None, 3)))
+    fixed = {"patch": (48, 48), "batch": 2, "seed": 1, "val_fraction": 0.3, "patience": 2, "schedule": "constant"}
+
+    def go(*, resume, **more):
+        spec = make_spec(None, "unet", shape=shape, target={"style": "classes"}, train=fixed | more)
+        pair = Image(IMAGE, "ZYX"), Image(labels, "ZYX")
+        training = Training([pair], spec, output=tmp_path / "a.safetensors", resume=resume)
+        return training, [e for e in training if isinstance(e, CheckDone)]
+
+    rates = iter([3e-3] * 8 + [0.3] * 92)
+    monkeypatch.setattr(loop, "learning_rate", lambda *_: next(rates))
+    _, checks = go(resume=False, steps=100, checks=50)
+    best = min(c.loss for c in checks)
+    assert checks[-1].loss > 1.2 * best
+    monkeypatch.setattr(loop, "learning_rate", lambda *_: 1e-12)
+    steps = checks[-1].step + 2
+    again, (check, *_) = go(resume=True, steps=steps, checks=steps)
+    assert (again._loop.prior is None) == bool(shape)
+    assert check.loss == pytest.approx(best, rel=0.05)
+
+
 def test_a_class_of_which_nothing_is_held_out_is_when_more_of_it_is_painted(monkeypatch):
     """Until then no model is called the best by the other class alone, and the training does not end by it."""
     monkeypatch.setattr(loop, "LEAST_STEPS", 0)

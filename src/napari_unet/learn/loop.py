@@ -101,6 +101,8 @@ class Loop:
         self.best_loss = math.inf
         self.best_step = 0
         """The step that `best` is of."""
+        self.best_shift: list[float] = []
+        """What `prior` has added to its outputs."""
         self._stale, self._mark, self._gained = 0, math.inf, 0
         """Checks since the held-out loss has fallen noticeably, what it was then, and the step."""
         self.since = {"anew": False, "other": False}
@@ -123,7 +125,7 @@ class Loop:
         reason = "the planned training is complete" if self.progress.part(self.spec) < 1 else ALREADY_COMPLETE
         try:
             yield from self._steps()
-            if early := self._exhausted:
+            if early := self.exhausted:
                 reason = f"for {self._stale} scores in a row, the held-out strokes were predicted no better"
         except DivergedError as error:
             reason = self._roll_back(str(error))
@@ -155,11 +157,11 @@ class Loop:
                 yield self.check()
                 if half and not self.half:
                     yield Note(IN_FULL, warning=True)
-                if self._exhausted:
+                if self.exhausted:
                     return
 
     @property
-    def _exhausted(self) -> bool:
+    def exhausted(self) -> bool:
         """More training seems to be of no use."""
         return 0 < self.spec.train.patience <= self._stale and self.progress.step - self._gained >= LEAST_STEPS
 
@@ -292,6 +294,7 @@ class Loop:
         self._follow(event.loss if self._comparable else None)
         if event.best:
             self.best_step = event.step
+            self.best_shift = [] if self.prior is None else self.prior.shift
             self.best = {k: v.detach().cpu().clone() for k, v in offered.state_dict().items()}
         self.keep()
         known = {"held_out": event.loss, "scores": event.scores, "comparable": self._comparable}
@@ -389,6 +392,14 @@ class Loop:
         best.load_state_dict(self.best)
         self.best_loss = math.inf
         self._score(best)
+
+    def go_back(self) -> None:
+        """Go on from the best weights: those of a training that was `exhausted` have only got worse since."""
+        self.average.load_state_dict(self.best)
+        if self.best_shift:
+            rescale(self.average, 1.0, [-s for s in self.best_shift])
+        self.network.load_state_dict(self.average.state_dict())
+        self.optimizer = make_optimizer(self.network, self.spec.train)
 
     def _snapshot(self) -> Good:
         parts = self.network.state_dict(), self.average.state_dict(), self.optimizer.state_dict()

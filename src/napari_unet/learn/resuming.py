@@ -32,6 +32,8 @@ def state_of(loop: Loop) -> tuple[State, dict[str, Any]]:
         "progress": vars(loop.progress),
         "best_loss": None if math.isinf(loop.best_loss) else loop.best_loss,
         "best_step": loop.best_step,
+        "best_shift": loop.best_shift,
+        "exhausted": loop.exhausted,
         "history": loop.history,
         "since": loop.since,
         "rng": loop.sampler.rng.bit_generator.state,
@@ -42,6 +44,8 @@ def state_of(loop: Loop) -> tuple[State, dict[str, Any]]:
 
 def restore(loop: Loop, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Go on from what `state_of` gave; another optimiser, or one of other parameters, begins anew.
+
+    A training that has ended because it got no better goes on from its best weights.
 
     Raises
     ------
@@ -68,11 +72,13 @@ def restore(loop: Loop, tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
     loop.progress = Progress(**facts["progress"])
     loop.progress.checks = int(loop.progress.part(loop.spec) * now.checks)  # the budget may be larger
     loop.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
-    loop.best_step = facts.get("best_step", 0)
+    loop.best_step, loop.best_shift = facts.get("best_step", 0), facts.get("best_shift", [])
     loop.history = list(facts["history"])
     loop.since |= facts.get("since", {})
     loop.sampler.rng.bit_generator.state = facts["rng"]
     loop.sampler.noise.set_state(tensors["noise"])
+    if facts.get("exhausted", False) and loop.best:
+        loop.go_back()
     loop.keep()
 
 
