@@ -106,7 +106,7 @@ class Training:
     def preview(self, image, t, z, mirror):
         return preview_of(image, t, z, mirror)
 
-    def paint(self, t, z, y, x, values):
+    def paint(self, t, z, y, x, values, *, taken):
         pass
 
     def take_up(self):

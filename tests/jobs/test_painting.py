@@ -548,6 +548,56 @@ def test_a_class_that_is_painted_stroke_by_stroke_is_held_out():
     assert training._loop._comparable
 
 
+@pytest.mark.parametrize("net", ["unet", "unet3d"])
+def test_what_was_held_out_is_again_after_an_undo(net):
+    labels = strokes((slice(0, 3), slice(0, 90)))
+    training = begin(labels, net, val_fraction=0.2, **({"patch": (8, 48, 48)} if net == "unet3d" else {}))
+    held, accident = training._held_out, np.full((96, 96), 1, TRUE.dtype)
+    accident[:3] = 2
+    assert held
+    for z in range(3):
+        training.paint(0, z, 0, 0, accident)
+    said = " ".join(n.text for n in training.take_up())
+    assert f"{len(held)} held-out" in said
+    assert not set(map(str, held)) & set(map(str, training._held_out))
+    for z in range(3):
+        training.paint(0, z, 0, 0, labels[z])
+    (note,) = [n.text for n in training.take_up() if "they are again" in n.text]
+    assert note.startswith(str(len(held)))
+    assert sorted(map(str, training._held_out)) == sorted(map(str, held))
+    check = next(e for e in training if isinstance(e, CheckDone))
+    assert None not in check.scores.values()
+    for z in range(3):  # and once more
+        training.paint(0, z, 0, 0, accident)
+    training.take_up()
+    for z in range(3):
+        training.paint(0, z, 0, 0, labels[z])
+    training.take_up()
+    assert sorted(map(str, training._held_out)) == sorted(map(str, held))
+
+
+@pytest.mark.parametrize("net", ["unet", "unet3d"])
+def test_predictions_that_were_taken_over_are_learnt_but_never_held_out(net):
+    """The network that made them would be right about them whatever they are."""
+
+    def held_out_of(taken, own):
+        labels = strokes((0, slice(0, 12), slice(0, 12)))
+        training = begin(labels, net, val_fraction=0.3, **({"patch": (8, 48, 48)} if net == "unet3d" else {}))
+        assert not training._held_out
+        training.paint(0, 2, 0, 0, TRUE[2, :, :48], taken=taken)
+        if own:
+            training.paint(0, 2, 0, 60, TRUE[2, :, 60:])
+        training.take_up()
+        assert fractions(training)[0, 2] >= 96 * 47
+        return [box for _, box in training._held_out]
+
+    assert held_out_of(taken=False, own=False)
+    assert not held_out_of(taken=True, own=False)
+    boxes = held_out_of(taken=True, own=True)
+    assert boxes
+    assert all(box[-1].start >= 48 for box in boxes)
+
+
 @pytest.mark.parametrize("shape", [{"base": 6, "depth": 2}, {}])
 def test_a_training_that_ended_as_it_got_worse_goes_on_from_its_best(monkeypatch, tmp_path, shape):
     """The second is kept to the network that is shipped, and corrects how often the classes occur."""

@@ -14,9 +14,10 @@ class Engine:
     """Applies what it is sent to its own labels."""
 
     def __init__(self):
-        self.labels, self.calls = None, []
+        self.labels, self.calls, self.taken = None, [], []
 
-    def paint(self, t, z, y, x, values):
+    def paint(self, t, z, y, x, values, *, taken=False):
+        self.taken.append(taken)
         self.calls.append((t, z, y, x, values.shape))
         self.labels[t, z, y : y + values.shape[0], x : x + values.shape[1]] = values
 
@@ -52,6 +53,56 @@ def test_another_image_is_opened_meanwhile(made):
         layer.paint((0,) * (layer.ndim - 2) + (10, 12), value)
         assert feed.send(viewer.dims.point) == (engine.labels == value).sum() > 0
     feed.end(viewer.dims.point)
+
+
+def test_predictions_that_were_taken_are_told_from_strokes(made):
+    viewer, layer, selection, engine, feed = made
+    first = (0,) * (layer.ndim - 2)
+
+    def take(y, x, value):
+        box = slice(y, y + 4), slice(x, x + 5)
+        layer.data[(*first, *box)] = value
+        feed.note_taken(0, 0, y, x, np.full((4, 5), value, layer.data.dtype))
+
+    take(3, 4, 2)
+    layer.paint((*first, 20, 22), 1)
+    assert feed.send(viewer.dims.point) > 20
+    assert engine.taken == [False, True]
+    assert engine.calls[1] == (0, 0, 3, 4, (4, 5))
+    same(layer, selection, engine)
+    layer.data[(*first, slice(3, 5), slice(4, 9))] = 1  # corrected by hand
+    layer.data[(*first, slice(5, 6), slice(4, 9))] = 0
+    feed.send(viewer.dims.point)
+    assert engine.taken[2:] == [False]
+    same(layer, selection, engine)
+
+
+def test_what_is_taken_between_two_trainings_comes_after_the_beginning(made):
+    viewer, layer, selection, engine, feed = made
+    first = (0,) * (layer.ndim - 2)
+    layer.data[(*first, slice(20, 22))] = 2
+    feed.end(viewer.dims.point)
+    layer.data[(*first, slice(3, 7), slice(4, 9))] = 2
+    feed.note_taken(0, 0, 3, 4, np.full((4, 5), 2, layer.data.dtype))
+    layer.data[(*first, slice(10, 12))] = 2
+    painted = labels_of(layer, selection.image, selection.geometry)
+    labels = feed.without_taken(painted)
+    known = np.asarray(labels.data)
+    assert (np.asarray(painted.data) != known).sum() == 20
+    engine.labels[:] = np.stack([labels.read(t)[0] for t in range(labels.size("T"))])
+    engine.taken.clear()
+    feed.begin(labels)
+    assert feed.send(viewer.dims.point) == 20
+    assert engine.taken == [True]
+    same(layer, selection, engine)
+    feed.end(viewer.dims.point)
+    now = labels_of(layer, selection.image, selection.geometry)
+    np.testing.assert_array_equal(feed.without_taken(now).data, now.data)  # it is learnt
+    layer.data[:] = 0
+    layer.data[(*first, slice(3, 7), slice(4, 9))] = 1
+    feed.note_taken(0, 0, 3, 4, np.full((4, 5), 1, layer.data.dtype))
+    now = labels_of(layer, selection.image, selection.geometry)
+    np.testing.assert_array_equal(feed.without_taken(now).data, now.data)  # there would be nothing of it else
 
 
 def test_strokes_and_undo_arrive_wherever_they_are(made):

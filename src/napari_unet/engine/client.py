@@ -82,7 +82,7 @@ class Engine(Connection):
             self.set_view(*view, image=image)
         self._set_state_of_job()
 
-    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
+    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], *, taken: bool = False) -> None:
         """Tell the training at hand, if there is one, that its labels have changed.
 
         Parameters
@@ -93,10 +93,12 @@ class Engine(Connection):
             Place of the first value.
         values
             (Y, X); 0 where annotation was taken away.
+        taken
+            What changes are predictions that were taken over: they tell nothing of how good the network is.
         """
         with self._lock:
             if self._job == "train":
-                self._send(m.Paint(t=t, z=z, y=y, x=x), values)
+                self._send(m.Paint(t=t, z=z, y=y, x=x, taken=taken), values)
 
     def predict(
         self,

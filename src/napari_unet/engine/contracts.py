@@ -63,8 +63,8 @@ class TrainingLike(Protocol):
     def preview(self, image: Image, t: int, z: int, mirror: int, /) -> npt.NDArray[np.float32]:
         """Predict one plane through a mirror image, of this number: (K, Y, X)."""
 
-    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], /) -> None:
-        """Change the labels."""
+    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], /, *, taken: bool) -> None:
+        """Change the labels, by hand or to predictions that were taken over."""
 
     def suggest(self, view: tuple[int, int], shown: Sequence[Region], /) -> Iterator[Suggestion | None]:
         """Look for the place to annotate next; None after every piece that was looked at."""

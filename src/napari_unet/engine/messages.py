@@ -99,6 +99,8 @@ class Paint(Message):
     z: int
     y: int
     x: int
+    taken: bool = False
+    """They are predictions that the user has taken over."""
 
 
 class Suggest(Message):

@@ -294,7 +294,7 @@ class Session:
     def _paint(self, training: TrainingLike, strokes: Strokes) -> None:
         """Note strokes; the training takes them up before its next step."""
         at = strokes.at
-        training.paint(at.t, at.z, at.y, at.x, strokes.values)
+        training.paint(at.t, at.z, at.y, at.x, strokes.values, taken=at.taken)
         self._painted = True
 
     # Previews

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,15 @@ from napari_unet.spec import TrainingSpec
 
 Held = tuple[tuple[int, ...], tuple[slice, ...]]
 """A held-out box: its plane (pair, t, z) and slices."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """What was held out until something was painted there."""
+
+    held: Held
+    targets: Mapping[tuple[int, ...], Target]
+    """What was annotated then, by place."""
 
 
 def hold_out(
@@ -89,7 +98,12 @@ def split(
 
 
 def hold_out_since(
-    held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit], spec: TrainingSpec
+    held_out: Sequence[Held],
+    before: Sequence[data.Unit],
+    now: Sequence[data.Unit],
+    spec: TrainingSpec,
+    released: Sequence[Released] = (),
+    taken: Mapping[tuple[int, ...], npt.NDArray[np.bool_]] | None = None,
 ) -> tuple[list[Held], list[Note]]:
     """Hold out what still can be, and something of what is new; notes say what has changed.
 
@@ -101,13 +115,25 @@ def hold_out_since(
         What was and what is annotated.
     spec
         Complete.
+    released
+        What was held out earlier: an undo brings it back.
+    taken
+        Where predictions were taken over, per plane: the network that made them would score too well there.
     """
-    kept = still_held_out(held_out, before, now)
-    more = hold_out_more(kept, before, now, spec)
+    old: dict[tuple[int, ...], Target] = {u.place: u.target for u in before}
+    kept = still_held_out(held_out, old, now)
+    back: list[Held] = []
+    for gone in released:
+        back += [h for h in still_held_out([gone.held], gone.targets, now) if not _meets(h, [*kept, *back])]
+    kept += back
+    more = hold_out_more(kept, _with_taken(old, now, taken or {}), now, spec)
     notes = []
-    if released := len(held_out) - len(kept):
-        places = "place has" if released == 1 else "places have"
-        notes.append(Note(f"{released} held-out {places} changed: what is painted there is learnt from now"))
+    if back:
+        notes.append(Note(f"{len(back)} of the places that were held out are as they were: they are again"))
+    held_out = [*held_out, *back]
+    if changed := len(held_out) - len(kept):
+        places = "place has" if changed == 1 else "places have"
+        notes.append(Note(f"{changed} held-out {places} changed: what is painted there is learnt from now"))
     if more:
         notes.append(Note(f"{len(more)} of the places painted since are held out for scores"))
     return [*kept, *more], notes
@@ -151,7 +177,10 @@ def _shifted(place: tuple[int, ...], box: tuple[slice, ...], volume: data.Unit |
 
 
 def hold_out_more(
-    held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit], spec: TrainingSpec
+    held_out: Sequence[Held],
+    before: Mapping[tuple[int, ...], Target],
+    now: Sequence[data.Unit],
+    spec: TrainingSpec,
 ) -> list[Held]:
     """Hold something of what was painted since out as well: if too little is, or nothing of a class.
 
@@ -161,8 +190,10 @@ def hold_out_more(
     ----------
     held_out
         What is held out so far.
-    before, now
-        What is annotated.
+    before
+        Targets of what was annotated, by place.
+    now
+        What is.
     spec
         Complete.
     """
@@ -172,8 +203,7 @@ def hold_out_more(
     enough = bool(2 * known.sum() >= wanted)
     if not wanted or (enough and not _per_class([*targets.values()], classes)[known == 0].any()):
         return []
-    old = {u.place: u.target for u in before}
-    new = [replace(u, target=_since(old.get(u.place), u.target)) for u in now]
+    new = [replace(u, target=_since(before.get(u.place), u.target)) for u in now]
     painted_now = _per_class([u.target for u in new], classes)
     if not painted_now.any() or (enough and not painted_now[known == 0].any()):
         return []
@@ -181,7 +211,7 @@ def hold_out_more(
     train = spec.train.model_copy(update={"val_fraction": share})
     spec = spec.model_copy(update={"train": train})
     found = hold_out(new, spec, known.tolist(), enough=enough, within=_learnt(now, held_out))
-    return [(place, box) for place, box in found if not any(_reached(place, box, u, old) for u in now)]
+    return [(place, box) for place, box in found if not any(_reached(place, box, u, before) for u in now)]
 
 
 def _learnt(units: Sequence[data.Unit], held_out: Sequence[Held]) -> list[Target]:
@@ -208,19 +238,53 @@ def _since(old: Target | None, new: Target) -> Target:
 
 
 def _reached(
-    place: Sequence[int], box: tuple[slice, ...], unit: data.Unit, old: Mapping[tuple[int, int, int], Target]
+    place: Sequence[int], box: tuple[slice, ...], unit: data.Unit, old: Mapping[tuple[int, ...], Target]
 ) -> bool:
     """Tell whether a box holds something that was learnt, there or in a neighbouring slice."""
     target = old.get(unit.place)
     return target is not None and beside(place, unit.place) and painted(target[box]) > 0
 
 
-def still_held_out(held_out: Sequence[Held], before: Sequence[data.Unit], now: Sequence[data.Unit]) -> list[Held]:
+def _with_taken(
+    old: Mapping[tuple[int, ...], Target],
+    now: Sequence[data.Unit],
+    taken: Mapping[tuple[int, ...], npt.NDArray[np.bool_]],
+) -> dict[tuple[int, ...], Target]:
+    """Count what was taken over as annotated before: it is not held out, nor is what lies close to it."""
+    found = dict(old)
+    for unit in now:
+        pair, t, z = unit.place
+        depth = range(z, z + len(unit.target)) if unit.target.ndim == 3 else (z,)
+        none = np.zeros(unit.target.shape[-2:], bool)
+        mask = np.stack([taken.get((pair, t, k), none) for k in depth]).reshape(unit.target.shape)
+        was = found.get(unit.place, np.full_like(unit.target, IGNORE))
+        if mask.any() and was.shape == unit.target.shape:
+            found[unit.place] = np.where(mask, unit.target, was)
+    return found
+
+
+def _meets(one: Held, others: Sequence[Held]) -> bool:
+    """Tell whether a box shares pixels with another one of its plane."""
+    place, box = one
+    return any(
+        place == p and all(a.start < b.stop and b.start < a.stop for a, b in zip(box, other, strict=True))
+        for p, other in others
+    )
+
+
+def released_since(held_out: Sequence[Held], now: Sequence[Held], before: Sequence[data.Unit]) -> list[Released]:
+    """Note what is no longer held out, with what was annotated there and in neighbouring slices."""
+    gone = [h for h in held_out if h not in now]
+    return [Released(h, {u.place: u.target for u in before if beside(h[0], u.place)}) for h in gone]
+
+
+def still_held_out(
+    held_out: Sequence[Held], old: Mapping[tuple[int, ...], Target], now: Sequence[data.Unit]
+) -> list[Held]:
     """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now.
 
     Neighbouring slices lose a held-out box as well: what is painted there counts, too.
     """
-    old = {u.place: u.target for u in before}
     kept: list[Held] = []
     for place, box in held_out:
         if len(box) == 3:
@@ -241,7 +305,7 @@ def _part(target: npt.NDArray[Any] | None, box: tuple[slice, ...]) -> npt.NDArra
 def _moved(
     place: tuple[int, ...],
     box: tuple[slice, ...],
-    old: Mapping[tuple[int, int, int], npt.NDArray[Any]],
+    old: Mapping[tuple[int, ...], Target],
     unit: data.Unit,
 ) -> Held | None:
     """Find the box of a volume in the volume as it is now, if nothing was painted in it."""

@@ -21,7 +21,15 @@ from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, for_classes, invalid_pixels
 from napari_unet.jobs.differing import check_resume, classes_since, given_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
-from napari_unet.jobs.holding import Held, hold_out, hold_out_again, hold_out_since, split
+from napari_unet.jobs.holding import (
+    Held,
+    Released,
+    hold_out,
+    hold_out_again,
+    hold_out_since,
+    released_since,
+    split,
+)
 from napari_unet.jobs.marks import marks_differ, marks_of, to_tensors
 from napari_unet.jobs.model import Model
 from napari_unet.jobs.preview import Previewer
@@ -50,6 +58,8 @@ EARLY = 10.0
 """Seconds of training after which it is saved for the first time, checked or not."""
 OFTEN = 300.0
 """The most seconds of training between two savings: a process may be killed at any time."""
+REMEMBERED = 50
+"""Places that were held out and are not, of which is known what was annotated there."""
 
 
 class Training:
@@ -97,6 +107,10 @@ class Training:
         self._pairs, self._asked = pairs, spec
         self._painted: set[tuple[int, int, int]] = set()
         """Planes that were painted on since `take_up`."""
+        self._taken: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
+        """Where predictions were taken over since, per plane."""
+        self._released: list[Released] = []
+        """What was held out before it was painted on."""
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
@@ -279,7 +293,7 @@ class Training:
         search = Search(self._pairs[0][0], self._labels[0], view, tuple(shown), tuple(sorted(planes)), seconds)
         yield from Suggester(self.spec, self._device, known).look(self._prepared(), search)
 
-    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
+    def paint(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any], *, taken: bool = False) -> None:
         """Change the labels of the first image; `take_up` brings it into the training.
 
         Parameters
@@ -290,7 +304,13 @@ class Training:
             Place of the first value.
         values
             (Y, X), of the labels' type; 0 takes annotation away.
+        taken
+            What changes are predictions that were taken over: they are learnt, but never held out.
         """
+        if taken:
+            now = self._labels[0].read(t, slice(z, z + 1))[0, 0]
+            box = slice(y, y + len(values)), slice(x, x + values.shape[1])
+            self._taken.setdefault((0, t, z), np.zeros(now.shape, bool))[box] |= now[box] != values
         self._labels[0].paint(t, z, y, x, values)
         self._painted.add((0, t, z))
 
@@ -310,11 +330,14 @@ class Training:
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
             units = sorted(kept + new, key=lambda u: u.place)
             of_all = for_classes(self.spec, found.classes)
-            held_out, words = hold_out_since(self._held_out, self._units, units, of_all)
+            held_out, words = hold_out_since(
+                self._held_out, self._units, units, of_all, self._released, self._taken
+            )
             sampler, batch = split(units, held_out, of_all)
         except UserError as error:
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
-        self._painted = set()
+        self._painted, self._taken = set(), {}
+        self._released = (self._released + released_since(self._held_out, held_out, self._units))[-REMEMBERED:]
         self._provenance.look(places)
         other = held_out != self._held_out
         self._found, self._units, self._held_out = found, units, held_out

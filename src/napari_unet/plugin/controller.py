@@ -134,6 +134,7 @@ class Controller:
             lambda: self.trainer.automatic.same,
         )
         self.taking = Taking(viewer, self.selection, self.painter, self.live, lambda action: self.later(action))
+        self.taking.took.connect(lambda *taken: self.trainer.feed.note_taken(*taken))
         self.comparison = Comparison(viewer, self.selection, self.live)
         self.work.changed.connect(self.update)
         self.work.began.connect(self._forget_warning)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
@@ -33,6 +36,10 @@ class _Feeding:
     """The labels as the training knows them; a copy."""
 
 
+Plane = tuple[int, int]
+"""t and z."""
+
+
 class StrokeFeed:
     """Follows the annotation of the training at hand.
 
@@ -49,6 +56,51 @@ class StrokeFeed:
         self._now: _Feeding | None = None
         self._sent = -LATE
         """When strokes were sent last."""
+        self._last: _Feeding | None = None
+        """What the last training knew at its end."""
+        self._taken: WeakKeyDictionary[Labels, dict[Plane, npt.NDArray[Any]]] = WeakKeyDictionary()
+        """Values of predictions that were taken over, per layer and plane."""
+
+    def note_taken(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
+        """Note that predictions were taken over in a plane of the chosen annotation.
+
+        Parameters
+        ----------
+        t, z
+            The plane.
+        y, x
+            Place of the first value.
+        values
+            (Y, X); 0 where nothing was taken.
+        """
+        layer, geometry = self._selection.labels_layer, self._selection.geometry
+        if layer is None or geometry is None:
+            return
+        plane = self._taken.setdefault(layer, {}).setdefault((t, z), np.zeros(layer.data.shape[-2:], values.dtype))
+        box = slice(y, y + len(values)), slice(x, x + values.shape[1])
+        plane[box] = np.where(values != 0, values, plane[box])
+
+    def without_taken(self, labels: Image) -> Image:
+        """Leave out what was taken over since the last training, which goes on: it is sent as such at once.
+
+        Parameters
+        ----------
+        labels
+            Of the chosen annotation, a copy; returned as they are if the last training was of others, or if a
+            class would be missing.
+        """
+        layer, last = self._selection.labels_layer, self._last
+        if layer is None or last is None or last.layer is not layer or layer not in self._taken:
+            return labels
+        if not isinstance(labels.data, np.ndarray) or labels.data.shape != np.shape(last.known.data):
+            return labels
+        left = labels.data.copy()
+        for (t, z), values in self._taken[layer].items():
+            index = labels.result_index(t, z)
+            new = (left[index] == values) & (values != 0) & (np.asarray(last.known.data[index]) != values)
+            left[index][new] = 0
+        same = np.array_equal(np.unique(left), np.unique(labels.data))
+        return replace(labels, data=left) if same else labels
 
     def begin(self, known: Image) -> None:
         """Follow the annotation that is chosen now, which the training has got as ``known``.
@@ -72,7 +124,7 @@ class StrokeFeed:
         """
         late = time.monotonic() - self._sent < LATE
         late = self.send(point) > 0 or late
-        self._now = None
+        self._last, self._now = self._now, None
         return late
 
     def send(self, point: tuple[float, ...]) -> int:
@@ -102,7 +154,11 @@ class StrokeFeed:
         box = bounding_box(changed)
         if box is None:
             return 0
-        theirs[box] = ours[box]
-        self._engine.paint(t, z, box[0].start, box[1].start, ours[box].copy())
+        taken = self._taken.get(now.layer, {}).get((t, z))
+        by_hand = changed if taken is None else changed & (ours != taken)
+        for part, flag in ((by_hand, False), (changed & ~by_hand, True)):
+            if (at := bounding_box(part)) is not None:
+                theirs[at] = np.where(part[at], ours[at], theirs[at])
+                self._engine.paint(t, z, at[0].start, at[1].start, theirs[at].copy(), taken=flag)
         self._sent = time.monotonic()
         return int(changed.sum())

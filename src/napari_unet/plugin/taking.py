@@ -55,6 +55,8 @@ class Taking:
     """
 
     said = Signal(Message)
+    took = Signal(int, int, int, int, object)
+    """In plane (t, z), from (y, x) on, these values (Y, X); 0 where nothing was taken."""
 
     def __init__(
         self,
@@ -286,7 +288,10 @@ class Taking:
                     f"'{layer.name}' is a {name} array, in which pixels cannot be set: make a new annotation layer"
                 ) from error
         one_channel = (-1, *values.shape)
-        return count_values(new.reshape(one_channel)[0][free.reshape(one_channel)[0]])
+        written = np.where(free, new, 0).reshape(one_channel)[0]
+        if written.any():
+            self.took.emit(t, z, box[0].start, box[1].start, written)
+        return count_values(written[written != 0])
 
 
 def _first(classes: Sequence[ClassSpec], role: str) -> int:
