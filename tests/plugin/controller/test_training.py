@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from napari_unet.engine.client import ModelInfo
+from napari_unet.events import StepDone
 from napari_unet.plugin import annotation
 from napari_unet.plugin.notices import BY_ITSELF, PAINT, PRESS, WELCOME
 from napari_unet.plugin.requests import SegmentRequest
@@ -122,6 +123,7 @@ def test_the_end_of_a_training_tells_which_step_is_used(desk: Desk, outcome: str
     path = desk.save_checkpoint()
     facts = {"steps": 150, "used_step": 120, "history": [{"step": 120, "held_out": 0.4}]}
     desk.engine.model = MODEL.model_copy(update={"description": facts})
+    desk.controller.on_event(StepDone(150, 0.5, 1.0, 30.0, 0.0))
     desk.controller.on_job_finished(result("train", outcome, path=path))
     assert desk.said.startswith(f"{began} 150 steps; the model of step 120 scored best")
     desk.controller.trainer.train(TrainingSpec())

@@ -73,6 +73,7 @@ def test_the_scores_after_a_training_are_those_of_the_model_that_is_used(
     description = {"steps": 40, "used_step": 20, "history": history}
     engine.model = MODEL.model_copy(update={"description": description})
     engine.last("train")["args"][3].with_suffix(STATE).touch()
+    dock.controller.on_event(StepDone(40, 0.5, 1.0, 30.0, 0.0))
     dock.controller.on_job_finished(result("train", "stopped", path=engine.last("train")["args"][3]))
     assert dock.train.scores.text() == "Held out, step 20: cell 0.90 · boundary 0.90"
     assert "the model of step 20 scored best" in dock.status.text.text()

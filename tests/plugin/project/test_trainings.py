@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from napari_unet.events import StepDone
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.spec import DEFAULT_CLASSES, TargetSpec, TrainingSpec, TrainSpec, UNetSpec
 from napari_unet.storage.facts import KEY
@@ -80,6 +81,46 @@ def test_another_project_brings_its_own_network(image: Path, tmp_path: Path) -> 
     assert controller.model_details
     whole_slice(window)
     assert window.engine.last("predict")["model"] is None  # it was read
+    controller.on_job_finished(result("predict"))
+    controller.close()
+
+
+def test_the_engine_has_the_network_of_a_project_once_it_was_read_or_trained(image: Path, tmp_path: Path) -> None:
+    folder = another(tmp_path, training=True)
+    window = window_on(image, tmp_path / "cache")
+    trained(window)
+    controller, engine = window.controller, window.engine
+    scores: list[object] = []
+    controller.scored.connect(scores.append)
+    window.bring(folder)
+    theirs = controller.trainer.going.current
+    for outcome in ("stopped", "failed"):  # before a step, so the engine has still the one of before
+        controller.trainer.train(TrainingSpec(), go_on=True)
+        controller.on_job_finished(result("train", outcome, path=theirs))
+        assert controller.model_details == ""
+        whole_slice(window)
+        assert engine.last("predict")["model"] == theirs
+        controller.on_job_finished(result("predict", "failed"))
+    assert not scores
+    z, shape = controller.live.plane[1], controller.selection.geometry.only("YX").shape
+    controller.trainer.train(TrainingSpec(), go_on=True)
+    controller.on_preview(a_preview(shape, z=z))
+    assert controller.live.shown is None
+    controller.on_event(StepDone(10, 0.5, 0.1, 1.0, 9.0))
+    controller.on_preview(a_preview(shape, z=z))
+    assert controller.live.shown is not None
+    controller.on_job_finished(result("train", "stopped", path=theirs))
+    assert (len(scores), bool(controller.model_details)) == (1, True)
+    whole_slice(window)
+    assert engine.last("predict")["model"] is None
+    controller.on_job_finished(result("predict"))
+
+    (tmp_path / "more").mkdir()
+    window.bring(another(tmp_path / "more", training=True))
+    assert controller.model_details == ""
+    controller.on_job_finished(result("pack"))
+    whole_slice(window)
+    assert engine.last("predict")["model"] is None  # it was read to be packed
     controller.on_job_finished(result("predict"))
     controller.close()
 
