@@ -456,6 +456,31 @@ def test_names_that_were_told_stay_when_strokes_come_and_the_names_are_told_no_m
     assert [c.name for c in training.classes] == ["nucleus", "edge", "background"]
 
 
+@pytest.mark.parametrize(("first", "then"), [(0, "boundary"), (1, "boundary")])
+def test_a_class_that_comes_to_others_has_a_name_of_its_own(tmp_path, first, then):
+    """Of a start that knows cells and background, in either order; value 3 is the background by itself."""
+    order = ({"name": "cell", "role": "cell"}, {"name": "background", "role": "background"})
+    names = order[first], order[1 - first]
+    labels = strokes((0, slice(0, 40)))
+    train, shape = {"steps": 4, "patch": (48, 48), "batch": 2, "val_fraction": 0}, {"base": 6, "depth": 2}
+    told = make_spec(None, "unet", shape=shape, target={"style": "classes", "classes": names}, train=train)
+    start = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], told)
+    list(start)
+    spec = make_spec(None, "unet", shape=shape, target={"style": "classes"}, train=train)
+    expected = [n["name"] for n in names] + [then]
+    output = tmp_path / "a.safetensors"
+    training = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec, start=start.model(), output=output)
+    for event in training:
+        if isinstance(event, StepDone) and event.step == 2:
+            training.paint(0, 1, 0, 0, np.full((20, 20), 3, TRUE.dtype))
+            (note, *_) = training.take_up()
+            assert note.text.startswith("new in the annotation: boundary")
+    assert [c.name for c in nu.load(output).classes] == expected
+    labels[1, :20, :20] = 3
+    training = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec, start=start.model())
+    assert [c.name for c in training.classes] == expected
+
+
 def test_a_start_keeps_its_names_when_one_more_class_is_painted(tmp_path):
     labels, names = (
         strokes((0, slice(0, 40))),

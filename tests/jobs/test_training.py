@@ -516,10 +516,30 @@ def test_classes_of_the_start_that_nobody_paints_stay_as_frequent_as_they_were()
     rows = np.arange(len(true))[:, None] % 6
     few = np.where((true < 3) & (rows == 0), true, 0)
     few[(true == 3) & (rows == 0) & (np.arange(true.shape[1]) % 9 == 0)] = 2  # what it takes for background
-    training = Training([(Image(image, "YX"), Image(few, "YX"))], spec, start=start)
-    found = training.preview(Image(image, "YX"), 0, 0).argmax(axis=0)
-    assert (found == 2).mean() == pytest.approx(before, abs=0.1)
-    assert training._loop.anchor.calibration.shift[2] == 0
+    told = spec.model_copy(update={"target": spec.target.model_copy(update={"classes": start.classes})})
+    for asked in (spec, told):
+        training = Training([(Image(image, "YX"), Image(few, "YX"))], asked, start=start)
+        found = training.preview(Image(image, "YX"), 0, 0).argmax(axis=0)
+        assert (found == 2).mean() == pytest.approx(before, abs=0.1)
+        assert training._loop.anchor.calibration.shift[2] == 0
     two = np.where((true != 2) & (rows == 0), true, 0)
     own = Training([(Image(image, "YX"), Image(two, "YX"))], spec)
     assert own._loop.anchor.calibration.shift[1] < 0
+
+
+def test_classes_of_the_start_stay_as_they_were_also_when_another_comes():
+    sample = load_sample("nuclei-3d")
+    image, cells = sample.image[15], sample.labels[15]
+    true = classes(cells)
+    true[cells == 0] = 3
+    few = np.where(np.arange(len(true))[:, None] % 6 == 0, true, 0)
+    two = np.where(few < 3, few, 0)
+    train = TrainSpec(steps=2, patch=(64, 64), batch=2, val_fraction=0)
+    spec = TrainingSpec(target=TargetSpec(style="classes"), train=train)
+    start = Training([(Image(image, "YX"), Image(two, "YX"))], spec)
+    list(start)
+    training = Training([(Image(image, "YX"), Image(two, "YX"))], spec, start=start.model())
+    training.paint(0, 0, 0, 0, np.where(few == 2, 0, few))  # no boundary is left, and there is background
+    training.take_up()
+    assert [c.name for c in training.classes] == ["cell", "boundary", "background"]
+    assert training._loop.anchor.calibration.shift[1] == 0
