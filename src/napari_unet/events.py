@@ -17,6 +17,10 @@ class Note:
     warning: bool = False
 
 
+LEARNT_AGAIN = "what was painted is learnt again"
+"""A `Note` of a training that had to leave strokes out: what kept it from them is gone."""
+
+
 @dataclass(frozen=True)
 class StepDone:
     """One training step. ``progress`` runs from 0 to 1; times in seconds."""

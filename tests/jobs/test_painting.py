@@ -5,7 +5,7 @@ import pytest
 
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
-from napari_unet.events import CheckDone, Finished, StepDone
+from napari_unet.events import LEARNT_AGAIN, CheckDone, Finished, StepDone
 from napari_unet.jobs import Training, make_spec, marks
 from napari_unet.learn import loop, modelfile
 from napari_unet.learn.data import Unit
@@ -62,6 +62,10 @@ def test_the_users_array_is_left_alone():
     (note,) = training.take_up()
     assert note.warning
     assert "what was painted last is not learnt" in note.text
+    training.paint(0, 0, 0, 0, labels[0])
+    assert [n.text for n in training.take_up()] == [LEARNT_AGAIN]
+    training.paint(0, 1, 0, 0, TRUE[1])
+    assert LEARNT_AGAIN not in [n.text for n in training.take_up()]
 
 
 def test_strokes_in_the_middle_change_what_is_predicted():
@@ -236,7 +240,7 @@ def test_what_could_not_be_learnt_is_looked_at_again():
     training.paint(0, 0, 0, 0, np.zeros((40, 96), TRUE.dtype))
     assert training.take_up()[0].warning  # nothing is left
     training.paint(0, 2, 0, 0, TRUE[2, :30])
-    assert training.take_up() == []
+    assert [n.text for n in training.take_up()] == [LEARNT_AGAIN]
     assert fractions(training) == {(0, 2): 30 * 96}
 
 

@@ -10,10 +10,12 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_unet.engine.client import Preview
-from napari_unet.events import StepDone
+from napari_unet.events import LEARNT_AGAIN, Note, StepDone
 from napari_unet.plugin.checkpoints import Checkpoints
-from napari_unet.plugin.controller import Controller
+from napari_unet.plugin.comparing import NOW
+from napari_unet.plugin.controller import FLAT, Controller
 from napari_unet.plugin.decide import Message
+from napari_unet.plugin.notices import LEARNING
 from napari_unet.plugin.preview import NAME, NAME_BEFORE
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.plugin.results import Store
@@ -195,3 +197,39 @@ def test_the_brush_rests_and_is_given_back_as_it_was(desk: Desk) -> None:
     assert (desk.strokes.visible, str(desk.strokes.mode)) == (True, "erase")
     assert (desk.strokes.brush_size, desk.strokes.selected_label) == (7, 2)
     assert desk.viewer.layers.selection.active is desk.strokes
+
+
+def test_it_is_told_when_before_is_left_by_another_way(desk: Desk) -> None:
+    desk.train()
+    desk.controller.comparison.toggle()
+    desk.before()
+    assert "from before" in desk.said[-1].text
+    desk.controller.live.switch_unsure(True)
+    assert desk.said[-1].text == NOW
+    said = len(desk.said)
+    desk.controller.live.switch_unsure(False)
+    assert len(desk.said) == said
+
+
+def test_the_view_in_3d_has_no_preview_and_that_is_told_once(desk: Desk) -> None:
+    desk.train()
+    desk.viewer.dims.ndisplay = 3
+    assert [m.text for m in desk.said].count(FLAT) == 1
+    desk.viewer.dims.set_current_step(0, 2)
+    assert [m.text for m in desk.said].count(FLAT) == 1
+    desk.viewer.dims.ndisplay = 2
+    desk.now()
+    assert desk.preview.visible
+
+
+def test_another_annotation_is_not_learnt_while_a_training_runs_and_that_is_told(desk: Desk) -> None:
+    desk.train()
+    other = desk.controller.painter.new_layer()
+    assert other is not None
+    assert desk.said[-1].kind == "warning"
+    assert desk.said[-1].text.startswith(f"The training learns from '{desk.strokes.name}'. What is painted in")
+    desk.controller.selection.choose_labels(desk.strokes)
+    assert desk.said[-1].text == LEARNING
+    desk.controller.on_event(Note("what was painted last is not learnt: no", warning=True))
+    desk.controller.on_event(Note(LEARNT_AGAIN))
+    assert desk.said[-1] == Message(LEARNING)

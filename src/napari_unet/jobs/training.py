@@ -16,7 +16,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.errors import UserError
-from napari_unet.events import CheckDone, Event, Note
+from napari_unet.events import LEARNT_AGAIN, CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
 from napari_unet.jobs.completion import check_output, complete, explain, for_classes, invalid_pixels
 from napari_unet.jobs.differing import check_resume, classes_since, given_classes
@@ -109,6 +109,8 @@ class Training:
         """Planes that were painted on since `take_up`."""
         self._taken: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
         """Where predictions were taken over since, per plane."""
+        self._refused = False
+        """What was painted last could not be learnt."""
         self._released: list[Released] = []
         """What was held out before it was painted on."""
         found = data.survey(pairs, spec.target)
@@ -335,9 +337,12 @@ class Training:
             )
             sampler, batch = split(units, held_out, of_all)
         except UserError as error:
+            self._refused = True
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
+        refused, self._refused = self._refused, False
         self._painted, self._taken = set(), {}
         self._released = (self._released + released_since(self._held_out, held_out, self._units))[-REMEMBERED:]
+        words += [Note(LEARNT_AGAIN)] if refused else []
         self._provenance.look(places)
         other = held_out != self._held_out
         self._found, self._units, self._held_out = found, units, held_out

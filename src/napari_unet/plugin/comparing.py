@@ -39,6 +39,8 @@ class Comparison:
         """A training has begun of which the worker knows the beginning."""
         self._was_on = True
         self._hidden: list[Layer] = []
+        self._told = False
+        """It was said that this is before."""
         live.compared.connect(self._arrange)
 
     def toggle(self) -> None:
@@ -47,7 +49,6 @@ class Comparison:
             self._live.show_before(False)
             if not self._was_on:
                 self._live.switch(False)
-            self.said.emit(Message(NOW))
         elif not self.possible:
             self._live.compared.emit(False)
             self.said.emit(Message(NOTHING, "warning"))
@@ -57,6 +58,7 @@ class Comparison:
             self._live.switch(True)
             self._live.switch_unsure(False)
             self._live.show_before(True)
+            self._told = True
             self.said.emit(Message(KEYMAP.tell(BEFORE), "warning"))
 
     def forget(self) -> None:
@@ -78,3 +80,6 @@ class Comparison:
             layer.visible = not before
         if not before:
             self._hidden = []
+            if self._told:
+                self._told = False
+                self.said.emit(Message(NOW))

@@ -13,7 +13,7 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
 from napari_unet.errors import UserError, one_line
-from napari_unet.events import Event, Finished, Note, StepDone
+from napari_unet.events import LEARNT_AGAIN, Event, Finished, Note, StepDone
 from napari_unet.files import replacing
 from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
@@ -21,7 +21,7 @@ from napari_unet.plugin.comparing import Comparison
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Known, Shown, decide
 from napari_unet.plugin.fetch import Fetch
 from napari_unet.plugin.live import Later, LivePreview, at_once
-from napari_unet.plugin.notices import Notices
+from napari_unet.plugin.notices import LEARNING, Notices
 from napari_unet.plugin.packages import Packages
 from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.project import Keeper
@@ -40,6 +40,7 @@ from napari_unet.plugin.work import Work
 from napari_unet.storage.bioimageio.archive import is_package
 from napari_unet.storage.bioimageio.card import Card
 
+FLAT = "The preview is drawn in the 2D view only: it is there again when you go back."
 NO_MODEL = "There is no model yet: train one, or open one."
 SILENT = 20.0
 """Seconds without a sign of life after which the user is told."""
@@ -157,7 +158,9 @@ class Controller:
             self.work.said.emit,
             lambda action: self.later(action),
             lambda names: self.segmenting.tell_deletion(names, self._wanted, running=self.job == "predict"),
+            lambda: self.trainer.feed.layer,
         )
+        self.live.went.connect(lambda: self.work.say(FLAT))
         self.segmenting.edited.connect(self._result_edited)
         self.segmenting.deleted.connect(self.notices.result_deleted)
 
@@ -391,6 +394,8 @@ class Controller:
             self.work.say(event.text, "warning")
         elif isinstance(event, Note) and self.job == "predict":
             self.work.say(self.segmenting.account)
+        elif isinstance(event, Note) and event.text == LEARNT_AGAIN:
+            self.work.say(LEARNING)
         self.happened.emit(event)
 
     def on_preview(self, preview: Preview) -> None:

@@ -61,6 +61,11 @@ class StrokeFeed:
         self._taken: WeakKeyDictionary[Labels, dict[Plane, npt.NDArray[Any]]] = WeakKeyDictionary()
         """Values of predictions that were taken over, per layer and plane."""
 
+    @property
+    def layer(self) -> Labels | None:
+        """The annotation of the training at hand, if it is followed."""
+        return None if self._now is None else self._now.layer
+
     def note_taken(self, t: int, z: int, y: int, x: int, values: npt.NDArray[Any]) -> None:
         """Note that predictions were taken over in a plane of the chosen annotation.
 

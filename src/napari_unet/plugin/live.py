@@ -40,6 +40,8 @@ class LivePreview:
     """The map of how unsure the network is."""
     compared = Signal(bool)
     """Shows what was predicted before the training from now on, or not any more."""
+    went = Signal()
+    """The preview is not shown any more, as the view is in 3D."""
 
     def __init__(
         self,
@@ -158,6 +160,8 @@ class LivePreview:
             return
         if self._viewer.dims.ndisplay != 2:
             self._later(self._tidy)
+            if self._asked is not None:
+                self.went.emit()
             self._asked = None
         elif self.plane != self._asked:
             self.blank()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from napari.layers import Layer
+
 from napari_unet.plugin import words
 from napari_unet.plugin.decide import Job, Message
 from napari_unet.plugin.live import Later
 from napari_unet.plugin.selection import Selection
 
+LEARNING = "Learning from your strokes. Go on painting: they are taken up at once."
 WELCOME = "Make an annotation layer, paint some strokes"
 PAINT = "Paint some strokes of each class"
 PRESS = ", press Train; improve them while you watch."
@@ -36,6 +39,18 @@ def hint(selection: Selection, *, model: bool, by_itself: bool) -> Message:
     return Message(begin + (BY_ITSELF if by_itself else PRESS))
 
 
+def of_annotations(learnt: str, chosen: str) -> Message:
+    """Say that the training at work does not learn from the annotation that is chosen.
+
+    Examples
+    --------
+    >>> of_annotations("strokes", "strokes [1]").text
+    "The training learns from 'strokes'. What is painted in 'strokes [1]' is not learnt: press Stop, then Train."
+    """
+    what = f"What is painted in '{chosen}' is not learnt: press Stop, then Train."
+    return Message(f"The training learns from '{learnt}'. {what}", "warning")
+
+
 class Notices:
     """Says a hint when the choice changes, so that no sentence about another image stays.
 
@@ -51,6 +66,8 @@ class Notices:
         Calls something when all layers that are being deleted have gone.
     of_results
         Says what the deletion of result layers means.
+    learnt
+        The annotation that the training at work follows, if any.
     """
 
     def __init__(
@@ -62,10 +79,11 @@ class Notices:
         say: Callable[[Message], None],
         later: Later,
         of_results: Callable[[list[str]], str],
+        learnt: Callable[[], Layer | None],
     ) -> None:
         self._selection, self._say, self._later = selection, say, later
         self._job, self._model, self._by_itself = job, model, by_itself
-        self._of_results = of_results
+        self._of_results, self._learnt = of_results, learnt
         self._choice = self._chosen()
         self._gone: list[str] = []
         self._results_gone: list[str] = []
@@ -79,6 +97,14 @@ class Notices:
         before, self._choice = self._choice, self._chosen()
         if before != self._choice and self._job() is None:
             self._say(hint(self._selection, model=self._model(), by_itself=self._by_itself()))
+        elif before[-1] is not self._choice[-1] and self._job() == "train":
+            self._tell_annotation()
+
+    def _tell_annotation(self) -> None:
+        learnt, chosen = self._learnt(), self._selection.labels_layer
+        if learnt is not None and chosen is not None:
+            same = chosen is learnt
+            self._say(Message(LEARNING) if same else of_annotations(learnt.name, chosen.name))
 
     def _deleted(self, name: str) -> None:
         self._gone.append(name)

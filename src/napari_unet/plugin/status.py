@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from napari_unet.plugin.decide import Kind, Message
 from napari_unet.plugin.sections.base import note
+from napari_unet.plugin.words import without_options
 
 # A sign in black on a colour of its own can be read in every theme, and tells what the colour tells.
 MARKS: dict[Kind, tuple[str, str]] = {
@@ -50,7 +51,7 @@ class StatusLine(QFrame):
         self._mark.setStyleSheet(f"background: {colour}; color: black; font-weight: bold; border-radius: 8px;")
         self._mark.setVisible(bool(message.text))
         self._mark.setAccessibleName(message.kind)
-        self.text.setText(message.text)
+        self.text.setText(without_options(message.text))
 
     def show_activity(self, text: str) -> None:
         """Show what the engine does."""

@@ -20,6 +20,7 @@ from napari_unet.plugin.fetch import End, Fetch, Progress, missing_weights
 from napari_unet.plugin.going import GoingOn
 from napari_unet.plugin.layers import labels_of
 from napari_unet.plugin.live import LivePreview
+from napari_unet.plugin.notices import LEARNING
 from napari_unet.plugin.painter import Painter
 from napari_unet.plugin.segmenting import Segmenting
 from napari_unet.plugin.selection import Selection
@@ -28,8 +29,6 @@ from napari_unet.spec import TargetSpec, TrainingSpec
 from napari_unet.storage.facts import read_facts
 from napari_unet.storage.keep import STATE
 from napari_unet.storage.weights import Weights
-
-LEARNING = "Learning from your strokes. Go on painting: they are taken up at once."
 
 
 class Trainer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ CAPTIONS = {
 }
 """What the window calls settings that have another name elsewhere."""
 
+_OPTIONS, _OR_HERE = re.compile(r" \(--[^()]*\)"), re.compile(r"\(--[^()]*, or (?='[^()]* in the window\))")
 READY = "Ready to train."
 LITTLE = 100
 """Pixels of a class below which more of it is asked for."""
@@ -55,6 +57,19 @@ def sentence(text: object) -> str:
     'No cell is predicted here.'
     """
     return f"{capital(str(text))}."
+
+
+def without_options(text: str) -> str:
+    """Leave out what an error says to those at the command line.
+
+    Examples
+    --------
+    >>> without_options("choose the style 'cells' (--style cells, and --dense if all are painted), or paint more")
+    "choose the style 'cells', or paint more"
+    >>> without_options("say so (--dense, or 'unpainted: automatic' in the window)")
+    "say so ('unpainted: automatic' in the window)"
+    """
+    return _OPTIONS.sub("", _OR_HERE.sub("(", text))
 
 
 def capital(text: str) -> str:
