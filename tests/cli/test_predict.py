@@ -37,8 +37,17 @@ def test_predict_a_part(loop, tmp_path):
         (
             ("--y", "-257:"),
             "range -257: along Y does not fit image.tif, which has 256 there: give numbers from 0 to "
-            "256, or from -256 to -1, which count from the end",
+            "256, or -256 to -1 from the end",
         ),
+        (
+            ("--y", "256"),
+            "256 along Y does not fit image.tif, which has 256 there: give a number from 0 to 255, or",
+        ),
+        (
+            ("--y", "-257"),
+            " -257 along Y does not fit image.tif, which has 256 there: give a number from 0 to 255",
+        ),
+        (("--y", "256:"), "the range 256: along Y does not fit image.tif, which has 256 there"),
         (("--z", "a"), "--z 'a' must be a number, or two such as 0:5"),
         (("--shard", "3/2"), "--shard '3/2' must be I/N"),
         (("--halo", "-4"), "--halo '-4' must be exact, auto or a number"),
