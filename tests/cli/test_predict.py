@@ -128,6 +128,23 @@ def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path)
         np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
+def test_results_in_a_folder_are_left_out_and_labels_that_are_named_are_refused(loop, tmp_path):
+    folder, _ = loop
+    images, model = tmp_path / "images", folder / "model.safetensors"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", tifffile.imread(folder / "image.tif")[:64, :64])
+    for output in ("cells", "probabilities"):
+        good("predict", model, images / "a.tif", "-o", images / f"{output}.tif", "--output", output)
+    told = good("predict", model, images, "-o", tmp_path / "out")
+    assert "left out, as they are results and no images, 2 files: cells.tif, probabilities.tif" in told
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.tif"]
+    named = run("predict", model, images / "cells.tif", "-o", tmp_path / "b.tif")
+    assert (named.exit_code, "cells.tif: holds labels, as it says itself" in named.stderr) == (1, True)
+    (images / "a.tif").unlink()
+    assert "holds no images, only results" in run("predict", model, images, "-o", tmp_path / "none").stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_images_of_a_folder_that_fail_are_told_at_once_and_counted(loop, tmp_path):
     folder, _ = loop
     images = tmp_path / "images"
