@@ -213,7 +213,8 @@ class _Batch:
 
     def _progress(self, item: Item) -> BatchProgress:
         done, total = len(self._rows), len(self._items)
-        return BatchProgress(item.found.name, done, total, self._pace.part, self._pace.seconds_left)
+        failed = sum(row.status == "failed" for row in self._rows)
+        return BatchProgress(item.found.name, done, total, self._pace.part, self._pace.seconds_left, failed)
 
     def _forget_failures(self) -> Iterator[Event]:
         """Let the table tell no more why an image failed that is to be tried again."""

@@ -191,3 +191,8 @@ def test_results_beside_the_images_are_left_out_and_told(spec, images, tmp_path)
     assert (found["c"].status, "holds labels" in found["c"].message) == ("failed", True)
     assert found["a-probabilities"].status == "done"
     assert "probabilities of a prediction" in found["a-probabilities"].message
+
+
+def test_failures_are_no_progress(spec):
+    (first, *_) = [e for e in run(spec()) if isinstance(e, BatchProgress)]
+    assert first.images == "1 of 4 images (1 failed)"
