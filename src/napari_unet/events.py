@@ -117,6 +117,19 @@ class BatchProgress:
     total: int
     part: float
     seconds_left: float | None = None
+    failed: int = 0
+    """How many of those that have ended did not end well."""
+
+    @property
+    def images(self) -> str:
+        """How many images have ended, in words.
+
+        Examples
+        --------
+        >>> BatchProgress("g", 6, 7, 0.75, failed=3).images
+        '6 of 7 images (3 failed)'
+        """
+        return f"{self.done} of {self.total} images" + (f" ({self.failed} failed)" if self.failed else "")
 
 
 @dataclass(frozen=True)

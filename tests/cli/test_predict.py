@@ -37,8 +37,17 @@ def test_predict_a_part(loop, tmp_path):
         (
             ("--y", "-257:"),
             "range -257: along Y does not fit image.tif, which has 256 there: give numbers from 0 to "
-            "256, or from -256 to -1, which count from the end",
+            "256, or -256 to -1 from the end",
         ),
+        (
+            ("--y", "256"),
+            "256 along Y does not fit image.tif, which has 256 there: give a number from 0 to 255, or",
+        ),
+        (
+            ("--y", "-257"),
+            " -257 along Y does not fit image.tif, which has 256 there: give a number from 0 to 255",
+        ),
+        (("--y", "256:"), "the range 256: along Y does not fit image.tif, which has 256 there"),
         (("--z", "a"), "--z 'a' must be a number, or two such as 0:5"),
         (("--shard", "3/2"), "--shard '3/2' must be I/N"),
         (("--halo", "-4"), "--halo '-4' must be exact, auto or a number"),
@@ -117,6 +126,23 @@ def test_predict_folder_keeps_the_names_and_tiles_change_nothing(loop, tmp_path)
         whole, tiled = (read_whole(open_image(tmp_path / kind / name)) for kind in ("whole", "tiled"))
         assert whole.shape == shape
         np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_results_in_a_folder_are_left_out_and_labels_that_are_named_are_refused(loop, tmp_path):
+    folder, _ = loop
+    images, model = tmp_path / "images", folder / "model.safetensors"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", tifffile.imread(folder / "image.tif")[:64, :64])
+    for output in ("cells", "probabilities"):
+        good("predict", model, images / "a.tif", "-o", images / f"{output}.tif", "--output", output)
+    told = good("predict", model, images, "-o", tmp_path / "out")
+    assert "left out, as they are results and no images, 2 files: cells.tif, probabilities.tif" in told
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.tif"]
+    named = run("predict", model, images / "cells.tif", "-o", tmp_path / "b.tif")
+    assert (named.exit_code, "cells.tif: holds labels, as it says itself" in named.stderr) == (1, True)
+    (images / "a.tif").unlink()
+    assert "holds no images, only results" in run("predict", model, images, "-o", tmp_path / "none").stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_images_of_a_folder_that_fail_are_told_at_once_and_counted(loop, tmp_path):

@@ -63,6 +63,20 @@ def test_that_no_cell_has_changed_is_said(desk: Desk) -> None:
     np.testing.assert_array_equal(desk.cells(), desk.expected(FEWER))
 
 
+def test_a_segmentation_that_is_begun_meanwhile_has_the_word(desk: Desk) -> None:
+    desk.segment()
+    desk.viewer.layers["cells"].paint((1, 5, 5), 999)
+    desk.make(MORE, wait=False)
+    assert "'cells' was edited by hand" in desk.said
+    desk.controller.segment(SegmentRequest("slice", ("cells",), MORE))
+    assert desk.said.startswith("Segmenting")
+    told = len(desk.messages)
+    while desk.controller.recutting.progress:
+        desk.controller.recutting.on_made(desk.arrived.get(timeout=30))
+    np.testing.assert_array_equal(desk.cells("cells [1]"), desk.expected(MORE))
+    assert len(desk.messages) == told
+
+
 def test_the_slice_in_view_comes_first(desk: Desk) -> None:
     desk.segment()
     desk.viewer.dims.set_current_step(0, 2)

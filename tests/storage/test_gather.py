@@ -9,8 +9,12 @@ import pytest
 import tifffile
 import zarr
 
+from napari_unet.spec import ImageFacts, Predicting
 from napari_unet.storage.gather import gather
 from napari_unet.storage.positions import positions
+from napari_unet.storage.records import as_creator, new_record
+from napari_unet.storage.results import NO_IMAGE, ONLY_RESULTS
+from napari_unet.storage.write import create_output
 
 
 def touch(folder, *names):
@@ -201,3 +205,56 @@ def test_the_same_image_is_the_same_however_it_is_typed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "in")
     for typed in ("a.tif", "./a.tif", "../in/a.tif", "*.tif", str(tmp_path / "in" / "a.tif")):
         assert [f.path for f in gather([typed], tmp_path / "out")] == [tmp_path / "in" / "a.tif"]
+
+
+def result(path, output="cells", creator=None):
+    """A result of this program, with its record or what else tells of its making."""
+    settings = Predicting(output=output)
+    source = ImageFacts(name="a", shape=(8, 8), dtype="uint8", axes="YX", spacing=(1, 1, 1), fingerprint="f")
+    creator = as_creator(new_record(settings, source)) if creator is None else creator
+    dtype = np.float32 if output == "probabilities" else np.int32
+    with create_output(path, (8, 8), dtype, "YX", cells=output != "probabilities", creator=creator) as array:
+        array[:] = 1
+
+
+def images_and_results(folder):
+    """An image, results of every format, label images of others, and a layer that was copied for a batch."""
+    (folder / "below").mkdir()
+    tifffile.imwrite(folder / "a.tif", np.zeros((8, 8), np.uint8))
+    for name in ("b.tif", "b.ome.tif", "b.ome.zarr", "below/b.tif"):
+        result(folder / name)
+    result(folder / "p.ome.tif", "probabilities")
+    result(folder / "p.zarr", "probabilities")
+    result(folder / "labels.ome.zarr", creator={})
+    position(folder / "old.zarr")
+    group = zarr.open_group(folder / "old.zarr", mode="r+")
+    group.attrs["ome"] = {**group.attrs["ome"], "image-label": {"version": "0.5"}}
+    with create_output(folder / "copy.ome.zarr", (8, 8), np.uint8, "YX") as array:
+        array[:] = 1
+
+
+RESULTS = {"b.tif", "b.ome.tif", "b.ome.zarr", "p.ome.tif", "p.zarr", "labels.ome.zarr", "old.zarr"}
+
+
+@pytest.mark.parametrize("pattern", ["", "*"])
+def test_results_among_images_are_marked(tmp_path, pattern):
+    images_and_results(tmp_path)
+    found = gather([str(tmp_path / pattern)], tmp_path / "out", recursive=not pattern)
+    assert sorted(f.path.name for f in found if not f.result and not f.problem) == ["a.tif", "copy.ome.zarr"]
+    expected = RESULTS if pattern else {*RESULTS, "below/b.tif"}
+    assert {f.path.relative_to(tmp_path).as_posix() for f in found if f.result} == expected
+    assert not any(f.problem for f in found)
+
+
+def test_a_folder_of_results_only_says_so(tmp_path):
+    images_and_results(tmp_path)
+    for place in (tmp_path / "below", tmp_path / "b*.tif"):
+        left, told = gather([str(place)], tmp_path / "out")[-2:]
+        assert (bool(left.result), told.problem) == (True, ONLY_RESULTS)
+
+
+def test_labels_that_are_named_are_refused_and_probabilities_are_not(tmp_path):
+    images_and_results(tmp_path)
+    found = gather([str(tmp_path / name) for name in sorted(RESULTS)], tmp_path / "out")
+    assert {f.path.name for f in found if f.problem == NO_IMAGE} == RESULTS - {"p.ome.tif", "p.zarr"}
+    assert not any(f.result for f in found)

@@ -62,13 +62,7 @@ class Region:
         ranges = [_counted(given, size) for given, size in zip(_checked(wanted), sizes, strict=True)]
         for axis, size, told, (start, stop) in zip("TZYX", sizes, wanted, ranges, strict=True):
             if not 0 <= start < stop <= size:
-                why = (
-                    "is empty: its end has to lie after its start"
-                    if stop <= start
-                    else f"does not fit {image.name}, which has {size} there: give numbers from 0 to {size}, or "
-                    f"from -{size} to -1, which count from the end"
-                )
-                raise UserError(f"the range {_as_told(told)} along {axis} {why}")
+                raise UserError(_why_not(image.name, axis, size, told, empty=stop <= start < size))
         return cls(*ranges)
 
     @property
@@ -152,16 +146,22 @@ def parse_range(what: str, text: str | None) -> Wanted:
     return start, stop
 
 
-def _as_told(wanted: Wanted) -> str:
-    """Write a range as users do.
+def _why_not(name: str, axis: str, size: int, wanted: Wanted, *, empty: bool) -> str:
+    """Say why a range cannot be taken, and what can; a range of one position is told as users write that.
 
     Examples
     --------
-    >>> _as_told((-9, None)), _as_told((2, 5))
-    ('-9:', '2:5')
+    >>> _why_not("a.tif", "T", 3, (3, 4), empty=False)
+    '3 along T does not fit a.tif, which has 3 there: give a number from 0 to 2, or -3 to -1 from the end'
     """
     start, stop = wanted or (0, None)
-    return f"{start}:{'' if stop is None else stop}"
+    one = stop is not None and stop - start == 1 and not empty
+    told = f"{start}" if one else f"the range {start}:{'' if stop is None else stop}"
+    if empty:
+        return f"{told} along {axis} is empty: its end has to lie after its start"
+    numbers, last = ("a number", size - 1) if one else ("numbers", size)
+    some = f"{numbers} from 0 to {last}, or -{size} to -1 from the end"
+    return f"{told} along {axis} does not fit {name}, which has {size} there: give {some}"
 
 
 def _checked(wanted: Any) -> tuple[Wanted, Wanted, Wanted, Wanted]:

@@ -136,15 +136,23 @@ def plan(image: Path, out: Path) -> list[tuple[Path, Path]]:
         If the input is missing, or an output cannot be written.
     """
     from napari_unet.storage.formats import image_paths, kind_of, stem_of, suffix_of
+    from napari_unet.storage.results import ONLY_RESULTS, left_out, refuse_labels, result_in
     from napari_unet.storage.write import check_output
 
     sources = image_paths(image)
     if kind_of(image):
+        refuse_labels(image)
         return [(image, check_output(out, image))]
     if suffix_of(out) or out.is_file():
         raise UserError(f"{image} is a folder, so the output must be a folder too, not {out}")
     if image.resolve() == out.resolve():
         raise UserError(f"{out} holds the images; choose another folder for the output")
+    kinds = {source: result_in(source) for source in sources}
+    sources = [source for source, kind in kinds.items() if kind is None]
+    if not sources:
+        raise UserError(f"{image}: {ONLY_RESULTS}")
+    if len(sources) < len(kinds):
+        typer.echo(left_out([source for source, kind in kinds.items() if kind]))
     out.mkdir(exist_ok=True, parents=True)
     endings = [".zarr" if kind_of(s) == "zarr" else ".tif" for s in sources]
     jobs = [(s, check_output(out / f"{stem_of(s)}{e}")) for s, e in zip(sources, endings, strict=True)]

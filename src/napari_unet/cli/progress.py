@@ -162,7 +162,7 @@ def progress_of(event: Event) -> tuple[float | None, str]:
             return event.done / max(event.total, 1), f"{event.before} cells became {event.after}"
         case BatchProgress():
             left = _and_left(event.seconds_left)
-            return event.part, f"{event.done} of {event.total} images done, now {event.name}{left}"
+            return event.part, f"{event.images}, now {event.name}{left}"
         case BatchBegun():
             return None, ""
         case ImageDone():

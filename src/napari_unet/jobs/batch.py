@@ -31,6 +31,7 @@ from napari_unet.jobs.pace import Pace
 from napari_unet.jobs.stored import Shard, predict_file
 from napari_unet.spec import BatchSpec
 from napari_unet.storage.read import open_labels
+from napari_unet.storage.results import left_out
 from napari_unet.storage.stamp import is_of_request
 from napari_unet.storage.summary import Summary
 
@@ -73,18 +74,25 @@ def batch(spec: BatchSpec, *, shard: Shard | None = None, scheduler: str | None 
         spec.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {spec.folder} ({error.strerror}); choose another") from error
-    every = plan(spec)
+    every, results = plan(spec)
     items = every if shard is None else every[shard[0] - 1 :: shard[1]]
-    return _Batch(model, spec, items, scheduler, {str(item.found.path) for item in every}).run()
+    return _Batch(model, spec, items, scheduler, {str(item.found.path) for item in every}, results).run()
 
 
 class _Batch:
     """A batch at work."""
 
     def __init__(
-        self, model: Model, spec: BatchSpec, items: Sequence[Item], scheduler: str | None, wanted: Collection[str]
+        self,
+        model: Model,
+        spec: BatchSpec,
+        items: Sequence[Item],
+        scheduler: str | None,
+        wanted: Collection[str],
+        results: Sequence[Path],
     ) -> None:
         self._model, self._spec, self._items, self._scheduler = model, spec, items, scheduler
+        self._results = results
         self._summary = Summary(spec.folder, wanted)
         self._before = self._summary.read()
         self._said: set[str] = set()
@@ -95,6 +103,8 @@ class _Batch:
         """Check all images, then make them one after another."""
         began = time.perf_counter()
         yield BatchBegun(tuple(item.found.name for item in self._items))
+        if self._results:
+            yield Note(left_out(self._results))
         yield from self._forget_failures()
         good: list[Item] = []
         bad: list[ImageDone] = []
@@ -203,7 +213,8 @@ class _Batch:
 
     def _progress(self, item: Item) -> BatchProgress:
         done, total = len(self._rows), len(self._items)
-        return BatchProgress(item.found.name, done, total, self._pace.part, self._pace.seconds_left)
+        failed = sum(row.status == "failed" for row in self._rows)
+        return BatchProgress(item.found.name, done, total, self._pace.part, self._pace.seconds_left, failed)
 
     def _forget_failures(self) -> Iterator[Event]:
         """Let the table tell no more why an image failed that is to be tried again."""

@@ -73,8 +73,13 @@ class Item:
         return self.pixels * len(self.missing)
 
 
-def plan(spec: BatchSpec) -> list[Item]:
+def plan(spec: BatchSpec) -> tuple[list[Item], list[Path]]:
     """Name the outputs of every image, and tell which cannot be made because of their names.
+
+    Returns
+    -------
+    items, results
+        The images; what lies among them, and is left out as it says that it is a result.
 
     Raises
     ------
@@ -84,10 +89,12 @@ def plan(spec: BatchSpec) -> list[Item]:
     for text in spec.inputs:
         if Path(text).resolve() == spec.folder.resolve():
             raise UserError(f"{text} holds the images; choose another folder for the outputs")
-    items = [_item(spec, found) for found in gather(spec.inputs, spec.folder, recursive=spec.recursive)]
+    every = gather(spec.inputs, spec.folder, recursive=spec.recursive)
+    items = [_item(spec, found) for found in every if not found.result]
     sources = {_key(item.found.path) for item in items if not item.problem}
     counts = Counter(_key(target) for item in items for target in item.targets)
-    return [_with_names_checked(item, sources, counts) for item in items]
+    results = [found.path for found in every if found.result]
+    return [_with_names_checked(item, sources, counts) for item in items], results
 
 
 def _item(spec: BatchSpec, found: Found) -> Item:

@@ -13,7 +13,8 @@ from napari_unet.jobs.model import Model
 from napari_unet.learn.data import Survey, read_labels
 from napari_unet.learn.plan import Plan
 from napari_unet.spec import NetSpec, OnnxSpec, TargetSpec, TrainingSpec, UNetSpec, VNetSpec
-from napari_unet.storage.opened import FileImage
+from napari_unet.storage.opened import FileImage, file_of
+from napari_unet.storage.results import result_in
 
 MANY = 5
 """Whoever paints more cells than this in a plane, and no background, has probably painted all of them."""
@@ -140,9 +141,15 @@ def halo_notes(net: NetSpec, plan: Plan, wanted: int | str = "exact") -> Iterato
 
 
 def image_notes(image: Image) -> Iterator[Note]:
-    """Warn of an image in which little can be found, or that is only a part of its file."""
-    told = (image.warning if isinstance(image, FileImage) else "", oddity(image))
+    """Warn of an image in which little can be found, that is only a part of its file, or a result itself."""
+    told = (image.warning if isinstance(image, FileImage) else "", _of_making(image), oddity(image))
     yield from (Note(words, warning=True) for words in told if words)
+
+
+def _of_making(image: Image) -> str:
+    path = file_of(image)
+    made = path is not None and result_in(path) == "probabilities"
+    return "the image holds the probabilities of a prediction, not what a microscope has seen" if made else ""
 
 
 def mirror_notes(model: Model, mirrors: int) -> Iterator[Note]:

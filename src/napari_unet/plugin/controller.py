@@ -42,6 +42,7 @@ from napari_unet.storage.bioimageio.card import Card
 
 FLAT = "The preview is drawn in the 2D view only: it is there again when you go back."
 NO_MODEL = "There is no model yet: train one, or open one."
+CANCELLING = "Cancelling, once the engine has finished what it is at, such as a tile ..."
 SILENT = 20.0
 """Seconds without a sign of life after which the user is told."""
 
@@ -286,6 +287,8 @@ class Controller:
 
     def cancel(self) -> None:
         """End the segmentation or the saving, or else the tuning, and leave cells as far as they are made anew."""
+        if self.job == "predict" and not self.work.ending:
+            self.work.say(CANCELLING)
         if self.job in ("predict", "export"):
             self.stop()
         else:
@@ -392,7 +395,7 @@ class Controller:
             self.update()
         if isinstance(event, Note) and event.warning:
             self.work.say(event.text, "warning")
-        elif isinstance(event, Note) and self.job == "predict":
+        elif isinstance(event, Note) and self.job == "predict" and not self.work.ending:
             self.work.say(self.segmenting.account)
         elif isinstance(event, Note) and event.text == LEARNT_AGAIN:
             self.work.say(LEARNING)

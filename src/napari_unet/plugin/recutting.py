@@ -148,6 +148,8 @@ class Recutting:
         results.begin_anew(before, self._wanted.min_size, flat=kept.flat)
         results.touched.connect(self._touched, unique=True)
         self._prefix = _kept_aside(old, results)
+        if self._prefix:  # at once: a segmentation that is begun meanwhile has the word
+            self._say("They are being made.")
         self._began, self._others_begun = time.perf_counter(), False
         self._cells, self._changed = 0, 0
         boundaries = any(piece.output == "boundaries" for piece in results.pieces())
@@ -290,7 +292,7 @@ class Recutting:
             self._results.put_back(*look)
 
     def _say(self, text: str, kind: Kind = "info") -> None:
-        self._work.say(self._prefix + text, kind)
+        self._work.say_aside(self._prefix + text, kind)
 
     def _seconds(self) -> str:
         seconds = time.perf_counter() - self._began

@@ -135,7 +135,7 @@ class Tuning:
             self._work.say(report.problem, "error")
             return
         told = _told(report.best, report.before, report.cells)
-        self._work.say(told, "good")
+        self._work.say_aside(told, "good")
         self.found.emit(report.best.cells, told)
 
     def _end(self) -> None:

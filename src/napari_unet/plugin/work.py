@@ -60,6 +60,11 @@ class Work:
         if job is not None:
             self.tell_end(job)
 
+    def say_aside(self, text: str, kind: Kind = "info") -> None:
+        """Show a sentence of what goes on beside the job; what a segmentation says is covered by problems only."""
+        if self.job != "predict" or kind in ("warning", "error"):
+            self.say(text, kind)
+
     def say(self, text: str, kind: Kind = "info") -> None:
         """Show a sentence."""
         self.said.emit(Message(text, kind))

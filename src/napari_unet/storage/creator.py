@@ -18,6 +18,8 @@ from napari_unet.storage.formats import kind_of
 
 OWN_KEY = "napari_unet"
 """Name of what is kept; in an OME-Zarr it tells images written here."""
+RECORD = "record"
+"""Name, in what is kept, of how a result was made: see `napari_unet.storage.records`."""
 
 Facts = Mapping[str, Any]
 
@@ -104,5 +106,7 @@ def _of_info(text: str) -> Any:
 
 
 def _of_xml(text: str) -> Any:
+    if OWN_KEY not in text:  # the XML of thousands of planes takes long
+        return None
     entries = (e for e in ElementTree.fromstring(text).iter() if e.tag.endswith("}M") and e.get("K") == OWN_KEY)
     return next((json.loads(e.text or "null") for e in entries), None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_unet.errors import UserError
 from napari_unet.storage.formats import READABLE, is_zarr, kind_of, stem_of, suffix_of
 from napari_unet.storage.positions import positions
+from napari_unet.storage.results import NO_IMAGE, ONLY_RESULTS, Kind, result_in
 
 NO_SUCH = "no such file or folder; check the name"
 NO_MATCH = "no file is of that pattern; check the names"
@@ -30,11 +31,14 @@ class Found:
         What its outputs are called: path below their folder, without a suffix.
     problem
         Why there is no image, in words; empty if there is.
+    result
+        It lies among images, but says that it is a result of this kind: it is to be left out.
     """
 
     path: Path
     name: str
     problem: str = ""
+    result: Kind | None = None
 
 
 def gather(inputs: Sequence[str], folder: Path, *, recursive: bool = False) -> list[Found]:
@@ -53,7 +57,8 @@ def gather(inputs: Sequence[str], folder: Path, *, recursive: bool = False) -> l
     Returns
     -------
     list of Found
-        In the order of the inputs, those of one input by name. What is not there is in it, with a problem.
+        In the order of the inputs, those of one input by name. What is not there is in it, with a problem; so are
+        labels that are named as an image.
 
     Examples
     --------
@@ -81,7 +86,8 @@ def gather(inputs: Sequence[str], folder: Path, *, recursive: bool = False) -> l
 def _of_input(text: str, out: Path, recursive: bool) -> Iterator[Found]:
     path = _absolute(Path(text).expanduser())
     if os.path.exists(path) or not glob.has_magic(text):
-        yield from _of_path(path, path if _is_folder(path) else path.parent, out, recursive)
+        found = _of_path(path, path if _is_folder(path) else path.parent, out, recursive)
+        yield from found if _is_folder(path) else map(_as_named, found)
         return
     root = _fixed(path)
     every = _not_within([Path(p) for p in sorted(glob.glob(str(path), recursive=True))])
@@ -92,8 +98,7 @@ def _of_input(text: str, out: Path, recursive: bool) -> Iterator[Found]:
         yield Found(path, text, NO_MATCH)
     if any(not _is_folder(p) for p in matches):  # folders on the way, such as ** gives
         matches = [p for p in matches if not _is_folder(p)]
-    for match in matches:
-        yield from _of_path(match, root, out, recursive)
+    yield from _among(path, text, [found for match in matches for found in _of_path(match, root, out, recursive)])
 
 
 def _absolute(path: Path) -> Path:
@@ -125,7 +130,7 @@ def _of_path(path: Path, root: Path, out: Path, recursive: bool) -> Iterator[Fou
     elif kind_of(path) == "zarr":
         yield from _of_zarr(path, root)
     elif kind_of(path):
-        yield Found(path, _name(path, root))
+        yield Found(path, _name(path, root), result=result_in(path))
     elif not path.is_dir():
         yield Found(path, path.name, f"not an image that can be read here; use {READABLE}")
     elif suffix_of(path):
@@ -139,8 +144,19 @@ def _of_folder(path: Path, root: Path, out: Path, recursive: bool) -> Iterator[F
     if not images:
         below = "" if recursive else " itself, perhaps those below do (--recursive)"
         yield Found(path, path.name, f"the folder holds no images{below}; expected {READABLE}")
-    for image in images:
-        yield from _of_path(image, root, out, recursive)
+    yield from _among(path, path.name, [f for image in images for f in _of_path(image, root, out, recursive)])
+
+
+def _as_named(found: Found) -> Found:
+    """Refuse labels that are named as an image; whoever names probabilities means them."""
+    return replace(found, problem=NO_IMAGE if found.result == "labels" else found.problem, result=None)
+
+
+def _among(path: Path, name: str, images: Sequence[Found]) -> Iterator[Found]:
+    """Give the images of a folder or pattern, and tell if all of them are results."""
+    yield from images
+    if images and all(found.result for found in images):
+        yield Found(path, name, ONLY_RESULTS)
 
 
 def _images(folder: Path, out: Path, recursive: bool) -> Iterator[Path]:
@@ -160,7 +176,7 @@ def _of_zarr(path: Path, root: Path) -> Iterator[Found]:
         yield Found(path, name, str(error).removeprefix(f"{path}: "))
         return
     if not within:
-        yield Found(path, name)
+        yield Found(path, name, result=result_in(path))
     yield from (Found(path / place.path, f"{name}/{place.path}", place.problem) for place in within)
 
 

@@ -58,6 +58,16 @@ def positions(path: Path) -> list[Position]:
         raise UserError(f"{path}: its list of positions cannot be read ({error}); copy it again") from error
 
 
+def is_label_image(path: Path) -> bool:
+    """Tell whether a zarr has the image-label metadata of OME-Zarr: its values are names, not intensities."""
+    try:
+        known = _attributes(path)
+        one = "bioformats2raw.layout" in known and "multiscales" not in known
+        return "image-label" in (_attributes(path / "0") if one else known)
+    except _DAMAGES:  # who opens it says what is wrong
+        return False
+
+
 def _of_well(plate: Path, well: str) -> Iterator[Position]:
     _inside(plate, well)  # before anything of it is opened
     try:

@@ -15,14 +15,12 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.identity import fingerprint
 from napari_unet.errors import UserError, one_line
 from napari_unet.spec import ImageFacts, ModelFacts, Record, Settings
-from napari_unet.storage.creator import read_creator, side_file
+from napari_unet.storage.creator import RECORD, read_creator, side_file
 from napari_unet.storage.formats import kind_of
 from napari_unet.storage.opened import FileImage, file_of
 from napari_unet.storage.summary import how_to_ask
 from napari_unet.storage.tiff import open_tiff
 
-KEY = "record"
-"""Its name in what a file keeps of its creator."""
 MODEL = ".safetensors"
 PACKAGES = ("napari-unet-live", "torch", "numpy", "scipy", "scikit-image", "python-elf")
 """Whose versions are noted, as far as they are installed: results may differ with others."""
@@ -92,7 +90,7 @@ def read_record(path: str | os.PathLike[str]) -> Record | None:
     UserError
         If this version cannot read it.
     """
-    found = read_creator(Path(path)).get(KEY)
+    found = read_creator(Path(path)).get(RECORD)
     if found is None:
         return None
     try:
@@ -138,4 +136,4 @@ def _check_readable(path: Path) -> None:
 
 def as_creator(record: Record | None) -> dict[str, object]:
     """Give what a file keeps of its creator."""
-    return {} if record is None else {KEY: record.model_dump(mode="json")}
+    return {} if record is None else {RECORD: record.model_dump(mode="json")}

@@ -1,6 +1,7 @@
 """Batches: every image by itself, whatever becomes of the others."""
 
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ import zarr
 import cli_tools
 from batch_tools import pixels, rows, states, table
 from napari_unet.errors import UserError
-from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone
+from napari_unet.events import BatchBegun, BatchProgress, Finished, ImageDone, Note
 from napari_unet.jobs import batch as run
 from napari_unet.jobs import batch_plan
 from napari_unet.jobs.replaying import plan_replay
@@ -147,7 +148,7 @@ def test_a_fault_of_the_program_stops_one_image_only(spec, images, monkeypatch, 
 
 
 def test_planning_touches_no_file(spec, tmp_path):
-    items = batch_plan.plan(spec(outputs=("cells", "boundaries"), measure=True))
+    items, _ = batch_plan.plan(spec(outputs=("cells", "boundaries"), measure=True))
     assert [p.name for p in items[0].targets] == ["a-cells.tif", "a-boundaries.tif", "a-cells.csv"]
     assert not (tmp_path / "out").exists()
 
@@ -173,3 +174,25 @@ def test_odd_images_are_made_with_a_warning(spec, tmp_path, images):
         "several": "the file holds 2 images: only the largest, 120 x 150, is used",
     }
     assert table(tmp_path / "out")["some"]["message"] == "100 pixels are not finite"
+
+
+def test_results_beside_the_images_are_left_out_and_told(spec, images, tmp_path):
+    source = spec(inputs=(str(images / "a.tif"),), folder=images / "earlier", outputs=("cells", "probabilities"))
+    assert set(states(run(source)).values()) == {"done"}
+    shutil.copy(images / "earlier" / "a-cells.tif", images / "c.tif")
+    events = list(run(spec()))
+    assert set(rows(events)) == {"a", "b", "cut", "day 2/a"}
+    (told,) = [e.text for e in events if isinstance(e, Note) and "left out" in e.text]
+    assert told == (
+        "left out, as they are results and no images, 3 files: c.tif, a-cells.tif, a-probabilities.tif"
+    )
+    named = (str(images / "c.tif"), str(images / "earlier" / "a-probabilities.tif"))
+    found = rows(run(spec(inputs=named, channel=0)))
+    assert (found["c"].status, "holds labels" in found["c"].message) == ("failed", True)
+    assert found["a-probabilities"].status == "done"
+    assert "probabilities of a prediction" in found["a-probabilities"].message
+
+
+def test_failures_are_no_progress(spec):
+    (first, *_) = [e for e in run(spec()) if isinstance(e, BatchProgress)]
+    assert first.images == "1 of 4 images (1 failed)"

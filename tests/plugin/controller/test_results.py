@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_unet.engine.client import ModelInfo
-from napari_unet.events import CellsDone
+from napari_unet.events import CellsDone, Note
 from napari_unet.plugin.requests import SegmentRequest
 from napari_unet.spec import (
     BOUNDARY,
@@ -127,3 +127,16 @@ def test_wrong_number_of_channels(desk: Desk) -> None:
     desk.controller.segment(SegmentRequest("slice", ("cells",)))
     assert desk.engine.count("predict") == 0
     assert "needs 2 channels, 'stack' has 1" in desk.said
+
+
+def test_cancel_answers_at_once_and_notes_do_not_cover_it(desk: Desk) -> None:
+    desk.engine.model = MODEL
+    desk.controller.segment(SegmentRequest("stack", ("cells",)))
+    desk.controller.cancel()
+    assert desk.messages[-1].text.startswith("Cancelling, once the engine has finished what it is at")
+    desk.controller.on_event(Note("No GPU found: computing on the CPU"))
+    desk.controller.cancel()
+    assert desk.messages[-1].text.startswith("Cancelling")
+    assert desk.engine.count("stop") == 1
+    desk.controller.on_job_finished(result("predict", "stopped"))
+    assert desk.messages[-1].text.startswith("Cancelled: ")

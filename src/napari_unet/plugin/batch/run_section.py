@@ -80,7 +80,7 @@ class RunSection(Section):
             self._show(event.done / max(1, event.total), f"{event.what}: {event.done} of {event.total}")
             return
         left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
-        self._show(event.part, f"{event.done} of {event.total} images{left}")
+        self._show(event.part, f"{event.images}{left}")
         self.table.show_at_work(event.name)
 
     def _show(self, part: float, words: str) -> None:
