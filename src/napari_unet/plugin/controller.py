@@ -69,6 +69,8 @@ class Controller:
     """An `Event` of the job at hand."""
     scored = Signal(dict)
     """A training has left a model that says this of itself."""
+    restored = Signal(dict)
+    """A project has brought a training back, of which this is known."""
     opened = Signal(ModelInfo)
     """A model was opened."""
     saved = Signal(float)
@@ -372,6 +374,7 @@ class Controller:
             self.open_model(path)
             return
         self._model_path, self.model_name = path, f"trained in {path.parent.parent.name}"
+        self.restored.emit(self.trainer.remembered)
         self.segmenting.models += 1
         self.live.ask()
         self.update()

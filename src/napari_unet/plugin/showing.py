@@ -34,6 +34,7 @@ class Showing:
         controller.work.began.connect(self.show_beginning)
         controller.work.ended.connect(self.show_end)
         controller.scored.connect(self.show_scores)
+        controller.restored.connect(self.show_restored)
         controller.opened.connect(lambda _: dock.train.clear_progress())  # what is shown was of another training
         controller.recutting.changed.connect(self.show_recutting)
         controller.tuning.changed.connect(self.show_recutting)
@@ -133,6 +134,16 @@ class Showing:
         """Show the scores of the model that a training has left, which need not be that of its last step."""
         if (used := words.scores_of(description)) is not None:
             self._dock.train.show_scores(*used)
+
+    def show_restored(self, description: Mapping[str, Any]) -> None:
+        """Show how a training went that a project has brought back."""
+        train = self._dock.train
+        train.clear_progress()
+        for entry in description.get("history", ()):
+            if entry["held_out"] is not None:
+                train.plot.add_check(entry["step"], entry["held_out"], other=entry.get("other", False))
+        if description:
+            self.show_scores(description)
 
     def show_end(self, job: str) -> None:
         """Show that a job has ended."""

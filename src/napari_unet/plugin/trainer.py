@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from napari.components import ViewerModel
 from psygnal import Signal
@@ -77,6 +78,8 @@ class Trainer:
         """Time that the last training has used."""
         self.steps = 0
         """Steps that the last training has made."""
+        self.remembered: dict[str, Any] = {}
+        """What the model of a training that was restored says of itself."""
         self.reason = ""
         """Why the training at hand has ended early, in words."""
         self._waiting: TrainingSpec | None = None
@@ -247,12 +250,13 @@ class Trainer:
         if not path.with_suffix(STATE).is_file():
             return False
         self.checkpoints.adopt(path)
-        spec, self.seconds, self.steps = None, 0.0, 0
+        spec, self.seconds, self.steps, self.remembered = None, 0.0, 0, {}
         try:
             facts = read_facts(path)
             spec = TrainingSpec.model_validate(facts.get("spec"))
             info = facts.get("info", {})
             self.seconds, self.steps = float(info.get("seconds", 0)), int(info.get("steps", 0))
+            self.remembered = {**info, "history": list(facts.get("history", ()))}
         except (UserError, ValueError, TypeError, AttributeError):  # the engine says what is wrong with it
             pass
         self.going.restore(spec)

@@ -81,6 +81,20 @@ def test_the_scores_after_a_training_are_those_of_the_model_that_is_used(
     assert dock.train.scores.text() == "Held out: no score yet"
 
 
+def test_a_training_that_a_project_brings_back_shows_its_scores(dock: UNetDock) -> None:
+    dock.controller.on_event(CheckDone(5, 0.9, {"cell": 0.1, "boundary": 0.1}))  # of the project before
+    history = [
+        {"step": 10, "held_out": None, "scores": {"cell": None, "boundary": None}},
+        {"step": 20, "held_out": 0.4, "scores": {"cell": 0.9, "boundary": 0.8}},
+        {"step": 30, "held_out": 0.5, "scores": {"cell": 0.7, "boundary": 0.8}, "other": True},
+    ]
+    dock.controller.restored.emit({"steps": 30, "used_step": 20, "history": history})
+    assert dock.train.scores.text() == "Held out, step 20: cell 0.90 · boundary 0.80"
+    np.testing.assert_array_equal(dock.train.plot._held_out.getData()[0], [20, 30, 30])
+    dock.controller.restored.emit({})
+    assert dock.train.scores.text() == "Held out: no score yet"
+
+
 def test_going_on_scores_as_often_as_before(dock: UNetDock) -> None:
     """The number of checks is that of the whole time, of which a part is over."""
     dock.train.budget.seconds.setValue(150)

@@ -204,13 +204,18 @@ def test_a_training_that_is_back_knows_its_settings(image: Path, tmp_path: Path)
         target=TargetSpec(classes=DEFAULT_CLASSES[:2]),
         train=TrainSpec(patch=(64, 64)),
     )
-    facts = {"spec": filled.model_dump(mode="json"), "info": {"seconds": 7.5, "steps": 30}}
+    history = [{"step": 20, "held_out": 0.4, "scores": {"cell": 0.9, "boundary": 0.8}}]
+    info = {"seconds": 7.5, "steps": 30, "used_step": 20}
+    facts = {"spec": filled.model_dump(mode="json"), "info": info, "history": history}
     save_file({"x": np.zeros(1)}, path, {KEY: json.dumps(facts)})
     window.keeper.keep_in(tmp_path / "a")
     window.keeper._wait()
     window.controller.close()
     back = Window(tmp_path / "cache")
+    told: list[object] = []
+    back.controller.restored.connect(told.append)
     back.bring(tmp_path / "a.unet")
+    assert told == [info | {"history": history}]
     trainer = back.controller.trainer
     assert (trainer.seconds, trainer.steps) == (7.5, 30)
     same = TrainingSpec(net=UNetSpec(base=8))
