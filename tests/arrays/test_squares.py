@@ -73,6 +73,16 @@ def test_of_squares_that_look_alike_the_most_unsure_is_worth_most():
     np.testing.assert_array_equal(worth.unlike, 1)
 
 
+def test_worth_is_how_unsure_a_square_is_times_what_it_stands_for():
+    same = [square([0], unsure=u) for u in (0.2, 0.6)]
+    worth = judge([*same, square([9], painted=ENOUGH)])
+    np.testing.assert_allclose(worth.total, [0.2, 0.6, 0.5] * worth.stands_for)
+    known = np.exp(-1)  # of the two alike, and nothing new in the third
+    np.testing.assert_allclose(worth.stands_for, [2 / 3 * (1 - known), 2 / 3 * (1 - known), 0], rtol=1e-5)
+    whole = judge([square([3])] * 5).stands_for
+    np.testing.assert_array_equal(whole, 1)
+
+
 def test_likeness_does_not_depend_on_units_and_order():
     features = np.random.default_rng(0).random((6, 4), np.float32)
     alike = likeness(features)

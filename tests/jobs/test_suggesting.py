@@ -49,6 +49,7 @@ def test_what_is_unlike_the_annotation_is_suggested(stack):
     found = nu.suggest(image, labels, seconds=60)
     assert found.region.z == (4, 5)
     assert found.unlike > 0.5
+    assert 0.05 < found.stands_for <= 1 / 6  # one slice of six looks at all like it
     assert (found.planes, found.of, found.again) == (6, 6, False)
 
 

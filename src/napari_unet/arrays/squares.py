@@ -49,6 +49,8 @@ class Suggestion:
     """How unsure the network is there, 0 to 1, see `unsure_of_region`."""
     unlike: float
     """1: nothing that looks alike is annotated; 0: plenty is."""
+    stands_for: float
+    """Share of the image that looks like it and is not annotated, 0 to 1, see `judge`."""
     planes: int
     """Planes that were looked at, at least in part."""
     of: int
@@ -64,6 +66,8 @@ class Worth:
     total: Floats
     unlike: Floats
     """1: nothing like the square is annotated; 0: there is enough annotation in one just like it."""
+    stands_for: Floats
+    """Share of the image that its annotation would newly cover."""
 
 
 def look_at(
@@ -167,7 +171,7 @@ def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None) -> Wor
         annotated = np.maximum(annotated, PASSED * np.asarray(passed, np.float32))
     known = (alike * annotated).max(axis=1)
     covered = np.maximum(0, alike - known).mean(axis=1)
-    return Worth(unsure * covered, 1 - known)
+    return Worth(unsure * covered, 1 - known, covered)
 
 
 def likeness(features: Floats) -> Floats:

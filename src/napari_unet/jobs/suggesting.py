@@ -198,9 +198,15 @@ def choose(squares: Sequence[Square], search: Search) -> Suggestion:
     worth = judge(squares, passed)
     best = int(np.argmax(np.where(passed & ~passed.all(), -1, worth.total)))
     planes = {(s.region.t, s.region.z) for s in squares}
-    of = search.image.size("T") * search.image.size("Z")
-    unsure, unlike = squares[best].unsure, float(worth.unlike[best])
-    return Suggestion(squares[best].region, unsure, unlike, len(planes), of, again=bool(passed.all()))
+    return Suggestion(
+        squares[best].region,
+        squares[best].unsure,
+        float(worth.unlike[best]),
+        float(worth.stands_for[best]),
+        len(planes),
+        search.image.size("T") * search.image.size("Z"),
+        again=bool(passed.all()),
+    )
 
 
 def _same(one: Region, two: Region) -> bool:
@@ -245,7 +251,7 @@ def suggest(
     shown: Collection[Region] = (),
     seconds: float = SECONDS,
 ) -> Suggestion:
-    """Tell where annotation is worth most: where the network is unsure, and nothing that looks alike is annotated.
+    """Tell where annotation is worth most: the network is unsure, and much that is not annotated looks like it.
 
     Parameters
     ----------
