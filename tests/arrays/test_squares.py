@@ -2,11 +2,14 @@ import numpy as np
 import pytest
 
 from napari_unet.arrays.region import Region
-from napari_unet.arrays.squares import ENOUGH, Square, cut, describe, judge, likeness, look_at, spread
+from napari_unet.arrays.squares import ENOUGH, Square, cut, describe, judge, likeness, look_at, spread, weigh
+
+AREA = 64 * 64
 
 
-def square(features, *, unsure=0.5, painted=0.0, z=0):
-    return Square(Region((0, 1), (z, z + 1), (0, 64), (0, 64)), unsure, painted, np.float32(features))
+def square(features, *, unsure=0.5, painted=0.0, z=0, sampled=True):
+    region = Region((0, 1), (z, z + 1), (0, 64), (0, 64))
+    return Square(region, unsure, painted, np.float32(features), sampled)
 
 
 def test_squares_fill_a_piece_without_overlap():
@@ -71,6 +74,39 @@ def test_of_squares_that_look_alike_the_most_unsure_is_worth_most():
     worth = judge([square([0], unsure=u) for u in (0.1, 0.7, 0.4)])
     assert worth.total.argmax() == 1
     np.testing.assert_array_equal(worth.unlike, 1)
+
+
+def test_worth_is_how_unsure_a_square_is_times_what_it_stands_for():
+    same = [square([0], unsure=u) for u in (0.2, 0.6)]
+    worth = judge([*same, square([9], painted=ENOUGH)])
+    np.testing.assert_allclose(worth.total, [0.2, 0.6, 0.5] * worth.stands_for)
+    known = np.exp(-1)  # of the two alike, and nothing new in the third
+    np.testing.assert_allclose(worth.stands_for, [2 / 3 * (1 - known), 2 / 3 * (1 - known), 0], rtol=1e-5)
+    whole = judge([square([3])] * 5).stands_for
+    np.testing.assert_array_equal(whole, 1)
+
+
+def test_squares_stand_for_much_of_the_image_and_not_of_what_is_in_view():
+    in_view = [square([0, 0.1 * n], sampled=False) for n in range(6)]
+    others = [square([9, 0.1 * n], z=20 + n) for n in range(3)]
+    squares = [*in_view, *others]
+    assert judge(squares).total.argmax() < 6
+    much = judge(squares, pixels=600 * AREA)
+    assert much.total.argmax() >= 6
+    assert much.stands_for[:6].max() < 0.5 < 0.8 < much.stands_for[6:].min()
+
+
+def test_where_all_was_seen_every_square_counts_the_same():
+    rng = np.random.default_rng(0)
+    squares = [square(f, painted=0.01 * (n == 3), sampled=n > 4) for n, f in enumerate(rng.random((30, 5)))]
+    np.testing.assert_array_equal(weigh(squares, 30 * AREA), np.ones(30, np.float32))
+    one, other = judge(squares), judge(squares, pixels=30 * AREA)
+    np.testing.assert_array_equal(one.total, other.total)
+    part = weigh(squares, 3000 * AREA)
+    assert part.sum() == pytest.approx(3000)
+    assert (part[:5] == 1).all()
+    in_view = [square([0], sampled=False)] * 2
+    np.testing.assert_array_equal(weigh(in_view, 3000 * AREA), 1)  # stopped before anything else was seen
 
 
 def test_likeness_does_not_depend_on_units_and_order():

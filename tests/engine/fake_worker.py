@@ -33,7 +33,7 @@ def preview_of(image, t, z, mirror):
 def suggestion_of(image, view, shown):
     """The plane in view, so many pixels down as were shown."""
     (t, z), y = view, len(shown)
-    return Suggestion(Region((t, t + 1), (z, z + 1), (y, y + 1), (0, 1)), 0.5, 1.0, 1, image.size("Z"))
+    return Suggestion(Region((t, t + 1), (z, z + 1), (y, y + 1), (0, 1)), 0.5, 1.0, 0.25, 1, image.size("Z"))
 
 
 class Model:

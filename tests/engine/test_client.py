@@ -571,7 +571,8 @@ def test_a_suggestion_is_a_job_of_its_own_while_nothing_runs(make_engine, image,
     assert (result.job, result.outcome) == ("suggest", "finished")
     (found,) = seen.of("suggestion")
     assert found.region == Region((0, 1), (1, 2), (1, 2), (0, 1))
-    assert (found.unsure, found.unlike, found.planes, found.of, found.again) == (0.5, 1.0, 1, 3, False)
+    assert (found.unsure, found.unlike, found.stands_for) == (0.5, 1.0, 0.25)
+    assert (found.planes, found.of, found.again) == (1, 3, False)
     assert names(seen).index("suggestion") < names(seen).index("job_finished")
     assert len(engine._loans.server) == 0
     engine.suggest(Image(image.data, "ZYX", name="unfit"), None)

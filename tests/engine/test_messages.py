@@ -53,7 +53,7 @@ def test_events_survive_the_way(event):
 
 
 def test_a_suggestion_survives_the_way():
-    report = m.SuggestionReport(suggestion=Suggestion(ONE, 0.5, 1.0, 2, 30, again=True))
+    report = m.SuggestionReport(suggestion=Suggestion(ONE, 0.5, 1.0, 0.25, 2, 30, again=True))
     assert m.REPORT.validate_json(report.model_dump_json()) == report
 
 

@@ -10,8 +10,8 @@ from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.errors import UserError
 from napari_unet.events import StepDone
-from napari_unet.jobs import Search, Training, suggest
-from napari_unet.jobs.suggesting import pieces_to_look_at
+from napari_unet.jobs import Search, Training, suggest, suggesting
+from napari_unet.jobs.suggesting import Piece, pieces_to_look_at
 from napari_unet.spec import TrainingSpec, TrainSpec, UNet3DSpec, UNetSpec
 
 SMALL = TrainSpec(steps=6, patch=(64, 64), batch=2, val_fraction=0, threads=1)
@@ -49,6 +49,7 @@ def test_what_is_unlike_the_annotation_is_suggested(stack):
     found = nu.suggest(image, labels, seconds=60)
     assert found.region.z == (4, 5)
     assert found.unlike > 0.5
+    assert 0.05 < found.stands_for <= 1 / 6  # one slice of six looks at all like it
     assert (found.planes, found.of, found.again) == (6, 6, False)
 
 
@@ -78,12 +79,12 @@ def test_of_a_large_image_a_spread_sample_is_read():
     data = Counting(np.zeros((400, 128, 128), np.uint8))
     search = Search(Image(data, "ZYX"), view=(0, 300), seconds=0)
     pieces = list(islice(pieces_to_look_at(search, 64), 20))
-    assert pieces[0].z == (300, 301)
+    assert pieces[0].region.z == (300, 301)
     assert data.read == 0
-    others = sorted({p.z[0] for p in pieces if p.z[0] != 300})
+    others = sorted({p.region.z[0] for p in pieces if p.region.z[0] != 300})
     assert max(np.diff([*others, others[0] + 400])) < 100
-    moved = list(islice(pieces_to_look_at(Search(search.image, shown=(pieces[0],)), 64), 20))
-    assert {p.z for p in moved}.isdisjoint({(z, z + 1) for z in others if z})
+    moved = list(islice(pieces_to_look_at(Search(search.image, shown=(pieces[0].region,)), 64), 20))
+    assert {p.region.z for p in moved}.isdisjoint({(z, z + 1) for z in others if z})
 
     noise = np.random.default_rng(0).integers(0, 255, (400, 128, 128)).astype(np.uint8)
     counting = Counting(noise)
@@ -98,9 +99,26 @@ def test_pieces_of_annotated_planes_and_of_the_plane_in_view_come_first():
     labels[2, 41, 60, 3] = 1
     search = Search(image, Image(labels, "TZYX"), view=(1, 7), planes=((2, 41), (0, 3)))
     pieces = list(pieces_to_look_at(search, 32))
-    assert (pieces[0].t[0], pieces[0].z[0]) == (1, 7)
-    assert pieces[1] == Region((2, 3), (41, 42), (32, 64), (0, 32))
+    first = pieces[0].region
+    assert (first.t[0], first.z[0]) == (1, 7)
+    assert pieces[1] == Piece(Region((2, 3), (41, 42), (32, 64), (0, 32)), sampled=False)
+    chosen = [p.region for p in pieces if not p.sampled]
+    assert {(r.t[0], r.z[0]) for r in chosen} == {(1, 7), (2, 41)}
+    assert len(chosen) == 5
     assert len(pieces) == len(set(pieces)) == 3 * 50 * 4
+
+
+def test_what_is_in_view_does_not_stand_for_a_large_image(stack, monkeypatch):
+    """All of the plane in view is looked at, and as much of 60 others."""
+    view, others = stack[0][4], stack[0][1]
+    image = np.stack([view, *[others] * 60])
+    monkeypatch.setattr(suggesting, "PIECE", {2: 64})
+    every = suggesting.pieces_to_look_at
+    monkeypatch.setattr(suggesting, "pieces_to_look_at", lambda *args: islice(every(*args), 8))
+    found = suggest(image, seconds=60)
+    assert (found.planes, found.of) == (5, 61)
+    assert found.region.z[0] > 0
+    assert found.stands_for > 0.8
 
 
 def test_a_suggestion_during_a_training_changes_nothing_of_it(stack):

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 from napari.layers import Shapes
 
+from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.errors import UserError
 from napari_unet.plugin.annotation import is_ours
 from napari_unet.plugin.layers import plane_at
 from napari_unet.plugin.scope import _rectangles, draw_rectangle
-from napari_unet.plugin.suggesting import FILLED, camera_of, canvas_size
+from napari_unet.plugin.suggesting import FILLED, camera_of, canvas_size, why
 from plugin_tools import Desk, result
+
+LIKE_THIS = "of the image looks like this and is not annotated"
 
 
 def found(z: int = 2, y: int = 10, x: int = 20, *, again: bool = False) -> Suggestion:
-    return Suggestion(Region((0, 1), (z, z + 1), (y, y + 16), (x, x + 16)), 0.3, 0.9, 3, 4, again)
+    return Suggestion(Region((0, 1), (z, z + 1), (y, y + 16), (x, x + 16)), 0.3, 0.9, 0.3, 3, 4, again)
 
 
 @pytest.fixture
@@ -77,7 +80,23 @@ def test_the_viewer_goes_to_the_place_and_outlines_it(desk):
     assert layer.mode == mode == "paint"
     assert desk.controller.job is None
     said = desk.messages[-1].text
-    assert said.startswith("Slice 2: the network is unsure here, and nothing like it is annotated; 3 of 4 slices")
+    assert said == f"Slice 2: the network is unsure here, and much {LIKE_THIS}; 3 of 4 slices looked at."
+
+
+@pytest.mark.parametrize(
+    ("unsure", "unlike", "stands_for", "words"),
+    [  # of simulated sequences
+        (0.67, 1.0, 0.61, f"The network is very unsure here, and much {LIKE_THIS}."),
+        (0.45, 0.14, 0.136, f"The network is unsure here, and some {LIKE_THIS}."),
+        (0.16, 1.0, 0.445, f"Much {LIKE_THIS}."),
+        (0.88, 1.0, 0.013, "The network is very unsure here, and nothing like this is annotated."),
+        (0.66, 0.04, 0.027, "The network is very unsure here."),
+        (0.02, 0.11, 0.008, "No place needs much more annotation, and this one is worth most."),
+    ],
+)
+def test_only_what_speaks_for_a_place_is_told(unsure, unlike, stands_for, words):
+    place = Suggestion(found().region, unsure, unlike, stands_for, 1, 1)
+    assert why(place, Image(np.zeros((64, 64)), "YX")) == words
 
 
 def test_a_place_is_not_asked_for_again_until_the_annotation_there_has_changed(desk):

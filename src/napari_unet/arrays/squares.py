@@ -6,6 +6,7 @@ After Yang et al. 2017, "Suggestive annotation: a deep active learning framework
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -37,6 +38,8 @@ class Square:
     """Part of its pixels that is annotated."""
     features: Floats
     """What it looks like, to the eye and to the network, see `describe`."""
+    sampled: bool = True
+    """It is of a spread sample of the image, and no place that is looked at in any case; see `weigh`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Suggestion:
     """How unsure the network is there, 0 to 1, see `unsure_of_region`."""
     unlike: float
     """1: nothing that looks alike is annotated; 0: plenty is."""
+    stands_for: float
+    """Share of the image that looks like it and is not annotated, 0 to 1, see `judge`."""
     planes: int
     """Planes that were looked at, at least in part."""
     of: int
@@ -64,10 +69,18 @@ class Worth:
     total: Floats
     unlike: Floats
     """1: nothing like the square is annotated; 0: there is enough annotation in one just like it."""
+    stands_for: Floats
+    """Share of the image that its annotation would newly cover."""
 
 
 def look_at(
-    region: Region, pixels: Floats, probabilities: Floats, painted: npt.NDArray[np.bool_], side: int
+    region: Region,
+    pixels: Floats,
+    probabilities: Floats,
+    painted: npt.NDArray[np.bool_],
+    side: int,
+    *,
+    sampled: bool = True,
 ) -> Iterator[Square]:
     """Cut a piece of a plane into squares, and look at each.
 
@@ -83,13 +96,15 @@ def look_at(
         (Y, X): where there is annotation.
     side
         Of a square, in pixels; about, so that the squares fill the piece.
+    sampled
+        The piece is of a spread sample of the image.
     """
     unsure = uncertainty(probabilities)
     for y, x in cut(painted.shape, side):
         box = slice(*y), slice(*x)
         place = Region(region.t, region.z, _moved(y, region.y[0]), _moved(x, region.x[0]))
         features = describe(pixels[(slice(None), *box)], probabilities[(slice(None), *box)])
-        yield Square(place, unsure_of_region(unsure[box]), float(painted[box].mean()), features)
+        yield Square(place, unsure_of_region(unsure[box]), float(painted[box].mean()), features, sampled)
 
 
 def cut(shape: Sequence[int], side: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -132,15 +147,16 @@ def describe(pixels: Floats, probabilities: Floats) -> Floats:
     return np.array([*found, *probabilities.mean(axis=(1, 2))], np.float32)
 
 
-def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None) -> Worth:
+def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None, pixels: int | None = None) -> Worth:
     """Judge what annotation would be worth in each of some squares.
 
     It is worth much where the network is unsure, and where it stands for much that nothing annotated stands for:
 
         unsure_i mean_j max(0, alike_ij - known_j),    known_j = max_k alike_jk annotated_k,
 
-    where a square with `ENOUGH` annotation counts as annotated, and is quite alike to itself. Suggestive
-    annotation (Yang et al. 2017) chooses what covers most among the most uncertain; here both count all along.
+    where a square with `ENOUGH` annotation counts as annotated, and is quite alike to itself, and the mean is one
+    of the whole image, see `weigh`. Suggestive annotation (Yang et al. 2017) chooses what covers most among the
+    most uncertain; here both count all along.
 
     Parameters
     ----------
@@ -148,6 +164,8 @@ def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None) -> Wor
         At least one; those that are annotated are what the others are compared with.
     passed
         Which were suggested before, and left as they were; None: none.
+    pixels
+        Of the image, all planes together; None: the squares are all of it.
 
     Examples
     --------
@@ -166,8 +184,43 @@ def judge(squares: Sequence[Square], passed: npt.ArrayLike | None = None) -> Wor
     if passed is not None:
         annotated = np.maximum(annotated, PASSED * np.asarray(passed, np.float32))
     known = (alike * annotated).max(axis=1)
-    covered = np.maximum(0, alike - known).mean(axis=1)
-    return Worth(unsure * covered, 1 - known)
+    covered = np.average(np.maximum(0, alike - known), axis=1, weights=weigh(squares, pixels))
+    return Worth(unsure * covered, 1 - known, covered)
+
+
+def weigh(squares: Sequence[Square], pixels: int | None = None) -> Floats:
+    """Weigh squares so that a mean over them is one of the whole image.
+
+    What is looked at in any case, the plane in view and what is annotated, is a larger part of the squares than of
+    a large image. Such squares count for themselves only; the others, a spread sample, share all the rest.
+
+    Parameters
+    ----------
+    squares
+        At least one.
+    pixels
+        Of the image, all planes together; None: the squares are all of it.
+
+    Returns
+    -------
+    float32 array
+        (N,): of how many squares of the image each is the only one that was seen. Exactly 1 where all were.
+
+    Examples
+    --------
+    One square of a plane that is in view, and two of ten others:
+
+    >>> places = [Region((0, 1), (z, z + 1), (0, 64), (0, 64)) for z in (0, 5, 9)]
+    >>> looked = [Square(r, 0.5, 0.0, np.zeros(1, np.float32), r.z[0] > 0) for r in places]
+    >>> weigh(looked, 11 * 64 * 64)
+    array([1., 5., 5.], dtype=float32)
+    """
+    weights = np.ones(len(squares), np.float32)
+    sampled = np.array([s.sampled for s in squares])
+    if pixels is not None and sampled.any():
+        areas = np.array([math.prod(s.region.shape) for s in squares])
+        weights[sampled] = (pixels - areas[~sampled].sum()) / areas[sampled].sum()
+    return weights
 
 
 def likeness(features: Floats) -> Floats:

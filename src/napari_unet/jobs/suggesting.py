@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -63,6 +64,16 @@ class Search:
     seconds: float = SECONDS
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of the image to look at."""
+
+    region: Region
+    """Of one plane."""
+    sampled: bool
+    """It is of the spread sample of all pieces; otherwise it is looked at in any case."""
+
+
 class Suggester:
     """Looks for squares; the grey values of an image are fitted once and kept until another one comes.
 
@@ -108,16 +119,16 @@ class Suggester:
             began = time.perf_counter()
         yield choose(squares, search)
 
-    def _look_at(self, network: nn.Module, search: Search, piece: Region) -> Iterator[Square]:
+    def _look_at(self, network: nn.Module, search: Search, piece: Piece) -> Iterator[Square]:
         """Cut a piece of a plane into squares and look at them."""
-        probabilities = self._previewer.part(network, search.image, piece)
-        (t, _), (z, _) = piece.t, piece.z
-        box = slice(z, z + 1), slice(*piece.y), slice(*piece.x)
+        region = piece.region
+        probabilities = self._previewer.part(network, search.image, region)
+        t, *box = region.t[0], slice(*region.z), slice(*region.y), slice(*region.x)
         pixels = self._previewer.normalisation(search.image).apply(search.image.read(t, *box))[:, 0]
         painted = np.zeros(pixels.shape[1:], bool)
         if search.labels is not None:
             painted = search.labels.read(t, *box)[0, 0] != 0
-        return look_at(piece, pixels, probabilities, painted, side_of(self._spec))
+        return look_at(region, pixels, probabilities, painted, side_of(self._spec), sampled=piece.sampled)
 
 
 def side_of(spec: TrainingSpec) -> int:
@@ -132,7 +143,7 @@ def side_of(spec: TrainingSpec) -> int:
     return min(LARGEST, max(SMALLEST, max(patch[-2:]) // 2))
 
 
-def pieces_to_look_at(search: Search, side: int) -> Iterator[Region]:
+def pieces_to_look_at(search: Search, side: int) -> Iterator[Piece]:
     """Go through the pieces of an image: of the plane in view, with annotation, and all others, by turns.
 
     Parameters
@@ -145,8 +156,8 @@ def pieces_to_look_at(search: Search, side: int) -> Iterator[Region]:
     Examples
     --------
     >>> search = Search(Image(np.zeros((5, 8, 8)), "ZYX"), view=(0, 3))
-    >>> [piece.z[0] for piece in pieces_to_look_at(search, 8)]
-    [3, 0, 4, 2, 1]
+    >>> [(piece.region.z[0], piece.sampled) for piece in pieces_to_look_at(search, 8)]
+    [(3, False), (0, True), (4, True), (2, True), (1, True)]
     """
     times, _, depth, *plane = search.image.shape
     boxes = list(cut(plane, side))
@@ -156,13 +167,13 @@ def pieces_to_look_at(search: Search, side: int) -> Iterator[Region]:
     near = (in_view + n for n in spread(len(boxes)))
     turns = zip_longest(near, _annotated(search, boxes), spread(every, start))
     seen: set[int] = set()
-    for number in chain.from_iterable(turns):
+    for number, sampled in ((n, stream == 2) for turn in turns for stream, n in enumerate(turn)):
         if number is None or number in seen:
             continue
         seen.add(number)
         at, box = divmod(number, len(boxes))
         t, z = divmod(at, depth)
-        yield Region((t, t + 1), (z, z + 1), *boxes[box])
+        yield Piece(Region((t, t + 1), (z, z + 1), *boxes[box]), sampled)
 
 
 def _annotated(search: Search, boxes: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[int | None]:
@@ -195,12 +206,19 @@ def choose(squares: Sequence[Square], search: Search) -> Suggestion:
         What was looked for.
     """
     passed = np.array([any(_same(s.region, old) for old in search.shown) for s in squares])
-    worth = judge(squares, passed)
+    image = search.image
+    worth = judge(squares, passed, math.prod(image.size(a) for a in "TZYX"))
     best = int(np.argmax(np.where(passed & ~passed.all(), -1, worth.total)))
     planes = {(s.region.t, s.region.z) for s in squares}
-    of = search.image.size("T") * search.image.size("Z")
-    unsure, unlike = squares[best].unsure, float(worth.unlike[best])
-    return Suggestion(squares[best].region, unsure, unlike, len(planes), of, again=bool(passed.all()))
+    return Suggestion(
+        squares[best].region,
+        squares[best].unsure,
+        float(worth.unlike[best]),
+        float(worth.stands_for[best]),
+        len(planes),
+        image.size("T") * image.size("Z"),
+        again=bool(passed.all()),
+    )
 
 
 def _same(one: Region, two: Region) -> bool:
@@ -245,7 +263,7 @@ def suggest(
     shown: Collection[Region] = (),
     seconds: float = SECONDS,
 ) -> Suggestion:
-    """Tell where annotation is worth most: where the network is unsure, and nothing that looks alike is annotated.
+    """Tell where annotation is worth most: the network is unsure, and much that is not annotated looks like it.
 
     Parameters
     ----------

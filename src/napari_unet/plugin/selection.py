@@ -83,8 +83,10 @@ class Selection:
         self.refresh()
 
     def tell_axes(self, layer: ImageLayer, axes: str) -> None:
-        """Tell the axes of an image that may be chosen later."""
+        """Tell the axes of an image that is chosen already, or may be later."""
         self._told[layer] = axes
+        if layer is self.image_layer:
+            self.choose_image(layer)
 
     def set_axes(self, axes: str) -> None:
         """Tell the axes of the chosen image."""

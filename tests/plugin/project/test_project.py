@@ -56,6 +56,22 @@ def test_a_time_series_comes_back_as_one(image: Path, tmp_path: Path) -> None:
         assert [i.axes for i in read_project(folder).images if i.look.name == "plain"] == ["TYX"]
 
 
+def test_axes_that_are_told_reach_an_image_that_is_chosen_already(image: Path, tmp_path: Path) -> None:
+    window = Window(tmp_path / "cache")
+    window.open(image)
+    selection, (layer,) = window.controller.selection, window.viewer.layers
+    assert (selection.image_layer, selection.axes) == (layer, "ZYX")
+    seen: list[str] = []
+    selection.changed.connect(lambda: seen.append(selection.axes))
+    selection.tell_axes(layer, "TYX")
+    assert (selection.axes, selection.image.axes, selection.image.size("T")) == ("TYX", "TYX", 30)
+    assert seen == ["TYX"]
+    other = window.viewer.add_image(layer.data, name="other")
+    selection.tell_axes(other, "TYX")
+    assert (selection.image_layer, len(seen)) == (layer, 2)  # once for the layer that came
+    window.controller.close()
+
+
 def test_all_comes_back_the_next_day(image: Path, tmp_path: Path) -> None:
     window = window_on(image, tmp_path / "cache")
     painted = window.paint((2, 5, 5), (7, 9, 9), value=2)

@@ -135,7 +135,7 @@ class AnnotateSection(Section):
         self.where_button = button(
             "Annotate here next",
             "Go to the place where annotation is worth most (key {where_next}): where the network is unsure,\n"
-            "and nothing that looks alike is annotated. Escape takes the outline away.",
+            "and much of the image looks alike and is not annotated. Escape takes the outline away.",
             self.where_next.emit,
         )
         self.counts = note()
