@@ -1,6 +1,6 @@
 """Where to annotate next: strokes in suggested squares against as many strokes in random ones.
 
-    python benchmarks/where_next.py [--sets membranes nuclei bacteria] [--seeds 0 1] [--rounds 4] [--steps 12]
+    python benchmarks/where_next.py [--sets membranes vnc nuclei bacteria] [--seeds 0 1] [--rounds 4] [--steps 12]
 
 A training begins with strokes in one random square of one plane, and goes on in rounds: some steps, then strokes
 in another square, of which the way tells; after the last round some more. Strokes are painted on known truth by a
@@ -61,6 +61,15 @@ def membranes() -> Pool:
     return Pool(volume[:10:2], classes[:10:2], test, [*classes[10::3]])
 
 
+def vnc() -> Pool:
+    """The fly's nerve cord, every second pixel: as `membranes`, and slices 10 to 13 to score on."""
+    folder = need("vnc_sstem")
+    volume, truth = (tifffile.imread(folder / f"stack1-{n}.tif")[:, ::2, ::2] for n in ("raw", "labels"))
+    classes = np.where(truth > 0, 1, 2).astype(np.uint8)
+    test = Task([], [], [*volume[10:]], [*truth[10:]], membranes=True)
+    return Pool(volume[:10:2], classes[:10:2], test, [*classes[10:]])
+
+
 def nuclei() -> Pool:
     """DSB2018, every other image, grey: fluorescence, histology and bright field; corners of 256 x 256 pixels.
 
@@ -96,7 +105,7 @@ def _classes(cells: npt.NDArray) -> Planes:
     return classes
 
 
-SETS = {"membranes": membranes, "nuclei": nuclei, "bacteria": bacteria}
+SETS = {"membranes": membranes, "vnc": vnc, "nuclei": nuclei, "bacteria": bacteria}
 
 
 def squares(pool: Pool, side: int) -> list[Region]:
