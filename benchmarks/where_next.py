@@ -62,7 +62,7 @@ def membranes() -> Pool:
 
 
 def vnc() -> Pool:
-    """The fly's nerve cord, every second pixel: as `membranes`, and slices 10 to 13 to score on."""
+    """Nerve cord of a fly, every second pixel: as `membranes`, and slices 10 to 13 to score on."""
     folder = need("vnc_sstem")
     volume, truth = (tifffile.imread(folder / f"stack1-{n}.tif")[:, ::2, ::2] for n in ("raw", "labels"))
     classes = np.where(truth > 0, 1, 2).astype(np.uint8)
