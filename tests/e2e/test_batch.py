@@ -153,7 +153,7 @@ def test_the_model_of_the_other_dock(
     _, other = dock._viewer.window.add_plugin_dock_widget("napari-unet-live", "U-Net")
     assert isinstance(other, UNetDock)
     other.controller.open_model(model)
-    qtbot.waitUntil(lambda: other.controller.model_file is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: other.controller.model.file is not None, timeout=LONG)
     other.segment.form.more.setValue(other.segment.form.value().model_copy(update={"min_size": 77}))
     press(dock.model.dock_button)
     assert "is taken" in dock.status.message.text

@@ -37,7 +37,7 @@ def test_a_package_is_opened_used_and_written(
     export_model(nu.Model(shipped()), package)
     viewer, dock = open_window("nuclei-5")
     opened(dock, package, qtbot, monkeypatch)
-    assert dock.controller.model_name.startswith("theirs-")
+    assert dock.controller.model.name.startswith("theirs-")
     dock.segment.segment_button.click()
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
     cells = next(layer.data for layer in viewer.layers if "cells" in layer.name)
@@ -79,11 +79,11 @@ def test_code_of_others_is_shown_and_asked_about(
     opened(dock, package, qtbot, monkeypatch)
     qtbot.waitUntil(lambda: len(shown) == 1, timeout=LONG)
     assert "os.mkdir" in shown[0].text.toPlainText()
-    assert not dock.controller.has_model
+    assert not dock.controller.model.there
     assert not marker.exists()
 
     opened(dock, package, qtbot, monkeypatch)
-    qtbot.waitUntil(lambda: len(shown) == 2 and dock.controller.has_model, timeout=LONG)
+    qtbot.waitUntil(lambda: len(shown) == 2 and dock.controller.model.there, timeout=LONG)
     assert marker.exists()  # once, by consent
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
     assert dock.controller.engine.model is not None

@@ -90,9 +90,9 @@ def test_open_paint_train_segment(viewer: napari.Viewer, qtbot: QtBot) -> None:
     dock.train.stop_button.click()
     qtbot.waitUntil(lambda: dock.controller.job is None, timeout=LONG)
     assert "Stopped" in dock.status.text.text()
-    assert dock.controller.model_file is not None
+    assert dock.controller.model.file is not None
     learnt, start = (
-        likeliness(model, image.data, strokes.data) for model in (dock.controller.model_file, SHIPPED)
+        likeliness(model, image.data, strokes.data) for model in (dock.controller.model.file, SHIPPED)
     )
     assert learnt > start + 0.05
 

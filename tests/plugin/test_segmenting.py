@@ -236,7 +236,7 @@ def test_where_it_is_and_what_was_noted(desk: Desk) -> None:
 
 def test_a_model_that_is_read_again_after_the_engine_died_gives_the_classes(desk: Desk) -> None:
     desk.engine.model = None
-    desk.controller._model_path = Path("mine.safetensors")
+    desk.controller.model.path = Path("mine.safetensors")
     desk.controller.segment(STACK)
     assert desk.engine.last("predict")["model"] == Path("mine.safetensors")
     desk.engine.model = ModelInfo(classes=(CELL, BOUNDARY), net=UNetSpec())  # comes with the outputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +11,14 @@ from psygnal import Signal
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.squares import Suggestion
 from napari_unet.engine.client import Block, Engine, EngineState, JobResult, ModelInfo, OutputInfo, Preview
-from napari_unet.errors import UserError, one_line
+from napari_unet.errors import UserError
 from napari_unet.events import LEARNT_AGAIN, Event, Finished, Note, StepDone
-from napari_unet.files import replacing
-from napari_unet.plugin import words
 from napari_unet.plugin.checkpoints import Checkpoints
 from napari_unet.plugin.comparing import Comparison
 from napari_unet.plugin.decide import NOT_OF_ENGINE, Job, Known, Shown, decide
 from napari_unet.plugin.fetch import Fetch
 from napari_unet.plugin.live import Later, LivePreview, at_once
+from napari_unet.plugin.model_at_hand import ModelAtHand
 from napari_unet.plugin.notices import LEARNING, Notices
 from napari_unet.plugin.packages import Packages
 from napari_unet.plugin.painter import Painter
@@ -86,13 +84,14 @@ class Controller:
     ) -> None:
         self.viewer, self.engine = viewer, engine
         self.work = Work()
+        self.model = ModelAtHand(engine)
         self.saving = Saving()
         self.selection = Selection(viewer)
         self.painter = Painter(viewer, self.selection)
         self.later: Later = at_once
         """Calls an action when napari is done with what it is at, so that layers may be added or removed."""
         self.live = LivePreview(viewer, self.selection, engine, lambda action: self.later(action))
-        self.live.file_of_model = self._file_to_look_with
+        self.live.file_of_model = lambda: self.model.to_look_with(self.job)
         self.segmenting = Segmenting(viewer, self.selection, engine, store)
         self.recutting = Recutting(viewer, self.segmenting, self.work)
         self.trainer = Trainer(
@@ -116,12 +115,6 @@ class Controller:
             lambda: self.trainer.going.current,
         )
         self.packages = Packages(self.trainer.checkpoints.folder.parent / "imported")
-        self.model_name = ""
-        self._model_path: Path | None = None
-        self._stale = False
-        """The engine's model is of the project before; that of this one is read when it is needed."""
-        self._learning = False
-        """Steps of the training at work have been made: what is predicted is its."""
         self._warned = self._told = False
         self._lacking = ""
         """What is missing in the results that are saved, in words."""
@@ -134,7 +127,7 @@ class Controller:
             self.live,
             engine,
             self.work,
-            self._file_of_model,
+            lambda: self.model.to_read,
             lambda: self.trainer.automatic.same,
         )
         self.taking = Taking(viewer, self.selection, self.painter, self.live, lambda action: self.later(action))
@@ -156,7 +149,7 @@ class Controller:
         self.notices = Notices(
             self.selection,
             lambda: self.job,
-            lambda: self.has_model,
+            lambda: self.model.there,
             lambda: self.trainer.automatic.on,
             self.work.said.emit,
             lambda action: self.later(action),
@@ -190,27 +183,6 @@ class Controller:
         """What is at work, if anything."""
         return self.work.job
 
-    @property
-    def has_model(self) -> bool:
-        """There is a model to segment with or to save."""
-        return self._engine_has_it or self._model_path is not None
-
-    @property
-    def _engine_has_it(self) -> bool:
-        return self.engine.model is not None and not self._stale
-
-    @property
-    def model_file(self) -> Path | None:
-        """Where the model is kept; None without one, or if it was lost."""
-        path = self._model_path
-        return path if path is not None and path.is_file() else None
-
-    @property
-    def model_details(self) -> str:
-        """Describe the engine's model; empty without one."""
-        model = None if self._stale else self.engine.model
-        return "" if model is None else words.describe_model(model)
-
     def update(self) -> None:
         """Show what is known now."""
         known = Known(
@@ -219,7 +191,7 @@ class Controller:
             engine=self.engine.state,
             job=self.job,
             ending=self.work.ending,
-            model=self.has_model,
+            model=self.model.there,
             checkpoint=self.trainer.going.possible,
             unfinished=self.job is None and self.segmenting.can_go_on(self._wanted),
             results=bool(self.pieces()),
@@ -265,11 +237,11 @@ class Controller:
     def segment(self, request: SegmentRequest) -> None:
         """Predict a part of the image, or all of it, into layers."""
         self.live.show_before(False)
-        if self._stale and self._model_path is None:
+        if self.model.lost:
             self.work.say(NO_MODEL, "error")
             return
         try:
-            going_on = self.segmenting.begin(request, self._file_of_model())
+            going_on = self.segmenting.begin(request, self.model.to_read)
         except UserError as error:
             self.work.say(str(error), "error")
             return
@@ -300,28 +272,17 @@ class Controller:
     def save_model(self, path: Path) -> None:
         """Save the model; the name gets the ending ``.safetensors`` if it lacks it."""
         path = path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")
-        file = self._file_of_model()
         try:
-            if file is not None:
-                self._copy_model(file, path)
+            if self.model.to_read is not None:
+                self.model.copy(path)
+                self.work.say("The model is saved.", "good")
+                self.update()
                 return
             self.engine.save_model(path)
         except UserError as error:
             self.work.say(str(error), "error")
             return
         self.work.begin("save")
-
-    def _copy_model(self, file: Path, path: Path) -> None:
-        """Save the model that the engine has not read."""
-        try:
-            if file.resolve() != path.resolve():
-                with replacing(path) as temporary:
-                    shutil.copyfile(file, temporary)
-        except OSError as error:
-            raise UserError(f"the model could not be saved: {one_line(error)}") from error
-        self._model_path, self.model_name = path, path.name
-        self.work.say("The model is saved.", "good")
-        self.update()
 
     def open_model(self, path: Path, trust: Sequence[str] = ()) -> None:
         """Open a model file, or a package of BioImage.IO, of which trusted code may run."""
@@ -338,32 +299,22 @@ class Controller:
     @property
     def can_pack(self) -> bool:
         """The model is one of ours, as far as is known."""
-        return self.engine.model is None or self.engine.model.net.trainable or self._file_of_model() is not None
+        return self.engine.model is None or self.engine.model.net.trainable or self.model.to_read is not None
 
     def pack_model(self, path: Path, card: Card, weights: Sequence[str]) -> None:
         """Write the model as a package."""
         try:
-            self.engine.pack_model(path, card, weights=weights, model=self._file_of_model())
+            self.engine.pack_model(path, card, weights=weights, model=self.model.to_read)
         except UserError as error:
             self.work.say(str(error), "error")
             return
         self.work.begin("pack")
 
-    def _file_of_model(self) -> Path | None:
-        """Where the model is if the engine has lost it, or has that of the project before."""
-        return None if self._engine_has_it else self._model_path
-
-    def _file_to_look_with(self) -> Path | None:
-        """Give the same for previews, unless the job at work brings a model, or the file is gone."""
-        path = self._file_of_model()
-        return None if path is None or self.job in ("train", "load") or not path.is_file() else path
-
     def _leave(self) -> None:
         """Forget the training: another project has its own, or none."""
         self.comparison.forget()
         self.trainer.forget()
-        self._model_path, self.model_name = None, ""
-        self._stale = self.engine.model is not None
+        self.model.leave()
         self.segmenting.models += 1
         self.live.blank()
         self.update()
@@ -373,7 +324,7 @@ class Controller:
         if not self.trainer.restore(path):
             self.open_model(path)
             return
-        self._model_path, self.model_name = path, f"trained in {path.parent.parent.name}"
+        self.model.take(path, f"trained in {path.parent.parent.name}")
         self.restored.emit(self.trainer.remembered)
         self.segmenting.models += 1
         self.live.ask()
@@ -392,7 +343,8 @@ class Controller:
         """Pass progress on."""
         if isinstance(event, StepDone) or (isinstance(event, Finished) and self.job == "train"):
             self.trainer.follow(event)
-            self.comparison.possible = self._learning = True
+            self.comparison.possible = True
+            self.model.note_step()
         if self.job == "predict":
             self.segmenting.follow(event)
             self.update()
@@ -406,19 +358,17 @@ class Controller:
 
     def on_preview(self, preview: Preview) -> None:
         """Show a predicted plane."""
-        current = self._learning or not self._stale
-        mine = current if preview.model is None else preview.model == self._model_path
-        if mine:
+        if self.model.shows(preview):
             self.live.on_preview(preview)
 
     def on_suggestion(self, suggestion: Suggestion) -> None:
         """Go to where annotation is worth most."""
-        self._stale = self._stale and self._model_path is None  # it was read for this
+        self.model.note_read()
         self.suggesting.on_suggestion(suggestion)
 
     def on_outputs(self, outputs: tuple[OutputInfo, ...]) -> None:
         """Make the layers of the prediction that begins."""
-        self._stale = False
+        self.model.note_read()
         if self.segmenting.allocate(outputs, keep=self.selection.labels_layer):
             self.live.set_aside()
             self.recutting.follow_results()
@@ -446,23 +396,15 @@ class Controller:
         """Tell how the job has ended and get ready for the next."""
         self.work.clear()
         self._told = result.outcome == "died"
-        learnt, self._learning = self._learning, False
         instead = self.segmenting.end(result) if result.job == "predict" else None
         if (result.job, result.outcome) == ("load", "failed"):
             self.packages.look(result.message)
-        kept = False
-        if result.job == "train" and not (result.outcome == "failed" and self.has_model):
-            kept = self._keep_training() and learnt
-        if kept and result.outcome in ("finished", "stopped"):
-            self._stale = False
-        if (result.job, result.outcome) == ("pack", "finished") and self._model_path is not None:
-            self._stale = False  # it was read for this
+        train = result.job == "train" and not (result.outcome == "failed" and self.model.there)
+        kept = self.trainer.keep() if train else None
+        learnt = self.model.end(result, kept)
         if result.job == "train":
             self.trainer.end(result.outcome)
-        if result.job in ("save", "load") and result.outcome == "finished" and result.path is not None:
-            self._model_path, self.model_name = result.path, result.path.name
-        if result.job == "load" and result.outcome == "finished":
-            self._stale = False
+        if (result.job, result.outcome) == ("load", "finished"):
             self._take_opened(result)
         if result.outcome in ("finished", "stopped", "died") and result.job in ("train", "load"):
             self.segmenting.models += 1
@@ -479,7 +421,8 @@ class Controller:
         if (result.job, result.outcome) != ("suggest", "finished"):  # what was found is told already
             self.work.said.emit(instead or usual)
         self.work.tell_end(result.job)
-        if kept and result.outcome in ("finished", "stopped") and self.engine.model is not None:
+        left = kept is not None and learnt and result.outcome in ("finished", "stopped")
+        if left and self.engine.model is not None:
             self.scored.emit(self.engine.model.description)
         if result.job == "predict":
             self.recutting.catch_up()
@@ -487,12 +430,6 @@ class Controller:
             self.live.ask()
         elif result.job in ("train", "load"):
             self.live.renew()
-
-    def _keep_training(self) -> bool:
-        """Take over the model that a training has left, if it has."""
-        if (path := self.trainer.keep()) is not None:
-            self._model_path, self.model_name = path, "trained here, not saved yet"
-        return path is not None
 
     def _take_opened(self, result: JobResult) -> None:
         """Take over the model that was opened."""

@@ -176,7 +176,7 @@ class SettingsDesk:
     def hint(self) -> Message:
         """Tell what can be done now."""
         c = self._controller
-        return hint(c.selection, model=c.has_model, by_itself=c.trainer.automatic.on)
+        return hint(c.selection, model=c.model.there, by_itself=c.trainer.automatic.on)
 
     def show(self) -> None:
         """Show which recipe the settings are, and what does not fit together."""

@@ -66,7 +66,7 @@ class Showing:
         dock.advanced.setEnabled(shown.settings)
         dock.train.budget.setEnabled(shown.settings)
         dock.status.show_activity(shown.activity)
-        dock.model.show_model(self._controller.model_name, self._controller.model_details)
+        dock.model.show_model(self._controller.model.name, self._controller.model.details)
 
     @property
     def _stopping(self) -> bool:

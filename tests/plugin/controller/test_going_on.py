@@ -51,15 +51,15 @@ def test_a_training_refused_by_the_engine_leaves_the_last_one_as_it_was(desk: De
     desk.paint()
     desk.controller.trainer.train(TrainingSpec())
     path = desk.finish_training()
-    name = desk.controller.model_name
+    name = desk.controller.model.name
     desk.controller.trainer.train(TrainingSpec())
     desk.controller.on_job_finished(result("train", "failed", "all that is painted is held out for testing"))
     assert desk.states[-1].go_on
-    assert desk.controller.model_name == name
+    assert desk.controller.model.name == name
     desk.controller.trainer.train(TrainingSpec(), go_on=True)
     assert desk.engine.last("train")["args"][3] == path
     desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
-    assert desk.controller.model_name == name
+    assert desk.controller.model.name == name
 
 
 SMALL = TrainingSpec(net=UNetSpec(base=8))
@@ -104,7 +104,7 @@ def test_a_failed_start_leaves_the_opened_model_to_go_on_from(desk: Desk, tmp_pa
     mine = open_model(desk, tmp_path / "mine.safetensors")
     desk.controller.trainer.train(SMALL, go_on=True)
     desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
-    assert (desk.controller.model_name, desk.states[-1].go_on) == ("mine.safetensors", True)
+    assert (desk.controller.model.name, desk.states[-1].go_on) == ("mine.safetensors", True)
     desk.controller.trainer.train(SMALL, go_on=True)
     assert desk.engine.last("train")["start"] == mine
     desk.controller.on_job_finished(result("train", "failed", "the memory is full"))
@@ -185,7 +185,7 @@ def test_model_files(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     assert desk.engine.last("save_model")["args"] == (path,)
     desk.controller.on_job_finished(result("save", path=path))
-    assert desk.controller.model_name == "mine.safetensors"
+    assert desk.controller.model.name == "mine.safetensors"
     desk.controller.open_model(path)
     desk.controller.on_job_finished(result("load", "failed", "mine.safetensors is damaged"))
     assert desk.said == "mine.safetensors is damaged"

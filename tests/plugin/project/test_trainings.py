@@ -42,7 +42,7 @@ def test_the_training_goes_along_and_goes_on(image: Path, tmp_path: Path) -> Non
 
     back = Window(tmp_path / "cache")
     back.bring(tmp_path / "a.unet")
-    assert back.controller.has_model
+    assert back.controller.model.there
     assert not back.controller.trainer.due  # these strokes are learnt already
     back.controller.trainer.train(TrainingSpec(), go_on=True)
     given = back.engine.last("train")
@@ -65,7 +65,7 @@ def test_another_project_brings_its_own_network(image: Path, tmp_path: Path) -> 
     (theirs,) = (p for p in (folder / "trainings").iterdir() if not p.name.endswith(STATE))
     assert controller.trainer.going.current == theirs
     assert not controller.comparison.possible
-    assert controller.model_details == ""
+    assert controller.model.details == ""
     z = controller.live.plane[1]
     controller.on_preview(a_preview((40, 256), z=z))  # of the network before
     assert not any(x.name == "U-Net preview" and x.data.any() for x in window.viewer.layers)
@@ -78,7 +78,7 @@ def test_another_project_brings_its_own_network(image: Path, tmp_path: Path) -> 
     assert window.engine.last("predict")["model"] == tmp_path / "saved.safetensors"
     controller.on_outputs((an_output("cells", (40, 256)),))
     controller.on_job_finished(result("predict"))
-    assert controller.model_details
+    assert controller.model.details
     whole_slice(window)
     assert window.engine.last("predict")["model"] is None  # it was read
     controller.on_job_finished(result("predict"))
@@ -97,7 +97,7 @@ def test_the_engine_has_the_network_of_a_project_once_it_was_read_or_trained(ima
     for outcome in ("stopped", "failed"):  # before a step, so the engine has still the one of before
         controller.trainer.train(TrainingSpec(), go_on=True)
         controller.on_job_finished(result("train", outcome, path=theirs))
-        assert controller.model_details == ""
+        assert controller.model.details == ""
         whole_slice(window)
         assert engine.last("predict")["model"] == theirs
         controller.on_job_finished(result("predict", "failed"))
@@ -110,14 +110,14 @@ def test_the_engine_has_the_network_of_a_project_once_it_was_read_or_trained(ima
     controller.on_preview(a_preview(shape, z=z))
     assert controller.live.shown is not None
     controller.on_job_finished(result("train", "stopped", path=theirs))
-    assert (len(scores), bool(controller.model_details)) == (1, True)
+    assert (len(scores), bool(controller.model.details)) == (1, True)
     whole_slice(window)
     assert engine.last("predict")["model"] is None
     controller.on_job_finished(result("predict"))
 
     (tmp_path / "more").mkdir()
     window.bring(another(tmp_path / "more", training=True))
-    assert controller.model_details == ""
+    assert controller.model.details == ""
     controller.on_job_finished(result("pack"))
     whole_slice(window)
     assert engine.last("predict")["model"] is None  # it was read to be packed
@@ -131,7 +131,7 @@ def test_the_file_of_a_model_is_looked_with_until_a_job_has_one(image: Path, tmp
     window.bring(folder)
     controller, engine = window.controller, window.engine
     assert engine.model is None
-    file = controller.model_file
+    file = controller.model.file
     assert engine.last("set_view")["model"] == file is not None
     controller.trainer.train(TrainingSpec())
     for z in (2, 1):
@@ -156,12 +156,12 @@ def test_the_model_of_one_project_is_not_seen_in_another(image: Path, tmp_path: 
     window = Window(tmp_path / "cache2")
     window.bring(first)
     controller = window.controller
-    theirs = controller.model_file
+    theirs = controller.model.file
     shape = controller.selection.geometry.only("YX").shape
     controller.on_preview(replace(a_preview(shape, z=controller.live.plane[1]), model=theirs))
     assert controller.live.shown is not None
     window.bring(tmp_path / "without.unet")
-    assert not controller.has_model
+    assert not controller.model.there
     shape = controller.selection.geometry.only("YX").shape
     controller.on_preview(replace(a_preview(shape, z=controller.live.plane[1]), model=theirs))
     assert controller.live.shown is None
@@ -178,7 +178,7 @@ def test_a_project_without_a_training_begins_without_one(image: Path, tmp_path: 
     window.wait()
     assert controller.trainer.going.current is None
     assert not controller.trainer.going.possible
-    assert not controller.has_model
+    assert not controller.model.there
     whole_slice(window)
     assert window.engine.count("predict") == 0
     assert "There is no model yet" in window.said[-1]
@@ -287,5 +287,5 @@ def test_a_training_outside_of_the_project_is_not_taken(image: Path, tmp_path: P
         window = Window(tmp_path / "cache")
         window.bring(folder)
         assert any("not inside" in text for text in window.said)
-        assert not window.controller.has_model
+        assert not window.controller.model.there
         window.controller.close()

@@ -92,11 +92,11 @@ class BatchDock(Dock):
     def _take_from_dock(self) -> None:
         window = window_of(self)
         docks = [] if window is None else window.findChildren(UNetDock)
-        dock = next((d for d in docks if d.controller.model_file is not None), None)
+        dock = next((d for d in docks if d.controller.model.file is not None), None)
         if dock is None:
             self._refuse("The dock 'U-Net' has no model: train one there, open one, or choose a file.")
             return
-        model, trainings = dock.controller.model_file, dock.controller.trainer.checkpoints
+        model, trainings = dock.controller.model.file, dock.controller.trainer.checkpoints
         assert model is not None
         self._of_dock = model if trainings.holds(model) else None
         self.model.path.setText(str(model))
