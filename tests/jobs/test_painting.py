@@ -627,6 +627,36 @@ def test_predictions_that_were_taken_over_are_learnt_but_never_held_out(net):
     assert all(box[-1].start >= 48 for box in boxes)
 
 
+@pytest.mark.parametrize("net", ["unet", "unet3d"])
+def test_predictions_taken_in_held_out_places_change_nothing_there(net, tmp_path):
+    """The strokes in them still tell how good the network is, also in a training that goes on."""
+    labels = strokes((slice(0, 3), slice(0, 90, 4)))  # every fourth row is painted
+    options = {"val_fraction": 0.2, "output": tmp_path / "a.safetensors", "steps": 4, "checks": 2}
+    options |= {"patch": (8, 48, 48)} if net == "unet3d" else {}
+    training = begin(labels, net, **options)
+    held = training._held_out
+    batch, learnt = training._loop.held_out.target.clone(), sum(training._loop.sampler.counts)
+    taken = np.where(labels == 0, TRUE, 0).astype(TRUE.dtype)
+    for event in training:
+        if isinstance(event, StepDone) and event.step == 1:
+            for z in range(3):
+                training.paint(0, z, 0, 0, np.where(labels[z] > 0, labels[z], taken[z]), taken=True)
+            assert training.take_up() == []
+            assert training._held_out == held
+            assert training._loop.held_out.target.equal(batch)
+            assert sum(training._loop.sampler.counts) > 2 * learnt  # the others are
+    whole = np.where(labels > 0, labels, taken)
+    again = begin(whole, net, **options | {"steps": 6}, resume=True)
+    assert again._held_out == held
+    assert again._loop.held_out.target.equal(batch)
+    place, box = held[0]
+    z, (y, x) = place[2] + (box[0].start if len(box) == 3 else 0), (s.start for s in box[-2:])
+    row, column = np.argwhere((labels[z] == 0)[y:, x:])[0] + (y, x)
+    again.paint(0, z, int(row), int(column), np.full((1, 1), 3 - whole[z, row, column], TRUE.dtype))
+    again.take_up()
+    assert held[0] not in again._held_out  # what is painted by hand is learnt
+
+
 @pytest.mark.parametrize("shape", [{"base": 6, "depth": 2}, {}])
 def test_a_training_that_ended_as_it_got_worse_goes_on_from_its_best(monkeypatch, tmp_path, shape):
     """The second is kept to the network that is shipped, and corrects how often the classes occur."""

@@ -15,12 +15,11 @@ from napari_unet.arrays.targets import IGNORE, Target
 from napari_unet.errors import UserError
 from napari_unet.events import Note
 from napari_unet.jobs.marks import from_tensors, units_before
+from napari_unet.jobs.places import Held, Place, beside
+from napari_unet.jobs.taken import Taken
 from napari_unet.learn import data
 from napari_unet.nets import geometry_of
 from napari_unet.spec import TrainingSpec
-
-Held = tuple[tuple[int, ...], tuple[slice, ...]]
-"""A held-out box: its plane (pair, t, z) and slices."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Released:
     """What was held out until something was painted there."""
 
     held: Held
-    targets: Mapping[tuple[int, ...], Target]
+    targets: Mapping[Place, Target]
     """What was annotated then, by place."""
 
 
@@ -103,7 +102,7 @@ def hold_out_since(
     now: Sequence[data.Unit],
     spec: TrainingSpec,
     released: Sequence[Released] = (),
-    taken: Mapping[tuple[int, ...], npt.NDArray[np.bool_]] | None = None,
+    taken: Taken | None = None,
 ) -> tuple[list[Held], list[Note]]:
     """Hold out what still can be, and something of what is new; notes say what has changed.
 
@@ -118,15 +117,15 @@ def hold_out_since(
     released
         What was held out earlier: an undo brings it back.
     taken
-        Where predictions were taken over, per plane: the network that made them would score too well there.
+        What predictions were taken over: the network that made them would score too well there.
     """
-    old: dict[tuple[int, ...], Target] = {u.place: u.target for u in before}
+    old: dict[Place, Target] = {u.place: u.target for u in before}
     kept = still_held_out(held_out, old, now)
     back: list[Held] = []
     for gone in released:
         back += [h for h in still_held_out([gone.held], gone.targets, now) if not _meets(h, [*kept, *back])]
     kept += back
-    more = hold_out_more(kept, _with_taken(old, now, taken or {}), now, spec)
+    more = hold_out_more(kept, _with_taken(old, now, taken or Taken()), now, spec)
     notes = []
     if back:
         notes.append(Note(f"{len(back)} of the places that were held out are as they were: they are again"))
@@ -178,7 +177,7 @@ def _shifted(place: tuple[int, ...], box: tuple[slice, ...], volume: data.Unit |
 
 def hold_out_more(
     held_out: Sequence[Held],
-    before: Mapping[tuple[int, ...], Target],
+    before: Mapping[Place, Target],
     now: Sequence[data.Unit],
     spec: TrainingSpec,
 ) -> list[Held]:
@@ -237,27 +236,17 @@ def _since(old: Target | None, new: Target) -> Target:
     return np.where(old == IGNORE, new, IGNORE).astype(new.dtype)
 
 
-def _reached(
-    place: Sequence[int], box: tuple[slice, ...], unit: data.Unit, old: Mapping[tuple[int, ...], Target]
-) -> bool:
+def _reached(place: Sequence[int], box: tuple[slice, ...], unit: data.Unit, old: Mapping[Place, Target]) -> bool:
     """Tell whether a box holds something that was learnt, there or in a neighbouring slice."""
     target = old.get(unit.place)
     return target is not None and beside(place, unit.place) and painted(target[box]) > 0
 
 
-def _with_taken(
-    old: Mapping[tuple[int, ...], Target],
-    now: Sequence[data.Unit],
-    taken: Mapping[tuple[int, ...], npt.NDArray[np.bool_]],
-) -> dict[tuple[int, ...], Target]:
+def _with_taken(old: Mapping[Place, Target], now: Sequence[data.Unit], taken: Taken) -> dict[Place, Target]:
     """Count what was taken over as annotated before: it is not held out, nor is what lies close to it."""
     found = dict(old)
     for unit in now:
-        pair, t, z = unit.place
-        depth = range(z, z + len(unit.target)) if unit.target.ndim == 3 else (z,)
-        none = np.zeros(unit.target.shape[-2:], bool)
-        mask = np.stack([taken.get((pair, t, k), none) for k in depth]).reshape(unit.target.shape)
-        was = found.get(unit.place, np.full_like(unit.target, IGNORE))
+        mask, was = taken.where(unit), found.get(unit.place, np.full_like(unit.target, IGNORE))
         if mask.any() and was.shape == unit.target.shape:
             found[unit.place] = np.where(mask, unit.target, was)
     return found
@@ -278,9 +267,7 @@ def released_since(held_out: Sequence[Held], now: Sequence[Held], before: Sequen
     return [Released(h, {u.place: u.target for u in before if beside(h[0], u.place)}) for h in gone]
 
 
-def still_held_out(
-    held_out: Sequence[Held], old: Mapping[tuple[int, ...], Target], now: Sequence[data.Unit]
-) -> list[Held]:
+def still_held_out(held_out: Sequence[Held], old: Mapping[Place, Target], now: Sequence[data.Unit]) -> list[Held]:
     """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now.
 
     Neighbouring slices lose a held-out box as well: what is painted there counts, too.
@@ -305,7 +292,7 @@ def _part(target: npt.NDArray[Any] | None, box: tuple[slice, ...]) -> npt.NDArra
 def _moved(
     place: tuple[int, ...],
     box: tuple[slice, ...],
-    old: Mapping[tuple[int, ...], Target],
+    old: Mapping[Place, Target],
     unit: data.Unit,
 ) -> Held | None:
     """Find the box of a volume in the volume as it is now, if nothing was painted in it."""
@@ -316,14 +303,3 @@ def _moved(
     moved = slice(box[0].start + shift, box[0].stop + shift), *box[1:]
     (target,) = before.values()
     return (unit.place, moved) if np.array_equal(unit.target[moved], target[box]) else None
-
-
-def beside(a: Sequence[int], b: Sequence[int]) -> bool:
-    """Tell whether two planes (pair, t, z) are the same or neighbours in Z, which look alike.
-
-    Examples
-    --------
-    >>> beside((0, 0, 3), (0, 0, 4)), beside((0, 0, 3), (0, 0, 5)), beside((0, 0, 3), (1, 0, 3))
-    (True, False, False)
-    """
-    return a[:2] == b[:2] and abs(a[2] - b[2]) <= 1

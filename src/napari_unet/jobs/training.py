@@ -22,7 +22,6 @@ from napari_unet.jobs.completion import check_output, complete, explain, for_cla
 from napari_unet.jobs.differing import check_resume, classes_since, given_classes
 from napari_unet.jobs.hints import missing_background, start_notes, volume_notes
 from napari_unet.jobs.holding import (
-    Held,
     Released,
     hold_out,
     hold_out_again,
@@ -32,9 +31,11 @@ from napari_unet.jobs.holding import (
 )
 from napari_unet.jobs.marks import marks_differ, marks_of, to_tensors
 from napari_unet.jobs.model import Model
+from napari_unet.jobs.places import Held
 from napari_unet.jobs.preview import Previewer
 from napari_unet.jobs.provenance import Provenance
 from napari_unet.jobs.suggesting import SECONDS, Search, Suggester
+from napari_unet.jobs.taken import Taken
 from napari_unet.learn import data, modelfile
 from napari_unet.learn.device import choose_device, keep_memory, set_threads
 from napari_unet.learn.inference import prepare
@@ -107,8 +108,6 @@ class Training:
         self._pairs, self._asked = pairs, spec
         self._painted: set[tuple[int, int, int]] = set()
         """Planes that were painted on since `take_up`."""
-        self._taken: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
-        """Where predictions were taken over since, per plane."""
         self._refused = False
         """What was painted last could not be learnt."""
         self._released: list[Released] = []
@@ -116,6 +115,7 @@ class Training:
         found = data.survey(pairs, spec.target)
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
+        self._taken = Taken() if before is None else Taken.of(before[1], self._labels)
         self._given = given_classes(None if start is None else start.spec, before)
         """The classes of the model that it starts from: they stay, painted or not."""
         if earlier is not None and not spec.target.classes:
@@ -133,7 +133,9 @@ class Training:
         self._provenance = Provenance(
             pairs, found.planes, files, None if start is None else start.facts, resumed=resume
         )
-        self._units = units = list(data.load_units(pairs, found, self.spec))
+        held_before = [] if before is None else _held_before(before[2])
+        units = [self._taken.spare(u, held_before) for u in data.load_units(pairs, found, self.spec)]
+        self._units = units
         self.notes += invalid_pixels(units)
         set_threads(spec.train.threads)
         keep_memory()
@@ -146,7 +148,6 @@ class Training:
         if before is None:
             self._held_out = hold_out(units, of_all)
         else:
-            held_before = _held_before(before[2])
             self._held_out, changed = hold_out_again(held_before, units, before[1], of_all)
             self.notes += changed
         if spec.train.val_fraction and not self._held_out:
@@ -231,7 +232,7 @@ class Training:
         self.model().save(self.output)
         tensors, facts = state_of(self._loop)
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
-        tensors |= to_tensors(marks_of(self._units))
+        tensors |= to_tensors(marks_of(self._units)) | self._taken.to_tensors(self._labels, self._held_out)
         given = [c.model_dump(mode="json") for c in self._given]
         modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out, "given": given})
         self.saved = True
@@ -309,10 +310,9 @@ class Training:
         taken
             What changes are predictions that were taken over: they are learnt, but never held out.
         """
-        if taken:
-            now = self._labels[0].read(t, slice(z, z + 1))[0, 0]
-            box = slice(y, y + len(values)), slice(x, x + values.shape[1])
-            self._taken.setdefault((0, t, z), np.zeros(now.shape, bool))[box] |= now[box] != values
+        now = self._labels[0].read(t, slice(z, z + 1))[0, 0]
+        at = slice(y, y + len(values)), slice(x, x + values.shape[1])
+        self._taken.note((0, t, z), at, now[at] != values, now.shape, taken=taken)
         self._labels[0].paint(t, z, y, x, values)
         self._painted.add((0, t, z))
 
@@ -330,6 +330,7 @@ class Training:
             known = {u.place[0]: u.normalisation for u in self._units}
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
+            new = [self._taken.spare(u, self._held_out) for u in new]
             units = sorted(kept + new, key=lambda u: u.place)
             of_all = for_classes(self.spec, found.classes)
             held_out, words = hold_out_since(
@@ -340,7 +341,7 @@ class Training:
             self._refused = True
             return [Note(f"what was painted last is not learnt: {error}", warning=True)]
         refused, self._refused = self._refused, False
-        self._painted, self._taken = set(), {}
+        self._painted = set()
         self._released = (self._released + released_since(self._held_out, held_out, self._units))[-REMEMBERED:]
         words += [Note(LEARNT_AGAIN)] if refused else []
         self._provenance.look(places)
