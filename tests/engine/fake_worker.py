@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -128,7 +129,9 @@ class FakeJobs:
     def warm_up(self):
         pass
 
-    def training(self, pairs, spec, output, resume, start):
+    def training(self, pairs, spec, output, resume, start, taken):
+        if taken:  # tells that it has come
+            (Path(output).parent / "taken").write_text(str([(*part[:4], part[4].tolist()) for part in taken]))
         return Training(pairs, spec, output, resume)
 
     def prediction(self, model, image, outputs, tiling, cells, region, done, view, stopped):

@@ -160,6 +160,20 @@ def test_a_training_that_is_stopped_before_its_first_step_leaves_the_model(make_
     assert steps_saved(engine, seen, tmp_path / "a.safetensors") == 40
 
 
+def test_a_training_that_goes_on_gets_what_was_taken_before(make_engine, image, labels, tmp_path):
+    engine, seen = make_engine()
+    (tmp_path / "m").write_text("3")
+    spec = TrainingSpec(train=TrainSpec(steps=6))
+    part = (0, 1, 2, 3, np.array([[0, 2]], np.uint8))
+    for taken, told in (([part], str([(0, 1, 2, 3, [[0, 2]])])), ([], None)):
+        engine.train(image, labels, spec, tmp_path / "m", resume=True, taken=taken)
+        assert seen.wait("job_finished", lambda r: r.job == "train").outcome == "finished"
+        seen.items.clear()
+        file = tmp_path / "taken"
+        assert (file.read_text() if file.exists() else None) == told
+        file.unlink(missing_ok=True)
+
+
 def test_a_paused_training_looks_through_all_mirror_images(make_engine, image, labels, tmp_path):
     engine, seen = make_engine()
     engine.train(Image(image.data, "ZYX", name="mirrors"), labels, LONG, tmp_path / "m", view=(0, 1))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import napari_unet as nu
 from napari_unet.arrays.axes import Image
@@ -21,10 +22,11 @@ def strokes(box):
     return labels
 
 
-def begin(labels=None, net="unet", image=IMAGE, output=None, resume=False, **options):
+def begin(labels=None, net="unet", image=IMAGE, output=None, resume=False, shape=None, **options):
     labels = strokes((0, slice(0, 40))) if labels is None else labels
     train = {"steps": 30, "patch": (48, 48), "batch": 2, "val_fraction": 0, "seed": 1, **options}
-    spec = make_spec(None, net, shape={"base": 6, "depth": 2}, target={"style": "classes"}, train=train)
+    shape = {"base": 6, "depth": 2} if shape is None else shape
+    spec = make_spec(None, net, shape=shape, target={"style": "classes"}, train=train)
     return Training([(Image(image, "ZYX"), Image(labels, "ZYX"))], spec, output=output, resume=resume)
 
 
@@ -627,6 +629,26 @@ def test_predictions_that_were_taken_over_are_learnt_but_never_held_out(net):
     assert all(box[-1].start >= 48 for box in boxes)
 
 
+@pytest.mark.parametrize("style", ["classes", "cells"])
+def test_what_was_taken_between_two_trainings_is_not_held_out_either(tmp_path, style):
+    number = CELLS if style == "cells" else TRUE
+    labels = np.zeros(number.shape, np.uint16)
+    labels[0, :12] = number[0, :12]
+    train = {"steps": 4, "patch": (48, 48), "batch": 2, "val_fraction": 0.3, "seed": 1}
+    spec = make_spec(None, "unet", shape={"base": 6, "depth": 2}, target={"style": style}, train=train)
+    output = tmp_path / "a.safetensors"
+    first = Training([(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec, output=output)
+    list(first)
+    labels[2, :, :80] = number[2, :, :80]
+    spec = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 6})})
+    for taken, held in (((), True), ([(0, 2, 0, 0, labels[2])], False)):
+        again = Training(
+            [(Image(IMAGE, "ZYX"), Image(labels, "ZYX"))], spec, output=output, resume=True, taken=taken
+        )
+        assert any(place[2] == 2 for place, _ in again._held_out) == held
+        assert any(u.place[2] == 2 for u in again._loop.sampler.units)  # it is learnt
+
+
 @pytest.mark.parametrize("net", ["unet", "unet3d"])
 def test_predictions_taken_in_held_out_places_change_nothing_there(net, tmp_path):
     """The strokes in them still tell how good the network is, also in a training that goes on."""
@@ -680,6 +702,25 @@ def test_a_training_that_ended_as_it_got_worse_goes_on_from_its_best(monkeypatch
     again, (check, *_) = go(resume=True, steps=steps, checks=steps)
     assert (again._loop.prior is None) == bool(shape)
     assert check.loss == pytest.approx(best, rel=0.05)
+
+
+def test_going_back_to_the_best_undoes_its_correction():
+    """Of how often the classes occur: it is made anew for what users get."""
+    training = begin(net="unet", steps=2, shape={})
+    inner = training._loop
+    assert inner.prior is not None
+    inner.prior.seen = torch.tensor([0.7, 0.3])
+    inner.check()
+    offered = {k: v.clone() for k, v in inner.offered().state_dict().items()}
+    assert max(map(abs, inner.best_shift)) > 0.1
+    with torch.no_grad():
+        for weights in (*inner.network.parameters(), *inner.average.parameters()):
+            weights.add_(1)
+    inner.go_back()
+    for name, value in inner.offered().state_dict().items():
+        torch.testing.assert_close(value, offered[name])
+    for ours, average in zip(inner.network.parameters(), inner.average.parameters(), strict=True):
+        assert ours.equal(average)
 
 
 def test_a_class_of_which_nothing_is_held_out_is_when_more_of_it_is_painted(monkeypatch):

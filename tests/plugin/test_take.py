@@ -11,7 +11,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Labels
@@ -127,6 +127,7 @@ def test_a_cell_is_taken_with_its_boundary_and_one_undo_takes_it_back(desk: Desk
 @pytest.mark.parametrize("style", ["classes", "cells"])
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), region=st.booleans())
+@example(seed=527, region=False)
 def test_what_is_painted_stays_and_undo_restores_exactly(
     tmp_path_factory: pytest.TempPathFactory, truth: np.ndarray, style: Any, seed: int, region: bool
 ) -> None:
@@ -136,7 +137,7 @@ def test_what_is_painted_stays_and_undo_restores_exactly(
     at = desk.at(large(truth, int(rng.integers(20))))
     painted = rng.integers(1, 4, truth.shape) * (rng.random(truth.shape) < 0.1)
     y, x = np.round(desk.image.world_to_data(at)).astype(int)
-    painted[y - 1 : y + 2, x - 1 : x + 2] = 0  # or there may be a boundary at the very place that is pointed at
+    painted[y - 4 : y + 5, x - 4 : x + 5] = 0  # or boundaries may cut the very place off that is pointed at
     layer.data[:] = np.where(painted == 3, 9, painted) if style == "cells" else painted
     before = layer.data.copy()
     desk.preview()

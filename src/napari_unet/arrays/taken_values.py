@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_unet.arrays.taking import Mask, Plane
 from napari_unet.spec import ClassSpec
+
+TakenPart = tuple[int, int, int, int, npt.NDArray[Any]]
+"""What was taken over of a plane: t, z, y and x of the first value, and values (Y, X), 0 where nothing was."""
 
 
 def number_for(body: Mask, painted: Plane, sizes: dict[int, int], next_free: int) -> int | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
+from napari_unet.arrays.taken_values import TakenPart
 from napari_unet.engine import messages as m
 from napari_unet.engine.connection import Connection
 from napari_unet.engine.messages import ModelInfo, OutputInfo
@@ -43,6 +44,7 @@ class Engine(Connection):
         view: tuple[int, int] = (0, 0),
         resume: bool = False,
         start: Path | None = None,
+        taken: Sequence[TakenPart] = (),
     ) -> None:
         """Train on an image and its labels.
 
@@ -60,6 +62,8 @@ class Engine(Connection):
             Go on from the state beside ``autosave``.
         start
             Model file to start from.
+        taken
+            Where the labels are predictions that were taken over; for a training that goes on.
 
         Raises
         ------
@@ -69,6 +73,8 @@ class Engine(Connection):
         with self._lock:
             of_image, of_labels = self._accept("train", image, labels)
             self.autosave = Path(autosave).absolute()
+            for t, z, y, x, values in taken:
+                self._send(m.Paint(t=t, z=z, y=y, x=x, taken=True), values)
             self._send(
                 m.Train(
                     image=of_image,

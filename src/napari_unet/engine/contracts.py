@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_unet.arrays.axes import Image, Writable
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
+from napari_unet.arrays.taken_values import TakenPart
 from napari_unet.events import Event
 from napari_unet.spec import CellSpec, ClassSpec, ModelFacts, Output, TilingSpec, TrainingSpec
 from napari_unet.storage.bioimageio.card import Card
@@ -92,8 +93,9 @@ class Jobs(Protocol):
         output: Path,
         resume: bool,
         start: Path | None,
+        taken: Sequence[TakenPart],
     ) -> TrainingLike:
-        """Set a training up."""
+        """Set a training up, of whose labels parts are predictions that were taken over."""
 
     def prediction(
         self,
@@ -158,10 +160,11 @@ class RealJobs:
         output: Path,
         resume: bool,
         start: Path | None,
+        taken: Sequence[TakenPart],
     ) -> TrainingLike:
         """Set a training up."""
         first = None if start is None else self._jobs.load(start)
-        return self._jobs.Training(pairs, spec, output=output, resume=resume, start=first)
+        return self._jobs.Training(pairs, spec, output=output, resume=resume, start=first, taken=taken)
 
     def prediction(
         self,

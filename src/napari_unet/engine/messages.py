@@ -92,7 +92,10 @@ class Predict(Message):
 
 
 class Paint(Message):
-    """The labels of the training at hand have changed: in plane (t, z), from (y, x) on, to the array (Y, X)."""
+    """The labels of the training at hand have changed: in plane (t, z), from (y, x) on, to the array (Y, X).
+
+    Before a training, with ``taken``: the labels that it gets are predictions where they have these values, not 0.
+    """
 
     kind: Literal["paint"] = "paint"
     t: int

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.taken_values import TakenPart
 from napari_unet.engine import messages as m
 from napari_unet.engine.channel import Channel, Order, StoppedWhileReadingError, Strokes, leave
 from napari_unet.engine.contracts import Jobs, ModelLike, TrainingLike
@@ -71,6 +72,8 @@ class Session:
         self._clock = PreviewClock()
         self._throttle = Throttle()
         self._painted = False
+        self._taken: list[TakenPart] = []
+        """What the labels of the next training have of predictions that were taken over."""
         self._search = Search(channel)
         self._looks = Looks()
         self._read: tuple[Path, ModelLike] | None = None
@@ -105,6 +108,8 @@ class Session:
                 self._job("pack", "working", lambda: self._pack(order))
             case m.SetView() | m.ClearView():
                 self._look(order)
+            case Strokes() if order.at.taken:
+                self._taken.append((order.at.t, order.at.z, order.at.y, order.at.x, order.values))
             case m.Shutdown():
                 leave()
             case _:  # Pause, Resume, Stop: the job ended while they were on their way
@@ -143,7 +148,8 @@ class Session:
         image = with_true_file(remote_image(self.channel, order.image))
         pair = image, remote_image(self.channel, order.labels)
         spec = self._with_threads(order.spec)
-        training = self.jobs.training([pair], spec, order.autosave, order.resume, order.start)
+        taken, self._taken = self._taken, []
+        training = self.jobs.training([pair], spec, order.autosave, order.resume, order.start, taken)
         self.channel.interruptible = False  # from here on between events, where stopping saves
         file = order.start if order.start is not None else order.autosave if order.resume else None
         # the network may have been made to fit other classes since, and the strokes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,8 +27,12 @@ class Released:
     """What was held out until something was painted there."""
 
     held: Held
-    targets: Mapping[Place, Target]
-    """What was annotated then, by place."""
+    parts: Mapping[Place, Target]
+    """What was annotated in it then, by place."""
+
+    def part(self, place: Place, _: tuple[slice, ...]) -> Target | None:
+        """Give what was annotated in it in a plane."""
+        return self.parts.get(place)
 
 
 def hold_out(
@@ -120,10 +124,10 @@ def hold_out_since(
         What predictions were taken over: the network that made them would score too well there.
     """
     old: dict[Place, Target] = {u.place: u.target for u in before}
-    kept = still_held_out(held_out, old, now)
+    kept = still_held_out(held_out, lambda place, box: old[place][box] if place in old else None, now)
     back: list[Held] = []
     for gone in released:
-        back += [h for h in still_held_out([gone.held], gone.targets, now) if not _meets(h, [*kept, *back])]
+        back += [h for h in still_held_out([gone.held], gone.part, now) if not _meets(h, [*kept, *back])]
     kept += back
     more = hold_out_more(kept, _with_taken(old, now, taken or Taken()), now, spec)
     notes = []
@@ -139,7 +143,11 @@ def hold_out_since(
 
 
 def hold_out_again(
-    held_out: Sequence[Held], units: Sequence[data.Unit], state: Mapping[str, Tensor], spec: TrainingSpec
+    held_out: Sequence[Held],
+    units: Sequence[data.Unit],
+    state: Mapping[str, Tensor],
+    spec: TrainingSpec,
+    taken: Taken | None = None,
 ) -> tuple[list[Held], list[Note]]:
     """Do the same for a training that goes on, of which marks tell what was annotated when it was saved.
 
@@ -153,13 +161,15 @@ def hold_out_again(
         The tensors that were saved; of earlier versions, which had no marks, nothing is known to have changed.
     spec
         Complete.
+    taken
+        As there.
     """
     marks = from_tensors(state)
     before = units_before(units, marks) if marks else list(units)
     volumes = {(u.place[0], u.place[1]): u for u in units if u.target.ndim == 3}
     shifted = (h if len(h[1]) == 2 else _shifted(*h, volumes.get((h[0][0], h[0][1]))) for h in held_out)
     moved = [h for h in shifted if h is not None]
-    found, notes = hold_out_since(moved, before, units, spec)
+    found, notes = hold_out_since(moved, before, units, spec, taken=taken)
     if moved and not found and spec.train.val_fraction:
         words = "all held-out places were painted on: they stay held out, and what is painted there is not learnt"
         return moved, [Note(words, warning=True)]
@@ -264,42 +274,54 @@ def _meets(one: Held, others: Sequence[Held]) -> bool:
 def released_since(held_out: Sequence[Held], now: Sequence[Held], before: Sequence[data.Unit]) -> list[Released]:
     """Note what is no longer held out, with what was annotated there and in neighbouring slices."""
     gone = [h for h in held_out if h not in now]
-    return [Released(h, {u.place: u.target for u in before if beside(h[0], u.place)}) for h in gone]
+    return [Released((place, box), _parts(place, box, before)) for place, box in gone]
 
 
-def still_held_out(held_out: Sequence[Held], old: Mapping[Place, Target], now: Sequence[data.Unit]) -> list[Held]:
+def _parts(place: Place, box: tuple[slice, ...], units: Sequence[data.Unit]) -> dict[Place, Target]:
+    """Cut a box out of a volume, or out of a plane and its neighbours."""
+    near = [u for u in units if (u.place == place if len(box) == 3 else beside(place, u.place))]
+    return {u.place: u.target[box].copy() for u in near}
+
+
+def still_held_out(
+    held_out: Sequence[Held],
+    part: Callable[[Place, tuple[slice, ...]], Target | None],
+    now: Sequence[data.Unit],
+) -> list[Held]:
     """Keep the held-out boxes in which nothing was painted; move those of volumes that begin elsewhere now.
 
     Neighbouring slices lose a held-out box as well: what is painted there counts, too.
+
+    Parameters
+    ----------
+    held_out
+        What was held out.
+    part
+        Gives what was annotated in a box of a place; None if nothing of the place was.
+    now
+        What is annotated.
     """
     kept: list[Held] = []
     for place, box in held_out:
         if len(box) == 3:
-            kept += [found for unit in now if (found := _moved(place, box, old, unit))]
+            kept += [found for unit in now if (found := _moved(place, box, part(place, box), unit))]
             continue
         near = [u for u in now if beside(place, u.place)]
-        same = (np.array_equal(_part(old.get(u.place), box), u.target[box]) for u in near)
+        same = (np.array_equal(_filled(part(u.place, box), box), u.target[box]) for u in near)
         if any(u.place == place for u in near) and all(same):
             kept.append((place, box))
     return kept
 
 
-def _part(target: npt.NDArray[Any] | None, box: tuple[slice, ...]) -> npt.NDArray[Any]:
-    """Cut a box out of a target; a plane that had none was not annotated."""
-    return np.full([s.stop - s.start for s in box], IGNORE) if target is None else target[box]
+def _filled(part: Target | None, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+    """Give what was annotated in a box; a plane that had no target was not annotated."""
+    return np.full([s.stop - s.start for s in box], IGNORE) if part is None else part
 
 
-def _moved(
-    place: tuple[int, ...],
-    box: tuple[slice, ...],
-    old: Mapping[Place, Target],
-    unit: data.Unit,
-) -> Held | None:
+def _moved(place: Place, box: tuple[slice, ...], part: Target | None, unit: data.Unit) -> Held | None:
     """Find the box of a volume in the volume as it is now, if nothing was painted in it."""
-    before = {p: t for p, t in old.items() if p == place}
     shift = place[2] - unit.place[2]
-    if unit.place[:2] != place[:2] or not before or box[0].start + shift < 0:
+    if unit.place[:2] != place[:2] or part is None or box[0].start + shift < 0:
         return None
     moved = slice(box[0].start + shift, box[0].stop + shift), *box[1:]
-    (target,) = before.values()
-    return (unit.place, moved) if np.array_equal(unit.target[moved], target[box]) else None
+    return (unit.place, moved) if np.array_equal(unit.target[moved], part) else None

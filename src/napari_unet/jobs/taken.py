@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from napari_unet.arrays.axes import Image
+from napari_unet.arrays.taken_values import TakenPart
 from napari_unet.arrays.targets import IGNORE, Target
 from napari_unet.jobs.places import Held, Place, beside
 from napari_unet.learn.data import Unit
@@ -50,6 +51,14 @@ class Taken:
                 mask = planes[pair, t, z] = np.zeros(plane.shape, bool)
                 mask[y, x] = plane[y, x] == value
         return cls(planes)
+
+    def add(self, parts: Sequence[TakenPart], labels: Sequence[Image]) -> None:
+        """Take note of parts of the first labels, where these have the values still."""
+        for t, z, y, x, values in parts:
+            plane = _plane(labels[0], t, z)
+            mask = self._planes.setdefault((0, t, z), np.zeros(plane.shape, bool))
+            at = slice(y, y + len(values)), slice(x, x + values.shape[1])
+            mask[at] |= (values != 0) & (plane[at] == values)
 
     def to_tensors(self, labels: Sequence[Image], held_out: Iterable[Held]) -> dict[str, Tensor]:
         """Give what lies in held-out boxes, with its values: a row of pair, t, z, y, x and value per pixel."""

@@ -15,6 +15,7 @@ from torch import nn
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.region import Region
 from napari_unet.arrays.squares import Suggestion
+from napari_unet.arrays.taken_values import TakenPart
 from napari_unet.errors import UserError
 from napari_unet.events import LEARNT_AGAIN, CheckDone, Event, Note
 from napari_unet.jobs.beginning import begin, hold
@@ -97,6 +98,7 @@ class Training:
         resume: bool = False,
         start: Model | None = None,
         fetch: Callable[[], Path] | None = None,
+        taken: Sequence[TakenPart] = (),
     ) -> None:
         check_output(output)
         if output is not None:
@@ -116,6 +118,7 @@ class Training:
         before = self._read_state() if resume else None
         earlier = start.spec if start is not None else before[0] if before is not None else None
         self._taken = Taken() if before is None else Taken.of(before[1], self._labels)
+        self._taken.add(taken, self._labels)
         self._given = given_classes(None if start is None else start.spec, before)
         """The classes of the model that it starts from: they stay, painted or not."""
         if earlier is not None and not spec.target.classes:
@@ -148,7 +151,7 @@ class Training:
         if before is None:
             self._held_out = hold_out(units, of_all)
         else:
-            self._held_out, changed = hold_out_again(held_before, units, before[1], of_all)
+            self._held_out, changed = hold_out_again(held_before, units, before[1], of_all, self._taken)
             self.notes += changed
         if spec.train.val_fraction and not self._held_out:
             little = "too little is painted to hold a part out for scores: they begin when there is more"

@@ -156,7 +156,7 @@ class Controller:
             lambda names: self.segmenting.tell_deletion(names, self._wanted, running=self.job == "predict"),
             lambda: self.trainer.feed.layer,
         )
-        self.live.went.connect(lambda: self.work.say(FLAT))
+        self.live.went.connect(lambda: self.work.say_aside(FLAT))
         self.segmenting.edited.connect(self._result_edited)
         self.segmenting.deleted.connect(self.notices.result_deleted)
 

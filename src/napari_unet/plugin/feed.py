@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +14,7 @@ from napari.layers import Labels
 
 from napari_unet.arrays.axes import Image
 from napari_unet.arrays.regions import bounding_box
+from napari_unet.arrays.taken_values import TakenPart
 from napari_unet.engine.client import Engine
 from napari_unet.plugin.layers import Geometry, labels_of, plane_at
 from napari_unet.plugin.selection import Selection
@@ -56,8 +57,6 @@ class StrokeFeed:
         self._now: _Feeding | None = None
         self._sent = -LATE
         """When strokes were sent last."""
-        self._last: _Feeding | None = None
-        """What the last training knew at its end."""
         self._taken: WeakKeyDictionary[Labels, dict[Plane, npt.NDArray[Any]]] = WeakKeyDictionary()
         """Values of predictions that were taken over, per layer and plane."""
 
@@ -81,31 +80,27 @@ class StrokeFeed:
         layer, geometry = self._selection.labels_layer, self._selection.geometry
         if layer is None or geometry is None:
             return
-        plane = self._taken.setdefault(layer, {}).setdefault((t, z), np.zeros(layer.data.shape[-2:], values.dtype))
+        plane = self._taken.setdefault(layer, {}).setdefault((t, z), np.zeros(layer.data.shape[-2:], np.int64))
         box = slice(y, y + len(values)), slice(x, x + values.shape[1])
         plane[box] = np.where(values != 0, values, plane[box])
 
-    def without_taken(self, labels: Image) -> Image:
-        """Leave out what was taken over since the last training, which goes on: it is sent as such at once.
+    def taken_before(self, labels: Image) -> list[TakenPart]:
+        """Tell where the chosen annotation holds predictions that were taken over, for a training that goes on.
 
         Parameters
         ----------
         labels
-            Of the chosen annotation, a copy; returned as they are if the last training was of others, or if a
-            class would be missing.
+            The annotation.
         """
-        layer, last = self._selection.labels_layer, self._last
-        if layer is None or last is None or last.layer is not layer or layer not in self._taken:
-            return labels
-        if not isinstance(labels.data, np.ndarray) or labels.data.shape != np.shape(last.known.data):
-            return labels
-        left = labels.data.copy()
-        for (t, z), values in self._taken[layer].items():
-            index = labels.result_index(t, z)
-            new = (left[index] == values) & (values != 0) & (np.asarray(last.known.data[index]) != values)
-            left[index][new] = 0
-        same = np.array_equal(np.unique(left), np.unique(labels.data))
-        return replace(labels, data=left) if same else labels
+        layer, found = self._selection.labels_layer, []
+        for (t, z), values in ({} if layer is None else self._taken.get(layer, {})).items():
+            plane = np.asarray(labels.data[labels.result_index(t, z)])
+            if plane.shape != values.shape:
+                continue
+            still = np.where(plane == values, values, 0)
+            if (box := bounding_box(still != 0)) is not None:
+                found.append((t, z, box[0].start, box[1].start, still[box]))
+        return found
 
     def begin(self, known: Image) -> None:
         """Follow the annotation that is chosen now, which the training has got as ``known``.
@@ -129,7 +124,7 @@ class StrokeFeed:
         """
         late = time.monotonic() - self._sent < LATE
         late = self.send(point) > 0 or late
-        self._last, self._now = self._now, None
+        self._now = None
         return late
 
     def send(self, point: tuple[float, ...]) -> int:
@@ -160,7 +155,9 @@ class StrokeFeed:
         if box is None:
             return 0
         taken = self._taken.get(now.layer, {}).get((t, z))
-        by_hand = changed if taken is None else changed & (ours != taken)
+        if taken is None or taken.shape != ours.shape:
+            taken = np.zeros(ours.shape, np.int64)
+        by_hand = changed & ((taken == 0) | (ours != taken))
         for part, flag in ((by_hand, False), (changed & ~by_hand, True)):
             if (at := bounding_box(part)) is not None:
                 theirs[at] = np.where(part[at], ours[at], theirs[at])

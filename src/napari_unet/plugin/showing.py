@@ -140,7 +140,7 @@ class Showing:
         train = self._dock.train
         train.clear_progress()
         for entry in description.get("history", ()):
-            if entry["held_out"] is not None:
+            if entry.get("held_out") is not None:
                 train.plot.add_check(entry["step"], entry["held_out"], other=entry.get("other", False))
         if description:
             self.show_scores(description)

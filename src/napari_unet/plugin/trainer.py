@@ -101,7 +101,6 @@ class Trainer:
             if go_on and self.going.from_model:
                 self._segmenting.check_channels(image)
             start = self.going.start(spec, go_on=go_on)
-            labels = self.feed.without_taken(labels) if start.resume else labels
             self._engine.train(
                 image,
                 labels,
@@ -110,13 +109,13 @@ class Trainer:
                 view=self._live.plane,
                 resume=start.resume,
                 start=start.model,
+                taken=self.feed.taken_before(labels) if start.resume else (),
             )
         except UserError as error:
             self._work.say(str(error), "error")
             return
         self._training, self.reason = (start.autosave, spec), ""
         self.feed.begin(labels)
-        self.feed.send(self._viewer.dims.point)
         self._live.bring_back()
         self._segmenting.set_aside(keep=self._selection.labels_layer)
         if not self._live.on:

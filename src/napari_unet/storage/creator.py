@@ -95,7 +95,7 @@ def _of_tiff(path: Path) -> Any:
             if file.is_imagej:
                 return _of_info(str((file.imagej_metadata or {}).get("Info", "")))
             return next((m.get(OWN_KEY) for m in file.shaped_metadata or ()), None)
-    except (tifffile.TiffFileError, ElementTree.ParseError, struct.error, IndexError) as error:
+    except (tifffile.TiffFileError, ElementTree.ParseError, struct.error, IndexError, ArithmeticError) as error:
         raise ValueError(str(error)) from error
 
 

@@ -27,7 +27,8 @@ def result_in(path: Path) -> Kind | None:
     record: Any = read_creator(path).get(RECORD)
     if record is not None:
         settings = record.get("settings", {}) if isinstance(record, dict) else {}
-        return "probabilities" if settings.get("output") == "probabilities" else "labels"
+        output = settings.get("output") if isinstance(settings, dict) else None
+        return "probabilities" if output == "probabilities" else "labels"
     return "labels" if kind_of(path) == "zarr" and is_label_image(path) else None
 
 
