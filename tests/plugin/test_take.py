@@ -137,7 +137,9 @@ def test_what_is_painted_stays_and_undo_restores_exactly(
     at = desk.at(large(truth, int(rng.integers(20))))
     painted = rng.integers(1, 4, truth.shape) * (rng.random(truth.shape) < 0.1)
     y, x = np.round(desk.image.world_to_data(at)).astype(int)
-    painted[y - 4 : y + 5, x - 4 : x + 5] = 0  # or boundaries may cut the very place off that is pointed at
+    painted[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] = (
+        0  # or boundaries may cut the very place off that is pointed at
+    )
     layer.data[:] = np.where(painted == 3, 9, painted) if style == "cells" else painted
     before = layer.data.copy()
     desk.preview()
