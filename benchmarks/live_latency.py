@@ -38,9 +38,9 @@ class Watch:
         self.shown: list[float] = []
         paint = engine.paint
 
-        def noted(*args: Any) -> None:
+        def noted(*args: Any, **options: Any) -> None:
             self.sent.append(time.monotonic())
-            paint(*args)
+            paint(*args, **options)
 
         engine.paint = noted
         engine.preview.connect(lambda _: self.shown.append(time.monotonic()))
