@@ -235,7 +235,7 @@ class Training:
         self.model().save(self.output)
         tensors, facts = state_of(self._loop)
         held_out = [{"place": list(p), "box": [[s.start, s.stop] for s in box]} for p, box in self._held_out]
-        tensors |= to_tensors(marks_of(self._units)) | self._taken.to_tensors(self._labels, self._held_out)
+        tensors |= to_tensors(marks_of(self._units)) | self._taken.to_tensors(self._labels, self._ever_held_out)
         given = [c.model_dump(mode="json") for c in self._given]
         modelfile.write_tensors(self.resume_path, tensors, {**facts, "held_out": held_out, "given": given})
         self.saved = True
@@ -319,6 +319,11 @@ class Training:
         self._labels[0].paint(t, z, y, x, values)
         self._painted.add((0, t, z))
 
+    @property
+    def _ever_held_out(self) -> list[Held]:
+        """Now, or before it was painted on: an undo brings it back, with what was taken over in it left out."""
+        return [*self._held_out, *(gone.held for gone in self._released)]
+
     def take_up(self) -> list[Note]:
         """Learn from now on from what was painted since; notes say what it changes.
 
@@ -333,7 +338,7 @@ class Training:
             known = {u.place[0]: u.normalisation for u in self._units}
             new = list(data.load_units(self._pairs, found, self.spec, known=known, only=places))
             kept = [u for u in self._units if not data.is_of(u.place, places, self.spec.net.ndim)]
-            new = [self._taken.spare(u, self._held_out) for u in new]
+            new = [self._taken.spare(u, self._ever_held_out) for u in new]
             units = sorted(kept + new, key=lambda u: u.place)
             of_all = for_classes(self.spec, found.classes)
             held_out, words = hold_out_since(
